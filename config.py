@@ -1,0 +1,117 @@
+"""The settings: read once from the environment and `.env`, checked, with defaults. `.env.example` explains each."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from click import ClickException
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+
+ROOT = Path(__file__).resolve().parent
+
+
+class ConfigError(ClickException):
+    """A setting is missing or wrong. The message is one sentence for the person who starts the server.
+
+    The `flask` command prints a ClickException as it is, wherever it comes from, and ends with exit code 1.
+    """
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,64}$")]
+
+
+class Settings(BaseModel, frozen=True, extra="ignore"):
+    """Every setting by its name in the environment. An empty value counts as not set."""
+
+    DB_HOST: str | None = None
+    DB_PORT: int = Field(3306, ge=1, le=65535)
+    DB_SOCKET: str | None = None
+    DB_USER: str = "root"
+    DB_PASSWORD: str = Field("", repr=False)
+    DB_NAME: Identifier = "rawreel"
+    DB_POOL_SIZE: int = Field(8, ge=1, le=1000)
+    DB_POOL_WAIT: float = Field(5.0, gt=0, le=60)
+    DB_READ_TIMEOUT: float = Field(10.0, ge=3, le=3600)
+    SLOW_QUERY_MS: float = Field(200.0, ge=0)
+    SECRET_KEY: str = Field("", repr=False)
+    HOST: str = "127.0.0.1"
+    PORT: int = Field(5000, ge=1, le=65535)
+    DEBUG: bool = False
+    TUTORIAL: bool = False
+    LOG_FORMAT: Literal["text", "json"] = "text"
+    TRUSTED_PROXIES: int = Field(0, ge=0, le=10)
+    PUBLIC_URL: Annotated[
+        str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(lambda url: url.rstrip("/"))
+    ] = ""
+    WEB_CONCURRENCY: int = Field(2, ge=1, le=256)
+    THREADS: int = Field(4, ge=1, le=256)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no database server is named, so that `python app.py` keeps one of its own."""
+        return not (self.DB_HOST or self.DB_SOCKET)
+
+    def database(self) -> dict[str, Any]:
+        """What Database() wants to know to find the server."""
+        where = {"unix_socket": self.DB_SOCKET} if self.DB_SOCKET else {"host": self.DB_HOST, "port": self.DB_PORT}
+        return {**where, "user": self.DB_USER, "password": self.DB_PASSWORD, "database": self.DB_NAME}
+
+    @model_validator(mode="after")
+    def _debug_stays_at_home(self) -> Settings:
+        if self.DEBUG and not _loopback(self.HOST):
+            raise ValueError(
+                f"DEBUG=1 is for this machine alone: set DEBUG=0, or HOST to 127.0.0.1 and not {self.HOST}"
+            )
+        return self
+
+
+Mode = Literal["server", "development", "command"]
+
+
+def load(mode: Mode = "server", environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; what the environment says wins over `.env`. Raises ConfigError.
+
+    A `server` (gunicorn, waitress) has to be told its database and its SECRET_KEY, and refuses DEBUG. `development` is
+    `python app.py`: DEBUG and the tutorial are on unless said otherwise. A `command` (`flask ...`) is development too
+    where no database is named, and else does without what only a server needs.
+    """
+    if environment is None:
+        environment = {**_dotenv(), **{name: value for name, value in os.environ.items() if value}}
+    values: dict[str, Any] = {name: value for name, value in environment.items() if value}
+    if mode == "development" or (mode == "command" and not values.keys() & {"DB_HOST", "DB_SOCKET"}):
+        values = {"DEBUG": "1", "TUTORIAL": "1", **values}
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        setting = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""
+        raise ConfigError(f"{setting}{first['msg'].removeprefix('Value error, ')}.") from None
+    if mode == "server":
+        if settings.is_private:
+            raise ConfigError(
+                "No database: set DB_HOST or DB_SOCKET (only `python app.py` keeps a database of its own)."
+            )
+        if len(settings.SECRET_KEY) < 16:
+            raise ConfigError(
+                "No SECRET_KEY: set it to 16 or more random characters; `openssl rand -hex 32` makes some."
+            )
+        if settings.DEBUG:
+            raise ConfigError("DEBUG=1 is for `python app.py`: leave it out here.")
+    return settings
+
+
+def _dotenv() -> dict[str, str]:
+    """The lines of `.env` beside this file (a Windows editor may have put a byte order mark in front)."""
+    return {name: value for name, value in dotenv_values(ROOT / ".env", encoding="utf-8-sig").items() if value}

@@ -1,0 +1,218 @@
+"""Database: runs hand-written SQL by name, alone or in a transaction. It knows no table.
+
+    db = Database(host="localhost", user="root", password="12345678", database="test")
+    db.fetch_one("videos.get", video_id=7)      # the query `get` of sql/videos.sql; a dict, or None
+
+Outside a transaction each query runs by itself, is committed at once and is never executed twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pymysql
+from pymysql.cursors import RE_INSERT_VALUES
+
+from pool import LOST, Connection, Pool
+from queries import Query, QueryError, Row, load_queries
+
+T = TypeVar("T")
+log = logging.getLogger("rawreel.sql")
+
+SQL = Path(__file__).resolve().parent / "sql"
+RETRY = frozenset({1213, 1205, 1020})  # deadlock (Galera's certification too), lock timeout, a changed snapshot
+PAUSES = (0.01, 0.03, 0.1, 0.3)  # seconds before the 2nd, 3rd ... run of a transaction, each times 0.5 to 1.5
+
+
+class Database:
+    """The queries of a folder of .sql files on a pool of connections; safe to share between threads.
+
+    `reload=True` reads an edited file before the next query. `on_query(query, seconds, rows)` hears of every statement;
+    one slower than `slow_ms` is logged. The other options are described at Pool and by pymysql.connect().
+    """
+
+    def __init__(
+        self,
+        host: str | None = None,
+        user: str | None = None,
+        password: str = "",
+        database: str | None = None,
+        *,
+        pool_size: int = 8,
+        pool_wait: float = 5.0,
+        read_timeout: float | None = 10.0,
+        sql: Path = SQL,
+        reload: bool = False,
+        slow_ms: float = 200.0,
+        on_query: Callable[[Query, float, int], None] | None = None,
+        **options: Any,
+    ):
+        options.update(host=host, user=user, password=password, database=database)
+        self.pool = Pool(size=pool_size, wait=pool_wait, read_timeout=read_timeout, **options)
+        self.sql, self.reload, self.slow_ms, self.on_query = sql, reload, slow_ms, on_query
+        self._stamp, self.queries = self._stamps(), load_queries(sql)
+        self._local = threading.local()  # .transaction: this thread's, while it runs
+
+    # Reading
+
+    def fetch_all(self, name: str, /, **arguments: Any) -> list[Row]:
+        """Return every row as a dict."""
+        return self._run(name, arguments)[0]
+
+    def fetch_one(self, name: str, /, **arguments: Any) -> Row | None:
+        """Return the row, or None. Two rows are a fault of the query: a ValueError."""
+        rows = self.fetch_all(name, **arguments)
+        if len(rows) > 1:
+            raise ValueError(f"{name} is to give one row and gave {len(rows)}")
+        return rows[0] if rows else None
+
+    def fetch_value(self, name: str, /, **arguments: Any) -> Any:
+        """Return the first column of the row, or None."""
+        row = self.fetch_one(name, **arguments)
+        return next(iter(row.values())) if row else None
+
+    def stream(self, name: str, /, *, key: str = "id", batch: int = 500, **arguments: Any) -> Iterator[Row]:
+        """Yield every row in batches; in between no connection is held, however slowly they are taken.
+
+        The query takes %(after)s, the last `key` seen (at first 0), and %(limit)s, and orders by that unique key.
+        """
+        after: Any = 0
+        while rows := self.fetch_all(name, after=after, limit=batch, **arguments):
+            yield from rows
+            after = rows[-1][key]
+
+    # Writing
+
+    def execute(self, name: str, /, **arguments: Any) -> int:
+        """Run a statement and return how many rows it matched (not how many it changed)."""
+        return self._run(name, arguments)[1]
+
+    def insert(self, name: str, /, **arguments: Any) -> int | None:
+        """Run an INSERT and return the new id, or None if its SELECT gave nothing to insert."""
+        _, matched, new_id = self._run(name, arguments)
+        return new_id if matched else None
+
+    def insert_many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert many rows in few statements, all or none; VALUES holds placeholders only. Return how many."""
+        return self.transaction(lambda: self._run(name, rows)[1]) if rows else 0
+
+    def transaction(self, work: Callable[[], T]) -> T:
+        """Run work() as one transaction: commit when it returns, roll back whatever it raises.
+
+        Every query of this thread inside belongs to it; one begun inside another joins it. After a deadlock or a lock
+        timeout the whole of work() runs again, so what cannot be undone stays out of it. The connection is taken at the
+        first query.
+        """
+        if getattr(self._local, "transaction", None):
+            return work()
+        for pause in (*PAUSES, None):
+            transaction = self._local.transaction = _Transaction(self.pool)
+            try:
+                result = work()
+                transaction.commit()
+                return result
+            except BaseException as error:
+                transaction.rollback()
+                if pause is None or errno(transaction.failure or error) not in RETRY:
+                    raise
+            finally:
+                self._local.transaction = None
+                transaction.stack.close()
+            time.sleep(pause * random.uniform(0.5, 1.5))
+        raise AssertionError("the last run returns or raises")
+
+    # How
+
+    def query(self, name: str) -> Query:
+        """Look a query up; with `reload`, in the files as they are now."""
+        if self.reload and (stamps := self._stamps()) != self._stamp:
+            self.queries, self._stamp = load_queries(self.sql), stamps
+        if name not in self.queries:
+            raise QueryError(f"{self.sql.name}/{name.partition('.')[0]}.sql:1: there is no query {name}")
+        return self.queries[name]
+
+    def _stamps(self) -> list[tuple[str, int, int]]:
+        return [(path.name, (s := path.stat()).st_mtime_ns, s.st_size) for path in sorted(self.sql.glob("*.sql"))]
+
+    def _run(self, name: str, arguments: Any) -> tuple[list[Row], int, int]:
+        """Run one statement once. Return its rows, how many rows it gave or matched, and the last new id."""
+        query = self.query(name)
+        if many := not isinstance(arguments, dict):
+            if not RE_INSERT_VALUES.match(query.text):
+                raise TypeError(f"{query.place}: {name} is no plain INSERT ... VALUES of placeholders")
+            bound: Any = [query.bind(row) for row in arguments]
+        else:
+            bound = query.bind(arguments)
+        with self._connection() as connection:
+            raw: Connection = connection.dbapi_connection
+            raw.doing, begun, count = name, time.perf_counter(), 0
+            try:
+                cursor = connection.cursor()
+                (cursor.executemany if many else cursor.execute)(query.text, bound)
+                rows, count = query.rows(cursor), cursor.rowcount
+                return rows, count, cursor.lastrowid
+            except BaseException as error:
+                self._failed(query, raw, error)
+                raise
+            finally:
+                raw.doing, seconds = "", time.perf_counter() - begun
+                if self.on_query:
+                    self.on_query(query, seconds, count)
+                if seconds * 1000 >= self.slow_ms:
+                    log.warning("slow query %s: %.0f ms, %d rows (%s)", name, seconds * 1000, count, query.place)
+
+    def _failed(self, query: Query, raw: Connection, error: BaseException) -> None:
+        error.query = query  # type: ignore[attr-defined]  # for whoever logs or answers it
+        if errno(error) is None or errno(error) in LOST:
+            raw.drop()  # lost, or perhaps in the middle of an answer: never lent again
+        transaction = getattr(self._local, "transaction", None)
+        if transaction and (not raw.open or errno(error) in RETRY):
+            transaction.failure = error  # the server has ended it; what came next would be half a unit
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        if transaction := getattr(self._local, "transaction", None):
+            yield transaction.connection()
+        else:
+            with self.pool.connection() as connection:
+                yield connection
+
+
+class _Transaction:
+    """One transaction on one connection, which is taken at the first query."""
+
+    def __init__(self, pool: Pool):
+        self.pool, self.stack = pool, ExitStack()
+        self.taken: Any = None
+        self.failure: BaseException | None = None  # the error with which the server ended it
+
+    def connection(self) -> Any:
+        if self.failure:
+            raise self.failure
+        if not self.taken:
+            self.taken = self.stack.enter_context(self.pool.connection())
+            self.taken.begin()  # DBUtils' own, so that it never opens another connection in here
+        return self.taken
+
+    def commit(self) -> None:
+        if self.failure:  # work() caught it and went on
+            raise self.failure
+        if self.taken:
+            self.taken.commit()
+
+    def rollback(self) -> None:
+        if self.taken and self.taken.dbapi_connection.open:
+            with suppress(pymysql.MySQLError):
+                self.taken.rollback()
+
+
+def errno(error: BaseException) -> int | None:
+    """The server's error number, or None for an error that is not the server's."""
+    return error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None

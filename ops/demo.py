@@ -1,0 +1,104 @@
+"""The demo world: a few people and their videos, in Chinese and English; and a crowd of made-up ones for measuring.
+
+The data of the first is in sql/demo/*.sql.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+import secrets
+from collections.abc import Iterator
+
+from config import Settings
+from database import SQL, Database
+from web.passwords import hash_password
+
+USERNAME = "demo"
+PASSWORD = "rawreel-demo"  # of everyone in the demo world, under DEBUG alone
+
+FILLED = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)  # the year before the demo world's
+YEAR = 365 * 24 * 3600
+CHUNK = 2000  # rows of one transaction
+NO_PASSWORD = "!"  # no hash, so nobody logs in with it
+SUBJECTS = (
+    (
+        "Night train to {}",
+        "A walk through {}",
+        "{} in the rain",
+        "What to eat in {}",
+        "Two days in {}",
+        "{} from above",
+    ),
+    ("去{}的夜车", "走遍{}", "雨中的{}", "{}的早餐", "在{}的两天", "从空中看{}", "{}的老街", "{}人的一天"),
+)
+PLACES = (
+    ("Harbin", "Dalian", "Zürich", "Lisbon", "Kyoto", "Chengdu", "Montréal", "Xi'an", "Oslo", "Hanoi", "Qingdao"),
+    ("哈尔滨", "大连", "苏黎世", "里斯本", "京都", "成都", "蒙特利尔", "西安", "奥斯陆", "河内", "青岛", "沈阳"),
+)
+ENDINGS = (
+    ("", "", ", part {}", " #{}", " (take {})", " | episode {}", " ✨"),
+    ("", "", "(第{}集)", " · 之{}", " 第{}天", " vlog {}", " 🎬"),
+)
+
+
+def load(settings: Settings) -> list[tuple[str, str]]:
+    """Add what is missing of the demo world; safe to repeat. Return the name and password of each new person.
+
+    Outside DEBUG everyone gets a random password, which is not kept anywhere.
+    """
+    db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1)
+
+    def work() -> list[tuple[str, str]]:
+        people = [
+            (row, PASSWORD if settings.DEBUG else secrets.token_urlsafe(12))
+            for row in db.fetch_all("demo.list_missing_users")
+        ]
+        shared = hash_password(PASSWORD) if settings.DEBUG and people else ""
+        for row, password in people:
+            db.insert("demo.create_user", password_hash=shared or hash_password(password), **row)
+        db.execute("demo.create_videos")
+        return [(row["username"], password) for row, password in people]
+
+    return db.transaction(work)
+
+
+def crowd(videos: int) -> int:
+    """How many people make that many videos: 1000 for 5000, so that the plans over people mean something too."""
+    return max(1, videos // 5)
+
+
+def fill(settings: Settings, videos: int) -> Iterator[int]:
+    """Add that many made-up videos, and people fill_1, fill_2 ... to have them. Yield the rows of each step.
+
+    It may be repeated, and then adds more. The same state gives the same rows. Nobody can log in as one of these people.
+    """
+    db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1, slow_ms=float("inf"))
+    pattern = r"fill\_%"
+    last, people = db.fetch_value("demo.get_last_fill", pattern=pattern), crowd(videos)
+    chance = random.Random(last)  # not for secrets
+    for first in range(last + 1, last + people + 1, CHUNK):
+        names = [f"fill_{n}" for n in range(first, min(first + CHUNK, last + people + 1))]
+        yield db.insert_many(
+            "demo.create_fill_user",
+            [{"username": name, "password_hash": NO_PASSWORD, "created_at": FILLED} for name in names],
+        )
+    owners = [row["id"] for row in db.stream("demo.list_fill_users", pattern=pattern, batch=CHUNK)]
+    for first in range(0, videos, CHUNK):
+        rows = [_video(chance, owners, n / videos) for n in range(first, min(first + CHUNK, videos))]
+        yield db.insert_many("demo.create_fill_video", rows)
+    db.fetch_all("demo.update_statistics")  # or the next plans would be made for the tables as they were
+    db.pool.close()
+
+
+def _video(chance: random.Random, owners: list[int], when: float) -> dict[str, object]:
+    """One video. `when` tells how much of the year has gone by: ids and times grow together, as they do in life."""
+    language = chance.randrange(2)
+    subject, place, ending = (chance.choice(words[language]) for words in (SUBJECTS, PLACES, ENDINGS))
+    return {
+        "user_id": chance.choice(owners),
+        "title": subject.format(place) + ending.format(chance.randrange(1, 100)),
+        "description": "" if chance.random() < 0.5 else subject.format(place),
+        "visibility": "public" if chance.random() < 0.95 else "private",
+        "created_at": FILLED + datetime.timedelta(seconds=int(when * YEAR)),
+    }

@@ -1,0 +1,205 @@
+"""One request of the Postman collection, with its scripts, made of one operation of the OpenAPI document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import orjson
+
+from ops import demo
+from web.contract import FORMS, JSON
+
+VARIABLES = {"baseUrl": "http://127.0.0.1:5000", "username": demo.USERNAME, "password": demo.PASSWORD, "token": ""}
+
+# What a request has to send and the document cannot know: by the name of its parameter or field.
+HINTS = {
+    "auth.register": {"username": "{{new_username}}"},
+    "auth.login": {"username": "{{username}}", "password": "{{password}}"},
+    "tutorial.weather": {"city": "北京"},
+    "tutorial.test_get": {"user_name": "张三"},
+    "tutorial.success": {"user_name": "张三"},
+}
+BEFORE = {  # a name that is free, on every run
+    "auth.register": ['pm.variables.set("new_username", `student_${Math.random().toString(36).slice(2, 10)}`);'],
+}
+AFTER = {  # an environment's variable hides the collection's, so it is set where it is looked up
+    "auth.login": [
+        'const scope = pm.environment.has("token") ? pm.environment : pm.collectionVariables;',
+        'scope.set("token", pm.response.json().token);',
+    ],
+}
+
+CHINESE = {
+    "tutorial.index": "首页：HTML 模板",
+    "tutorial.hello": "你好，世界",
+    "tutorial.weather": "URL 里的变量：城市天气",
+    "tutorial.test_get": "URL 参数",
+    "tutorial.login": "带表单的页面",
+    "tutorial.test_post": "提交表单，再重定向",
+    "tutorial.success": "登录成功页",
+    "tutorial.test_request": "同一路径，GET 请求：跳转到登录页",
+    "tutorial.test_request_post": "同一路径，POST 请求：跳转到成功页",
+    "tutorial.get_json": "接收 JSON",
+    "tutorial.response_json": "返回 JSON",
+    "tutorial.save_data_to_mysql": "把数据写入 MySQL",
+}
+
+# What the validator of Postman (Ajv, draft-07) knows and an answer is held against. It refuses a format it does not know.
+KEYWORDS = {
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "oneOf", "allOf",
+    "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "format",
+}  # fmt: skip
+FORMATS = {"date-time", "date", "time", "email", "uri", "uuid", "ipv4", "ipv6"}
+
+
+def identity(name: str) -> str:
+    """An id for Postman, always the same one for a name."""
+    return str(uuid5(NAMESPACE_URL, f"rawreel/postman/{name}"))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation of the document."""
+
+    method: str
+    path: str
+    operation: dict[str, Any]
+    schemas: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its operationId: `videos.get_video`."""
+        return str(self.operation["operationId"])
+
+    @property
+    def tag(self) -> str:
+        """The resource it belongs to."""
+        return str(self.operation["tags"][0])
+
+    def answer(self) -> tuple[int, str, dict[str, Any]]:
+        """The status, the media type and the inlined schema of success; an empty type means an empty answer."""
+        status, answer = next(iter(self.operation["responses"].items()))
+        kind, content = next(iter(answer.get("content", {"": {}}).items()))
+        return int(status), kind, inlined(content.get("schema", {}), self.schemas)
+
+
+def item(call: Call, folder: str, makers: dict[str, Call], reason: str = "") -> dict[str, Any]:
+    """Make the request with its scripts; `reason` tells a repeated one from the first."""
+    status, _, _ = call.answer()
+    summary = call.operation["summary"].partition(". ")[0].rstrip(".")
+    name = CHINESE.get(call.name, summary)
+    events = {"prerequest": BEFORE.get(call.name, []), "test": _tests(call, makers)}
+    return {
+        "id": identity(f"{folder}/{call.name}/{reason}"),
+        "name": f"{name} ({reason})" if reason else name,
+        "event": [
+            {"listen": event, "script": {"type": "text/javascript", "exec": lines}}
+            for event, lines in events.items()
+            if lines
+        ],
+        "request": _request(call, makers),
+        "response": [],
+        **({"protocolProfileBehavior": {"followRedirects": False}} if status == 302 else {}),
+    }
+
+
+def _request(call: Call, makers: dict[str, Call]) -> dict[str, Any]:
+    hints = HINTS.get(call.name, {})
+    path, query = call.path, []
+    for parameter in call.operation["parameters"]:
+        name, schema = parameter["name"], parameter["schema"]
+        value = hints.get(name) or ("{{" + name + "}}" if name in {*makers, *VARIABLES} else _text(_value(schema)))
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{name}}}", value)
+        else:
+            on = parameter["required"] or name in hints
+            about = {"description": parameter["description"]} if "description" in parameter else {}
+            query.append({"key": name, "value": value, **about, **({} if on else {"disabled": True})})
+    sent = "&".join(f"{one['key']}={one['value']}" for one in query if "disabled" not in one)
+    body = _body(call, hints)
+    return {
+        **({} if "security" in call.operation else {"auth": {"type": "noauth"}}),
+        "method": call.method.upper(),
+        "header": [{"key": "Content-Type", "value": JSON}] if body.get("mode") == "raw" else [],
+        **({"body": body} if body else {}),
+        "url": {
+            "raw": "{{baseUrl}}" + path + (f"?{sent}" if sent else ""),
+            "host": ["{{baseUrl}}"],
+            "path": path[1:].split("/"),
+            **({"query": query} if query else {}),
+        },
+        "description": "\n\n".join(call.operation[key] for key in ("summary", "description") if key in call.operation),
+    }
+
+
+def _body(call: Call, hints: dict[str, str]) -> dict[str, Any]:
+    content = call.operation.get("requestBody", {}).get("content", {})
+    if not content:
+        return {}
+    kind, described = next(iter(content.items()))
+    schema = inlined(described["schema"], call.schemas)
+    required = {name: _value(schema["properties"][name]) for name in schema.get("required", [])}
+    values = {**required, **described.get("example", {}), **hints}
+    if kind in FORMS:
+        mode = "urlencoded" if kind == FORMS[0] else "formdata"
+        return {
+            "mode": mode,
+            mode: [{"key": key, "value": _text(value), "type": "text"} for key, value in values.items()],
+        }
+    raw = orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()
+    return {"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}
+
+
+def _value(schema: dict[str, Any]) -> Any:
+    """Something that fits, where nothing better was given."""
+    if "default" in schema:
+        return schema["default"]
+    plain: dict[str, Any] = {
+        "integer": schema.get("minimum") or 1,
+        "number": 1.5,
+        "boolean": True,
+        "array": [],
+        "object": {},
+    }
+    return schema.get("enum", [plain.get(schema.get("type", ""), "text")])[0]
+
+
+def _text(value: Any) -> str:
+    """A value as it stands in an address or a form."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _tests(call: Call, makers: dict[str, Call]) -> list[str]:
+    """The script after an answer: its status, its shape, and what the next requests want to know of it."""
+    status, kind, schema = call.answer()
+    lines = [f'pm.test("The status is {status}", () => pm.response.to.have.status({status}));']
+    if kind == JSON:
+        text = orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode()
+        lines += f"const schema = {text};".splitlines()
+        lines += ['pm.test("The body fits its schema", () => pm.response.to.have.jsonSchema(schema));']
+    elif status == 302:
+        lines += ['pm.test("It says where to go on", () => pm.response.to.have.header("Location"));']
+    elif kind:
+        check = f'pm.expect(pm.response.headers.get("Content-Type")).to.include("{kind}")'
+        lines += [f'pm.test("It is {kind}", () => {check});']
+    lines += [
+        f'pm.collectionVariables.set("{name}", pm.response.json().id);' for name in makers if makers[name] is call
+    ]
+    return [*lines, *AFTER.get(call.name, [])]
+
+
+def inlined(schema: Any, schemas: dict[str, Any]) -> Any:
+    """A schema that refers to no other, with no more than a validator of draft-07 knows."""
+    if not isinstance(schema, dict):
+        return [inlined(one, schemas) for one in schema] if isinstance(schema, list) else schema
+    if "$ref" in schema:
+        return inlined(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    result = {}
+    for key, value in schema.items():
+        if key == "properties":
+            result[key] = {name: inlined(one, schemas) for name, one in value.items()}
+        elif key in KEYWORDS and (key != "format" or value in FORMATS):
+            result[key] = inlined(value, schemas) if key not in ("enum", "const", "required") else value
+    return result

@@ -1,0 +1,115 @@
+"""The hand-written SQL: sql/*.sql read into named queries, and what goes into and comes out of one.
+
+-- name: get
+-- What a stranger should know about it. A line `-- json: column ...` names columns that hold JSON, and a line
+-- `-- accept full-scan: why it is right here` accepts a finding of `flask sql check`.
+SELECT ... WHERE v.id = %(video_id)s;
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+Row = dict[str, Any]
+
+
+class QueryError(Exception):
+    """A .sql file that cannot be loaded, or a name that is in none. The message begins with file and line."""
+
+
+class ArgumentError(QueryError, TypeError):
+    """The arguments of a call are not the placeholders of its query."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One named statement. `line` is where its text begins in `file`."""
+
+    name: str
+    file: str
+    line: int
+    text: str
+    parameters: tuple[str, ...]  # each placeholder once, in the order of the text
+    json: frozenset[str]  # columns to parse
+    not_in: frozenset[str]  # placeholders after NOT IN, which may not be empty
+    accepted: Mapping[str, str]  # {code of `flask sql check`: the reason}
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Check the arguments against the placeholders, and give an empty IN list its SQL."""
+        if arguments.keys() != set(self.parameters):
+            missing = ", ".join(sorted(set(self.parameters) - arguments.keys())) or "nothing"
+            unknown = ", ".join(sorted(arguments.keys() - set(self.parameters))) or "nothing"
+            raise ArgumentError(f"{self.place}: {self.name} is missing {missing} and has no placeholder for {unknown}")
+        bound = dict(arguments)
+        for name, value in arguments.items():
+            if isinstance(value, (list, tuple, set, frozenset)) and not value:
+                if name in self.not_in:
+                    raise ValueError(f"{self.place}: {self.name}: an empty NOT IN list would match nothing")
+                bound[name] = (None,)  # IN (NULL): matches nothing, and is no syntax error
+        return bound
+
+    def rows(self, cursor: Any) -> list[Row]:
+        """The rows as dicts ready for JSON: is_ columns true or false, JSON columns parsed."""
+        if not cursor.description:
+            return []
+        names = [column[0] for column in cursor.description]
+        if len(set(names)) < len(names):
+            raise QueryError(f"{self.place}: {self.name} gives two columns one name: {', '.join(names)}")
+        rows = [dict(zip(names, values)) for values in cursor.fetchall()]
+        for name in names:
+            convert: Any = bool if name.startswith("is_") else orjson.loads if name in self.json else None
+            for row in rows if convert else ():
+                row[name] = None if row[name] is None else convert(row[name])
+        return rows
+
+
+def load_queries(folder: Path) -> dict[str, Query]:
+    """Read every `-- name: x` block of folder/*.sql. The file's name is the namespace: videos.sql gives videos.x."""
+    queries: dict[str, Query] = {}
+    for path in sorted(folder.glob("*.sql")):
+        file = f"{folder.name}/{path.name}"
+        before, *blocks = re.split(r"(?m)^-- name:(.*)\n?", path.read_text(encoding="utf-8-sig"))
+        if re.sub(r"(?m)^--.*", "", before).strip():
+            raise QueryError(f"{file}:1: SQL before the first `-- name:` line")
+        line = 1 + before.count("\n")
+        for title, body in zip(blocks[::2], blocks[1::2]):
+            query = parse(path.stem, title.strip(), file, line, body)
+            if query.name in queries:
+                raise QueryError(f"{file}:{line}: {query.name} is already defined at {queries[query.name].place}")
+            queries[query.name] = query
+            line += 1 + body.count("\n")
+    return queries
+
+
+def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
+    """Make a Query of what follows the `-- name:` line, which is line `line` of `file`."""
+    name = f"{namespace}.{title}"
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", title):
+        raise QueryError(f"{file}:{line}: a query is named in snake_case, not {title!r}")
+    header = re.match(r"(?:[ \t]*(?:--.*)?\n)*", body)[0]  # type: ignore[index]  # it matches nothing at least
+    text, start = body[len(header) :].strip().removesuffix(";"), line + 1 + header.count("\n")
+    if not text or text.startswith("--"):
+        raise QueryError(f"{file}:{line}: {name} has no statement")
+    for number, row in enumerate(text.split("\n"), start):
+        if "%" in re.sub(r"%\(\w+\)s", "", row):
+            raise QueryError(f"{file}:{number}: a stray % in {name}: a pattern or a date format is a parameter")
+    return Query(
+        name=name,
+        file=file,
+        line=start,
+        text=re.sub(r"\A\w+", rf"\g<0> /* {name} */", text),  # inside: before INSERT it would undo bulk inserts
+        parameters=tuple(dict.fromkeys(re.findall(r"%\((\w+)\)s", text))),
+        json=frozenset(word for words in re.findall(r"-- json:(.*)", header) for word in words.split()),
+        not_in=frozenset(re.findall(r"(?i)\bNOT\s+IN\s+%\((\w+)\)s", text)),
+        accepted=dict(re.findall(r"-- accept ([\w-]+):?[ \t]*(.*)", header)),
+    )

@@ -1,0 +1,21 @@
+"""The table of contents: every blueprint and where it lives."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from routes import auth, pages, system, tutorial, videos
+
+API = "/api/v1"
+
+
+def register(app: Flask) -> None:
+    """Mount the blueprints."""
+    app.register_blueprint(auth.bp, url_prefix=f"{API}/auth")
+    app.register_blueprint(videos.bp, url_prefix=f"{API}/videos")
+    app.register_blueprint(pages.bp)
+    app.register_blueprint(system.bp)
+    if app.config["TUTORIAL"]:
+        app.register_blueprint(tutorial.bp)
+    else:
+        app.add_url_rule("/", view_func=pages.home)

@@ -1,0 +1,59 @@
+"""The few HTML pages."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import orjson
+from flask import Blueprint, current_app, redirect, render_template, send_from_directory, url_for
+
+from web import contract
+from web.api import db
+
+bp = Blueprint("pages", __name__)
+
+# The folder of the package `offapi`, found without importing it, which would cost 60 MB.
+SWAGGER = Path(str(getattr(find_spec("offapi"), "origin", ""))).parent
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
+)
+
+
+def home():
+    """Lead to the videos (where the tutorial is off; it has a first page of its own)."""
+    return redirect(url_for("pages.watch"))
+
+
+@bp.get("/watch")
+def watch():
+    """Show the newest public videos."""
+    videos = db.fetch_all("videos.list_newest", limit=50, after_created_at=None, after_id=None)
+    return render_template("watch.html", videos=videos)
+
+
+@bp.get("/openapi.json")
+def openapi():
+    """Give the OpenAPI document; under DEBUG of the .sql files as they are now."""
+    if current_app.debug:
+        current_app.extensions["refresh_catalog"]()
+    catalog = orjson.loads((db.sql / "catalog.json").read_bytes())
+    return contract.document(current_app, catalog)
+
+
+@bp.get("/docs")
+def docs():
+    """Show the API, to read and to try: Swagger UI, from an installed package, as a classroom is often offline."""
+    return render_template("docs.html"), {"Content-Security-Policy": CSP}
+
+
+@bp.get("/docs/<any('swagger_bundle.js', 'swagger_style.css'):name>")
+def docs_asset(name):
+    """Give one of Swagger UI's files."""
+    return send_from_directory(SWAGGER, name, max_age=86400)
+
+
+@bp.get("/favicon.ico")
+def favicon():
+    """Lead to the icon, which browsers ask for here on their own, even for an answer that is no page."""
+    return redirect(url_for("static", filename="hello.svg"))

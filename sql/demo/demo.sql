@@ -1,0 +1,101 @@
+-- Five people. Their names are their keys: lower case, no full-width letters.
+
+-- name: list_missing_users
+SELECT
+    d.username,
+    d.created_at
+FROM (
+    SELECT 'demo' AS username, '2026-01-05 08:00:00.000' AS created_at
+    UNION ALL SELECT '小明', '2026-01-06 09:30:00.000'
+    UNION ALL SELECT '小红', '2026-01-07 10:15:00.000'
+    UNION ALL SELECT 'alice', '2026-01-08 18:45:00.000'
+    UNION ALL SELECT 'jürgen', '2026-01-09 20:00:00.000'
+) AS d
+LEFT JOIN users AS u ON u.username_key = d.username
+WHERE
+    u.id IS NULL
+ORDER BY
+    d.created_at,
+    d.username
+LIMIT 100;
+
+-- name: create_user
+INSERT INTO users (username, username_key, password_hash, created_at)
+VALUES (%(username)s, %(username)s, %(password_hash)s, %(created_at)s);
+
+-- name: create_videos
+-- A person who already has a video of this title keeps the one there is.
+INSERT INTO videos (user_id, title, description, visibility, created_at)
+SELECT
+    u.id,
+    d.title,
+    d.description,
+    d.visibility,
+    d.created_at
+FROM (
+    SELECT
+        'demo' AS username,
+        'Hello, Rawreel' AS title,
+        'The first video of all: what this platform does, in one minute. 一分钟看懂这个平台。' AS description,
+        'public' AS visibility,
+        '2026-02-01 08:00:00.000' AS created_at
+    UNION ALL SELECT 'demo', 'Flask in ten minutes', 'Routes, requests, responses, templates.', 'public', '2026-02-02 08:00:00.000'
+    UNION ALL SELECT 'demo', '用 Postman 发送第一个请求', '从 GET 到 POST,从表单到 JSON。', 'public', '2026-02-03 08:00:00.000'
+    UNION ALL SELECT 'demo', 'What EXPLAIN tells you', 'Reading a query plan, one line at a time.', 'public', '2026-02-04 08:00:00.000'
+    UNION ALL SELECT 'demo', 'A draft that nobody else sees', 'Private: only its owner gets it.', 'private', '2026-02-05 08:00:00.000'
+    UNION ALL SELECT '小明', '大连的海', '星海广场的清晨,海鸥和风。', 'public', '2026-02-06 06:30:00.000'
+    UNION ALL SELECT '小明', '篮球校队决赛集锦', '最后三秒的绝杀 🏀', 'public', '2026-02-07 12:00:00.000'
+    UNION ALL SELECT '小明', 'MySQL 索引是怎么工作的', 'B+ 树、覆盖索引、最左前缀。', 'public', '2026-02-08 12:00:00.000'
+    UNION ALL SELECT '小明', '宿舍里的番茄炒蛋', '一口电饭锅,十分钟。', 'public', '2026-02-09 11:00:00.000'
+    UNION ALL SELECT '小明', '冬天的长白山', '雪、温泉和一条很长的路。', 'public', '2026-02-10 07:20:00.000'
+    UNION ALL SELECT '小红', '古筝:渔舟唱晚', '练了三个月,第一次录下来。', 'public', '2026-02-11 19:00:00.000'
+    UNION ALL SELECT '小红', '水彩入门:画一只猫 🐱', '颜料、纸,还有耐心。', 'public', '2026-02-12 19:00:00.000'
+    UNION ALL SELECT '小红', '图书馆的一天', '延时摄影,从开门到闭馆。', 'public', '2026-02-13 19:00:00.000'
+    UNION ALL SELECT '小红', '包饺子直播回放', '外婆的三鲜馅。', 'public', '2026-02-14 19:00:00.000'
+    UNION ALL SELECT '小红', '英语角:Talk about your hometown', '每周五晚上,欢迎加入。', 'public', '2026-02-15 19:00:00.000'
+    UNION ALL SELECT 'alice', 'Night train to Harbin', 'Fourteen hours by the window.', 'public', '2026-02-16 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Baking sourdough at altitude', 'Why the dough rises faster up here.', 'public', '2026-02-17 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Transactions, deadlocks and you', 'Two sessions, two rows, one lesson.', 'public', '2026-02-18 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Learning the erhu: week one', '二胡第一周:拉出第一个音。', 'public', '2026-02-19 21:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Zürich im Nebel', 'Ein Spaziergang über die Brücken.', 'public', '2026-02-20 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Bicycle repair: a squeaky brake', 'Three causes, three cures.', 'public', '2026-02-21 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Star trails over the lake', 'Four hundred frames, one picture ✨', 'public', '2026-02-22 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Keyset pages, explained', 'Why OFFSET gets slower and a cursor does not.', 'public', '2026-02-23 05:00:00.000'
+    UNION ALL SELECT 'jürgen', '学中文的第一百天', '我的声调还是不太对,但是很开心。', 'public', '2026-02-24 05:00:00.000'
+) AS d
+INNER JOIN users AS u ON u.username_key = d.username
+LEFT JOIN videos AS v ON v.user_id = u.id AND v.title = d.title
+WHERE
+    v.id IS NULL
+ORDER BY
+    d.created_at;
+
+-- name: get_last_fill
+-- The crowd of `flask demo fill`: the highest number there is; fill_41 gives 41.
+SELECT
+    COALESCE(MAX(CAST(SUBSTRING(u.username_key, 6) AS UNSIGNED)), 0) AS last_number
+FROM users AS u
+WHERE
+    u.username_key LIKE %(pattern)s;
+
+-- name: create_fill_user
+INSERT INTO users (username, username_key, password_hash, created_at)
+VALUES (%(username)s, %(username)s, %(password_hash)s, %(created_at)s);
+
+-- name: list_fill_users
+SELECT
+    u.id
+FROM users AS u
+WHERE
+    u.id > %(after)s
+    AND u.username_key LIKE %(pattern)s
+ORDER BY
+    u.id
+LIMIT %(limit)s;
+
+-- name: create_fill_video
+INSERT INTO videos (user_id, title, description, visibility, created_at)
+VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(created_at)s);
+
+-- name: update_statistics
+ANALYZE TABLE users, videos;

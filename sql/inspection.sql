@@ -1,0 +1,34 @@
+-- What the server knows of the schema it is asked in; read by `flask sql check` and for the catalog.
+
+-- name: list_columns
+-- accept unordered: a column's place in its table is unique, but information_schema declares no keys
+SELECT
+    c.TABLE_NAME AS table_name,
+    c.COLUMN_NAME AS column_name,
+    c.DATA_TYPE AS data_type,
+    c.COLUMN_TYPE AS column_type
+FROM information_schema.COLUMNS AS c
+WHERE
+    c.TABLE_SCHEMA = DATABASE()
+ORDER BY
+    c.TABLE_NAME,
+    c.ORDINAL_POSITION
+LIMIT 100000;
+
+-- name: list_unique
+-- Each unique key with its columns, in order.
+SELECT
+    s.TABLE_NAME AS table_name,
+    s.INDEX_NAME AS index_name,
+    GROUP_CONCAT(s.COLUMN_NAME ORDER BY s.SEQ_IN_INDEX SEPARATOR ' ') AS column_names
+FROM information_schema.STATISTICS AS s
+WHERE
+    s.TABLE_SCHEMA = DATABASE()
+    AND s.NON_UNIQUE = 0
+GROUP BY
+    s.TABLE_NAME,
+    s.INDEX_NAME
+ORDER BY
+    s.TABLE_NAME,
+    s.INDEX_NAME
+LIMIT 100000;

@@ -1,0 +1,33 @@
+-- name: list_applied
+SELECT
+    name,
+    statements,
+    done,
+    checksum,
+    applied_at
+FROM schema_migrations
+ORDER BY name
+LIMIT 10000;
+
+-- name: set_progress
+-- applied_at is set by the last statement, and then stays.
+INSERT INTO schema_migrations (name, statements, done, checksum, applied_at)
+VALUES (
+    %(name)s,
+    %(statements)s,
+    %(done)s,
+    %(checksum)s,
+    IF(%(done)s = %(statements)s, CURRENT_TIMESTAMP(3), NULL)
+)
+ON DUPLICATE KEY UPDATE
+    statements = VALUES(statements),
+    done = VALUES(done),
+    checksum = VALUES(checksum),
+    applied_at = VALUES(applied_at);
+
+-- name: get_lock
+-- 1 when it is ours. The server gives it back when this connection ends, however it ends.
+SELECT GET_LOCK(CONCAT('migrate ', LEFT(DATABASE(), 50)), %(seconds)s) AS is_locked;
+
+-- name: delete_lock
+SELECT RELEASE_LOCK(CONCAT('migrate ', LEFT(DATABASE(), 50))) AS is_released;

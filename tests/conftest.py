@@ -1,0 +1,253 @@
+"""A throw-away database server for the run, an application on it, and people who ask it for things.
+
+MariaDB, or with TEST_DATABASE=mysql the MySQL that `script/mysql` gets. Every test begins with empty tables.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+from app import create_app
+from config import ROOT, Settings
+from database import Database
+from ops.catalog import PATH
+from ops.mariadb import PrivateServer
+from ops.startup import make_ready
+from pool import Connection
+from proxy import Proxy
+from web import logs
+from web.contract import document
+from web.guards import new_token
+from web.inputs import username_key
+
+IS_MYSQL = os.environ.get("TEST_DATABASE") == "mysql"
+KEPT = {"schema_migrations", "weather"}  # tables whose rows the schema itself brings
+
+
+@cache
+def contract(app: Flask) -> dict[str, Any]:
+    return document(app, orjson.loads(PATH.read_bytes()))
+
+
+def conforms(app: Flask, response: TestResponse) -> None:
+    """Hold a response against what the OpenAPI document says of its operation."""
+    method = response.request.method
+    try:
+        endpoint, _ = app.url_map.bind("localhost").match(response.request.path, method)
+    except HTTPException:
+        return  # an address that is not there
+    described = [one for methods in contract(app)["paths"].values() for one in methods.values()]
+    operation = next((one for one in described if one["operationId"] == endpoint), None)
+    if operation is None or method == "OPTIONS":
+        return  # a page
+    declared = operation["responses"]
+    assert str(response.status_code) in declared, f"{endpoint} does not declare {response.status_code}"
+    answer = declared[str(response.status_code)]
+    if "$ref" in answer:
+        answer = contract(app)["components"]["responses"][str(response.status_code)]
+    if not answer.get("content"):
+        assert response.data == b""
+        return
+    assert response.mimetype in answer["content"]
+    if response.is_json:
+        schema = {**answer["content"][response.mimetype]["schema"], "components": contract(app)["components"]}
+        Draft202012Validator(schema).validate(response.json)
+
+
+class Person(FlaskClient):
+    """A test client that may be logged in, and that looks at every error it is given."""
+
+    token: str | None = None
+    user_id: int | None = None
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        if self.token and isinstance(args[0], str):
+            kwargs["headers"] = {"Authorization": f"Bearer {self.token}", **dict(kwargs.get("headers") or {})}
+        response = super().open(*args, **kwargs)
+        if response.status_code >= 400 and response.mimetype != "text/html" and response.request.method != "HEAD":
+            assert response.mimetype == "application/problem+json"
+            assert {"type", "title", "status", "detail", "code", "request_id"} <= response.json.keys()
+            assert response.json["status"] == response.status_code
+            assert response.json["request_id"] == response.headers["X-Request-ID"]
+        if response.request.method != "HEAD":
+            conforms(self.application, response)
+        return response
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+    binary = None
+    if IS_MYSQL:
+        binary = subprocess.run([ROOT / "script/mysql"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    private = PrivateServer(tmp_path_factory.mktemp("server"), durable=False, binary=binary)
+    private.join()
+    yield private
+    private.leave()
+
+
+@pytest.fixture(scope="session")
+def settings(server: PrivateServer) -> Settings:
+    """The settings of the application under test: as in production, with the tutorial."""
+    return Settings(
+        DB_SOCKET=server.socket,
+        DB_PASSWORD=server.password,
+        DB_NAME="rawreel_test",
+        SECRET_KEY="only for the tests of this run",
+        TUTORIAL=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> Flask:
+    make_ready(settings)
+    app = create_app(settings)
+    app.test_client_class = Person
+    return app
+
+
+@pytest.fixture
+def make_app(settings: Settings, app: Flask) -> Iterator[Callable[..., Flask]]:
+    """Make an application of one's own, with other settings."""
+    made: list[Flask] = []
+
+    def make(**changes: Any) -> Flask:
+        made.append(create_app(settings.model_copy(update=changes)))
+        made[-1].test_client_class = Person
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.extensions["database"].pool.close()
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., list[str]]]:
+    """Collect the lines of the log from now on, as `text` or `json`. An application made afterwards ends it."""
+    logger, handlers = logging.getLogger("rawreel"), []
+
+    def start(style: str = "text") -> list[str]:
+        lines: list[str] = []
+        handler = logging.Handler()
+        handler.setFormatter(logs.Formatter(style))
+        handler.emit = lambda record: lines.append(handler.format(record))  # type: ignore[method-assign]
+        logger.addHandler(handler)
+        handlers.append(handler)
+        return lines
+
+    yield start
+    for handler in handlers:
+        logger.removeHandler(handler)
+
+
+@pytest.fixture
+def root(server: PrivateServer, app: Flask) -> Iterator[Connection]:
+    """A connection beside the pool, to look with and to stand in the way."""
+    connection = server.connect(database="rawreel_test", autocommit=True)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(autouse=True)
+def empty_tables(root: Connection) -> None:
+    with root.cursor() as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+        for (table,) in cursor.fetchall():
+            if table not in KEPT:
+                cursor.execute(f"DELETE FROM `{table}`")
+        cursor.execute("SET foreign_key_checks = 1")
+
+
+@pytest.fixture
+def db(app: Flask) -> Database:
+    return app.extensions["database"]
+
+
+@pytest.fixture
+def client(app: Flask) -> Person:
+    """Somebody who is not logged in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def person(app: Flask) -> Callable[[str], Person]:
+    """Make a person with a session, without the cost of a password's hash."""
+    db: Database = app.extensions["database"]
+
+    def make(username: str) -> Person:
+        new = app.test_client()
+        key = username_key(username)
+        new.user_id = db.insert("users.create", username=username, username_key=key, email=None, password_hash="x")
+        new.token, token_hash = new_token()
+        db.insert("sessions.create", user_id=new.user_id, token_hash=token_hash, days=1)
+        return new
+
+    return make
+
+
+@pytest.fixture
+def alice(person: Callable[[str], Person]) -> Person:
+    return person("alice")
+
+
+@pytest.fixture
+def bob(person: Callable[[str], Person]) -> Person:
+    return person("bob")
+
+
+@pytest.fixture
+def proxy(server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    proxy = Proxy(str(server.socket), tmp_path_factory.mktemp("proxy"))
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def database(settings: Settings, app: Flask) -> Iterator[Callable[..., Database]]:
+    """Make a Database of one's own, with other options."""
+    made: list[Database] = []
+
+    def make(**options: Any) -> Database:
+        made.append(Database(**{**settings.database(), **options}))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.pool.close()
+
+
+@pytest.fixture
+def scratch(server: PrivateServer, settings: Settings) -> Iterator[Settings]:
+    """Settings that name a database of the test's own, which is not there yet."""
+    name = f"scratch-{secrets.token_hex(4)}"
+    yield settings.model_copy(update={"DB_NAME": name})
+    with server.connect(autocommit=True) as connection:
+        connection.cursor().execute(f"DROP DATABASE IF EXISTS `{name}`")
+
+
+@pytest.fixture
+def queries(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a folder of SQL with one file, `test.sql`."""
+
+    def write(text: str) -> Path:
+        folder = tmp_path / "sql"
+        folder.mkdir(exist_ok=True)
+        (folder / "test.sql").write_text(text, encoding="utf-8")
+        return folder
+
+    return write

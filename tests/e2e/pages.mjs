@@ -1,0 +1,97 @@
+// The pages in a real browser: node pages.mjs ADDRESS FOLDER. Screenshots go to the folder; any fault ends it with 1.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+
+const [address, folder] = process.argv.slice(2);
+const { chromium } = createRequire(resolve(folder, "package.json"))("playwright-core");
+const faults = [];
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  timeout: 30_000,
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+page.setDefaultTimeout(15_000);
+page.on("console", (message) => { // a violation of the Content-Security-Policy is told here as well
+  if (["error", "warning"].includes(message.type())) faults.push(`${page.url()}: ${message.text()}`);
+});
+page.on("pageerror", (error) => faults.push(`${page.url()}: ${error}`));
+page.on("request", (request) => {
+  const { protocol, host } = new URL(request.url());
+  if (protocol !== "data:" && protocol !== "blob:" && host !== new URL(address).host) faults.push(`${page.url()} asks ${request.url()}`);
+});
+page.on("response", (response) => {
+  if (response.status() >= 400) faults.push(`${response.url()}: ${response.status()}`);
+});
+
+const look = (name) => page.screenshot({ path: join(folder, name) });
+
+/** Open an operation of the docs page, send it with its example, and return the status and the body that are shown. */
+async function attempt(method, path, change) {
+  const block = page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
+  await block.locator(".opblock-summary-control").click();
+  if (change) await block.locator("textarea.body-param__text").fill(JSON.stringify(change));
+  await block.locator("button.execute").click();
+  const answer = block.locator(".live-responses-table .response");
+  await answer.waitFor();
+  await answer.scrollIntoViewIfNeeded();
+  const body = answer.locator(".highlight-code code, .highlight-code .microlight").first();
+  return { status: (await answer.locator(".response-col_status").innerText()).trim(), body: await body.innerText(), block };
+}
+
+async function docs() {
+  const declared = await (await fetch(`${address}/openapi.json`)).json();
+  const count = Object.values(declared.paths).flatMap(Object.keys).length;
+  await page.goto(`${address}/docs`);
+  await page.locator(".opblock").first().waitFor();
+  assert.equal(await page.locator(".opblock").count(), count, "not every operation is listed");
+  await look("docs.png");
+
+  const login = await attempt("post", "/api/v1/auth/login", { username: "demo", password: "rawreel-demo" });
+  assert.match(login.status, /^200/);
+  assert.match(login.body, /"token"/);
+  await login.block.locator(".opblock-summary-control").click();
+
+  const video = await attempt("post", "/api/v1/videos"); // with the example as it stands, and the token of the login
+  assert.match(video.status, /^201/);
+  assert.match(video.body, /"username": "demo"/);
+  await look("docs-try.png");
+}
+
+async function tutorial() {
+  await page.goto(`${address}/`);
+  assert.match(await page.innerText("h1"), /Hello World! Hello Flask!/);
+  assert.ok(await page.evaluate(() => [...document.images].every((image) => image.naturalWidth > 0)), "an image is missing");
+  await look("tutorial.png");
+
+  await page.goto(`${address}/login`);
+  await page.fill("#username", "张三");
+  await page.fill("#password", "12345678");
+  await look("login.png");
+  await page.click("input[type=submit]");
+  assert.equal(new URL(page.url()).pathname, "/success");
+  assert.equal(await page.innerText("body"), "Hello,张三");
+}
+
+async function watch() {
+  await page.goto(`${address}/watch`);
+  assert.ok(await page.locator(".videos li h2").count() > 10, "the demo world is not there");
+  await look("watch.png");
+}
+
+try {
+  await docs();
+  await tutorial();
+  await watch();
+} catch (error) {
+  await look("failed.png");
+  faults.push(error.stack);
+} finally {
+  await browser.close();
+}
+faults.forEach((fault) => console.error(fault));
+console.log(faults.length ? "The pages have faults." : "The pages are fine: docs, try it, tutorial, login, watch.");
+process.exit(faults.length ? 1 : 0);

@@ -1,0 +1,241 @@
+"""The contract: what the OpenAPI document says, that it is true, and what `@api` enforces."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+import pytest
+from flask import Blueprint
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from pydantic import Field
+
+from config import ROOT
+from ops import catalog
+from web import api as web_api
+from web.api import api
+from web.contract import document
+from web.inputs import Input
+from web.paging import Page
+
+
+class Body(Input):
+    n: int
+
+
+COMMAND = "sql/catalog.json is out of date: run `flask api write`"
+
+
+@pytest.fixture
+def contract(client):
+    return client.get("/openapi.json").json
+
+
+@pytest.fixture
+def extended(make_app):
+    """Make an application with one more view, and return its client and its document."""
+
+    def extend(rule: str, view, **options):
+        new = make_app()
+        bp = Blueprint("extra", __name__)
+        bp.add_url_rule(rule, view_func=view, **options)
+        new.register_blueprint(bp)
+        web_api.install(new)
+        return new.test_client(), document(new, orjson.loads(catalog.PATH.read_bytes()))
+
+    return extend
+
+
+def operations(contract):
+    return [(path, method, one) for path, methods in contract["paths"].items() for method, one in methods.items()]
+
+
+# The document
+
+
+def test_the_document_is_valid_openapi(contract):
+    validate(contract)
+    assert contract["openapi"].startswith("3.1")
+
+
+def test_every_operation_says_what_it_does_takes_gives_and_refuses(contract):
+    for path, method, operation in operations(contract):
+        assert operation["summary"].endswith("."), path
+        named = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+        assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        assert {"422", "500", "503"} < operation["responses"].keys()
+        assert ("requestBody" in operation) == (method in ("post", "patch", "put") and "logout" not in path)
+
+
+def test_a_login_is_declared_where_it_is_enforced(contract, client):
+    for path, method, operation in operations(contract):
+        if operation["operationId"].startswith(("system", "tutorial")):
+            continue
+        answer = client.open(path.replace("{video_id}", "1"), method=method.upper())
+        assert (answer.status_code == 401) == ("security" in operation), path
+
+
+def test_every_example_fits_its_schema(contract):
+    for path, _, operation in operations(contract):
+        bodies = [
+            operation.get("requestBody", {}),
+            *operation["responses"].values(),
+            *contract["components"]["responses"].values(),
+        ]
+        for content in (kind for body in bodies for kind in body.get("content", {}).values()):
+            if "example" in content:
+                schema = {**content["schema"], "components": contract["components"]}
+                Draft202012Validator(schema).validate(content["example"])
+        if operation["responses"].get("200", {}).get("content", {}).get("application/json") and "auth" not in path:
+            assert "health" in path or "ready" in path or "response_json" in path or _has_example(operation), path
+
+
+def _has_example(operation):
+    return "example" in operation["responses"]["200"]["content"]["application/json"]
+
+
+def test_every_body_has_a_complete_example(contract):
+    for path, _, operation in operations(contract):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            schema = contract["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+            assert set(schema.get("required", [])) <= content["example"].keys(), path
+
+
+def test_the_columns_of_a_query_are_its_schema(contract):
+    video = contract["components"]["schemas"]["videos.get"]
+    assert video["properties"]["title"] == {"type": "string", "maxLength": 200}
+    assert video["properties"]["visibility"] == {"type": "string", "enum": ["public", "private"]}
+    assert video["properties"]["created_at"] == {"type": "string", "format": "date-time"}
+
+
+def test_no_hash_of_a_password_is_spoken_of(contract):
+    assert "hash" not in orjson.dumps(contract).decode()
+
+
+def test_the_catalog_is_what_the_server_says(settings, app):
+    assert catalog.build(settings) == orjson.loads(catalog.PATH.read_bytes()), COMMAND
+
+
+def test_a_stale_catalog_is_made_anew_and_a_fresh_one_is_left_alone(settings, app, tmp_path):
+    path = tmp_path / "catalog.json"
+    path.write_bytes(orjson.dumps({"fingerprint": "of yesterday", "schemas": {}}))
+    catalog.refresh(settings, path)
+    assert path.read_bytes() == catalog.PATH.read_bytes(), COMMAND
+    before = path.stat().st_mtime_ns
+    catalog.refresh(settings, path)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_catalog_that_cannot_be_made_anew_stays(settings, app, tmp_path, proxy):
+    path = tmp_path / "catalog.json"
+    path.write_bytes(b'{"fingerprint": "of yesterday"}')
+    proxy.close()
+    catalog.refresh(settings.model_copy(update={"DB_SOCKET": proxy.path}), path)
+    assert path.read_bytes() == b'{"fingerprint": "of yesterday"}'
+
+
+def test_no_scratch_database_is_left_behind(settings, root):
+    with root.cursor() as cursor:
+        cursor.execute("SHOW DATABASES LIKE '%catalog%'")
+        assert cursor.fetchall() == ()
+
+
+# The page
+
+
+def test_the_page_needs_no_other_host(client):
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    for asset in ("swagger_bundle.js", "swagger_style.css"):
+        with client.get(f"/docs/{asset}") as answer:
+            assert len(answer.data) > 10_000
+    assert client.get("/docs/scalar.js").status_code == 404
+    assert client.get("/docs/..%2F__init__.py").status_code == 404
+
+
+# The decorator
+
+
+def test_a_new_endpoint_is_described_without_being_registered_anywhere(extended):
+    @api(returns="videos.list_newest", login=True)
+    def list_extra(video_id, page: Page, since: Annotated[int | None, Field(ge=1900)] = None):
+        """List something.
+
+        With a paragraph.
+        """
+        return page.fetch(web_api.db, "videos.list_newest")
+
+    client, contract = extended("/extra/<int:video_id>", list_extra)
+    operation = contract["paths"]["/extra/{video_id}"]["get"]
+    assert (operation["summary"], operation["description"]) == ("List something.", "With a paragraph.")
+    assert [p["name"] for p in operation["parameters"]] == ["video_id", "limit", "after", "since"]
+    assert operation["parameters"][3]["schema"] == {"type": "integer", "minimum": 1900}
+    assert "401" in operation["responses"]
+    assert "404" in operation["responses"]
+    assert client.get("/extra/1").status_code == 401
+
+
+def test_repeated_query_keys_make_a_list(extended):
+    seen = []
+
+    @api(returns="text/plain")
+    def read_tags(tag: list[str], number: list[int] = ()):  # type: ignore[assignment]
+        """Read."""
+        seen.append((tag, number))
+        return "ok"
+
+    client, contract = extended("/extra", read_tags)
+    assert client.get("/extra?tag=a&tag=b&number=1&number=2").status_code == 200
+    assert seen == [(["a", "b"], [1, 2])]
+    assert client.get("/extra?number=x").json["errors"].keys() == {"tag", "number.0"}
+    (tag, number) = contract["paths"]["/extra"]["get"]["parameters"]
+    assert (tag["schema"]["type"], tag["required"], number["required"]) == ("array", True, False)
+
+
+def test_the_declared_status_is_the_one_that_is_sent(extended):
+    @api(returns="text/plain", status=202)
+    def accept():
+        """Accept."""
+        return "later"
+
+    client, _ = extended("/extra", accept)
+    assert client.get("/extra").status_code == 202
+
+
+@pytest.mark.parametrize(("returns", "value"), [(None, {"a": 1}), ("videos.get", None)])
+def test_a_view_that_does_not_give_what_it_says_is_a_fault(extended, returns, value):
+    @api(returns=returns)
+    def lie():
+        """Lie."""
+        return value
+
+    client, _ = extended("/extra", lie)
+    assert client.get("/extra").status_code == 500
+
+
+def test_a_parameter_that_nothing_can_fill_stops_the_start(extended):
+    @api(returns="text/plain")
+    def confused(video_id):
+        """Confuse."""
+
+    with pytest.raises(TypeError, match="`video_id` is not in the URL"):
+        extended("/extra", confused)
+
+
+def test_body_and_query_are_told_in_one_answer(extended):
+    @api(returns="text/plain")
+    def read_both(body: Body, limit: int):
+        """Read."""
+        return "ok"
+
+    client, _ = extended("/extra", read_both, methods=["POST"])
+    answer = client.post("/extra?limit=x", json={"n": "1", "m": 2})
+    assert answer.json["errors"].keys() == {"limit", "n", "m"}
+
+
+def test_the_version_is_the_projects(contract):
+    assert f'version = "{contract["info"]["version"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -1,0 +1,314 @@
+"""Errors: every one a problem document, and none tells what is behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from queries import parse
+from web.api import api, install
+from web.api import db as current_db
+from web.errors import CONSTRAINTS
+
+VIDEOS, REGISTER = "/api/v1/videos", "/api/v1/auth/register"
+TOO_MUCH = b" " * (1024 * 1024 + 1)
+
+
+def with_view(app, view):
+    """Add a view at /view before the first request, and give a client."""
+    app.add_url_rule("/view", view_func=view, methods=["GET", "POST"])
+    return app.test_client()
+
+
+def secret():
+    raise RuntimeError("secret")
+
+
+def bad_query():
+    return current_db.fetch_all("test.bad")
+
+
+def with_bad_query(app):
+    app.extensions["database"].queries["test.bad"] = parse(
+        "test", "bad", "sql/test.sql", 7, "SELECT\n    1,\n    secret_column\nFROM secret_table;"
+    )
+    return with_view(app, bad_query)
+
+
+# Problem documents
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/api/v1/nowhere", "/api/v2/videos", "/static/none.css", "/weather/a/b", "/%FF"]
+)
+def test_an_unknown_address_is_a_problem(client, path):
+    response = client.get(path)
+    assert response.status_code == 404
+    assert response.json["type"] == "about:blank"
+    assert (response.json["title"], response.json["code"]) == ("Not Found", "not_found")
+    assert response.json["detail"] == "There is nothing at this address."
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", VIDEOS, {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("POST", f"{VIDEOS}/1", {"GET", "HEAD", "OPTIONS", "PATCH", "DELETE"}),
+        ("GET", REGISTER, {"POST", "OPTIONS"}),
+        ("DELETE", "/healthz", {"GET", "HEAD", "OPTIONS"}),
+        ("FOO", VIDEOS, {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("GET", "/save_data_to_mysql", {"POST", "OPTIONS"}),
+    ],
+)
+def test_another_method_is_told_which_there_are(client, method, path, allowed):
+    response = client.open(path, method=method)
+    assert response.status_code == 405
+    assert response.json["code"] == "method_not_allowed"
+    assert set(response.headers["Allow"].split(", ")) == allowed
+
+
+def test_options_tells_the_methods(client):
+    response = client.options(VIDEOS)
+    assert response.status_code == 200
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+
+
+def test_a_slash_too_many_at_the_end_is_no_error(client):
+    assert client.get(f"{VIDEOS}/").status_code == 200
+    assert client.get("/api//v1///videos", follow_redirects=True).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_a_body_that_is_too_large_is_413(alice, client, kind):
+    for response in (
+        client.post("/get_json", data=TOO_MUCH, content_type="application/json"),
+        client.post("/test_post", data={"username": TOO_MUCH.decode(), "password": ""}),
+        alice.post(VIDEOS, data=TOO_MUCH, content_type="application/json"),
+    ):
+        assert response.status_code == 413
+        assert response.json["detail"] == "The body is too large."
+    assert client.post(VIDEOS, data=TOO_MUCH, content_type=kind).status_code == 401
+
+
+def test_a_body_of_just_the_limit_is_read(client):
+    body = b'{"username": "x", "password": "x"}'
+    response = client.post("/get_json", data=body.rjust(1024 * 1024), content_type="application/json")
+    assert response.status_code == 200
+    assert "username:x" in response.text
+
+
+# Request ids
+
+
+@pytest.mark.parametrize("given", ["a", "A-b_c.9", "0" * 64, "6f9619ff-8b86-d011-b42d-00cf4fc964ff"])
+def test_a_request_keeps_the_id_it_came_with(client, given):
+    for path in ("/healthz", "/nowhere"):
+        assert client.get(path, headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize(
+    "given", ["", " ", "0" * 65, "a b", "a\tb", "a\nb", "a\r\nb", "a\n", "é", "\u00e4\u00b8\u00ad", "<b>", "a/b", "a;b"]
+)
+def test_an_id_that_is_none_is_replaced(client, given):
+    answered = client.get("/nowhere", environ_overrides={"HTTP_X_REQUEST_ID": given}).headers["X-Request-ID"]
+    assert re.fullmatch(r"[0-9a-f]{16}", answered)
+
+
+def test_every_request_has_an_id_of_its_own(client):
+    assert len({client.get("/healthz").headers["X-Request-ID"] for _ in range(20)}) == 20
+
+
+# Faults of ours
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_fault_of_ours_is_500_and_tells_nothing(make_app, debug):
+    response = with_view(make_app(DEBUG=debug), secret).get("/view")
+    assert response.status_code == 500
+    assert response.json["code"] == "internal_server_error"
+    assert not re.search("secret|RuntimeError|Traceback", response.text)
+
+
+def test_a_fault_of_ours_is_logged_once_with_the_request_id(make_app, listen):
+    client = with_view(make_app(), secret)
+    lines = listen("json")
+    response = client.get("/view")
+    first, second = map(json.loads, lines)
+    assert (first["level"], first["logger"], first["message"]) == ("ERROR", "rawreel.errors", "RuntimeError: secret")
+    assert "in secret" in first["exception"]
+    assert (second["logger"], second["status"]) == ("rawreel.access", 500)
+    assert first["request_id"] == second["request_id"] == response.json["request_id"]
+
+
+def test_a_fault_in_sql_is_500_and_tells_nothing(make_app, listen):
+    client = with_bad_query(make_app())
+    lines = listen("json")
+    response = client.get("/view")
+    assert response.status_code == 500
+    assert not re.search("secret|SELECT|sql|1054|1146", response.text)
+    (logged,) = [line for line in map(json.loads, lines) if line["level"] == "ERROR"]
+    assert logged["message"].startswith("sql/test.sql:8 test.bad: ")
+    assert "secret_table" in logged["message"]
+
+
+def test_under_debug_a_fault_in_sql_is_told_with_its_place(make_app):
+    response = with_bad_query(make_app(DEBUG=True)).get("/view")
+    assert response.status_code == 500
+    assert re.match(r"sql/test\.sql:\d+: test\.bad: .*secret_table", response.json["detail"])
+
+
+def test_an_expected_error_is_logged_as_no_fault(client, listen):
+    lines = listen("json")
+    client.get("/nowhere")
+    client.post(REGISTER, json={})
+    assert [json.loads(line)["logger"] for line in lines] == ["rawreel.access"] * 2
+
+
+def test_what_was_written_before_a_fault_is_undone(make_app, alice, root):
+    @api(login=True)
+    def half():
+        current_db.insert("videos.create", user_id=alice.user_id, title="half", description="", visibility="public")
+        raise RuntimeError("secret")
+
+    app = make_app()
+    client = with_view(app, half)
+    install(app)
+    client.token = alice.token
+    assert client.post("/view").status_code == 500
+    assert alice.get(VIDEOS).json["items"] == []
+
+
+# Rules of the schema
+
+
+def video(**changes):
+    values = {"title": "x", "description": "", "visibility": "public", **changes}
+    return lambda: str(current_db.insert("videos.create", **values))
+
+
+def test_a_violated_check_is_422(make_app, alice):
+    response = with_view(make_app(), video(user_id=alice.user_id, title="")).post("/view")
+    assert response.status_code == 422
+    assert (response.json["code"], response.json["detail"]) == ("validation_failed", "A title cannot be empty.")
+    assert "ck_videos_title" not in response.text
+
+
+def test_a_violated_foreign_key_is_404(make_app):
+    response = with_view(make_app(), video(user_id=2**40)).post("/view")
+    assert response.status_code == 404
+    assert (response.json["code"], response.json["detail"]) == ("not_found", "This account is gone.")
+
+
+@pytest.mark.parametrize(
+    "change", [{"title": "x" * 201}, {"visibility": "secret"}, {"user_id": -1}, {"user_id": 2**70}]
+)
+def test_a_value_that_fits_no_column_is_422(make_app, alice, change):
+    response = with_view(make_app(), video(**{"user_id": alice.user_id, **change})).post("/view")
+    assert response.status_code == 422
+    assert response.json["code"] == "validation_failed"
+    assert not re.search("secret|column|title|user_id|row", response.json["detail"])
+
+
+def test_a_rule_of_the_schema_that_has_no_sentence_is_a_fault_of_ours(make_app, alice):
+    def same_token_twice():
+        current_db.insert("sessions.create", user_id=alice.user_id, token_hash=b"x" * 32, days=1)
+        current_db.insert("sessions.create", user_id=alice.user_id, token_hash=b"x" * 32, days=1)
+
+    response = with_view(make_app(), same_token_twice).post("/view")
+    assert response.status_code == 500
+    assert "uq_sessions" not in response.text
+
+
+def test_every_rule_with_a_sentence_is_in_the_schema(root):
+    with root.cursor() as cursor:
+        cursor.execute(
+            "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE()"
+        )
+        names = {name for (name,) in cursor.fetchall()}
+    assert CONSTRAINTS.keys() <= names
+
+
+# The database
+
+
+def test_a_database_that_is_away_is_503_and_comes_back_by_itself(make_app, proxy, listen):
+    client = make_app(DB_SOCKET=proxy.path).test_client()
+    assert client.get(VIDEOS).status_code == 200
+    lines = listen("json")
+    proxy.cut()
+    first = client.get(VIDEOS)
+    assert first.status_code == 503
+    assert int(first.headers["Retry-After"]) > 0
+    assert client.get(VIDEOS).status_code == 200
+    assert [json.loads(line)["level"] for line in lines] == ["ERROR", "INFO", "INFO"]
+
+
+def test_a_database_that_stays_away_is_503_and_the_process_alive(make_app, proxy):
+    client = make_app(DB_SOCKET=proxy.path).test_client()
+    assert client.get("/readyz").status_code == 200
+    proxy.close()
+    for path in (VIDEOS, f"{VIDEOS}/1", "/watch", "/weather/北京", "/readyz"):
+        response = client.get(path)
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert not re.search(r"sock|/tmp|2002|2013|pymysql", response.text)
+    assert client.get("/healthz").json == {"status": "ok"}
+
+
+def test_a_write_to_a_database_that_is_away_is_503(make_app, proxy, alice):
+    client = make_app(DB_SOCKET=proxy.path).test_client()
+    client.token = alice.token
+    proxy.close()
+    assert client.post(VIDEOS, json={"title": "x"}).status_code == 503
+    assert client.post(REGISTER, json={"username": "carol", "password": "correct horse"}).status_code == 503
+
+
+def test_a_busy_pool_is_503(make_app, listen):
+    app = make_app(DB_POOL_SIZE=1, DB_POOL_WAIT=0.1)
+    lines = listen()
+    with app.extensions["database"].pool.connection():
+        response = app.test_client().get(VIDEOS)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "busy" in response.json["detail"]
+    assert "PoolTimeout" in lines[0]
+    assert app.test_client().get(VIDEOS).status_code == 200
+
+
+def test_ready_when_the_schema_is_current(client):
+    response = client.get("/readyz")
+    assert (response.status_code, response.json) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("change", ["applied_at = NULL", "name = 'x'"])
+def test_not_ready_when_the_schema_is_behind(client, root, change):
+    with root.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE kept SELECT * FROM schema_migrations")
+        try:
+            cursor.execute(f"UPDATE schema_migrations SET {change} WHERE name = '0002_videos.sql'")
+            response = client.get("/readyz")
+        finally:
+            cursor.execute("DELETE FROM schema_migrations")
+            cursor.execute("INSERT INTO schema_migrations SELECT * FROM kept")
+    assert response.status_code == 503
+    assert response.json["code"] == "not_ready"
+    assert "flask db migrate" in response.json["detail"]
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["rawreel_none", "mysql"])
+def test_not_ready_when_the_database_was_never_set_up(make_app, name):
+    client = make_app(DB_NAME=name).test_client()
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json["code"] == "not_ready"
+    assert int(response.headers["Retry-After"]) > 0
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_field_named_like_markup_is_answered_as_json(client):
+    response = client.post(REGISTER, json={"<script>": 1})
+    assert response.mimetype == "application/problem+json"
+    assert response.json["errors"].keys() == {"username", "password", "<script>"}

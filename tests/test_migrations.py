@@ -1,0 +1,336 @@
+"""Migrations: each file once and in order, resumed where it failed, refused once edited; and the demo world."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app import create_app
+from config import Settings
+from database import SQL, Database
+from ops import demo
+from ops.mariadb import PrivateServer, find
+from ops.migrations import MigrationError, migrate, read_migrations, status
+from ops.startup import ensure_database, make_ready
+
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of SQL with the bookkeeping alone."""
+    (tmp_path / "sql/schema").mkdir(parents=True)
+    shutil.copy(SQL / "migrations.sql", tmp_path / "sql")
+    shutil.copy(SQL / "schema/0000_schema_migrations.sql", tmp_path / "sql/schema")
+    return tmp_path / "sql"
+
+
+@pytest.fixture
+def write(folder: Path) -> Write:
+    """Write a migration."""
+
+    def write(name: str, text: str) -> Path:
+        path = folder / "schema" / name
+        path.write_bytes(text.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def open_database(scratch: Settings, folder: Path) -> Iterator[Callable[[], Database]]:
+    ensure_database(scratch)
+    opened: list[Database] = []
+
+    def make() -> Database:
+        opened.append(Database(**scratch.database(), sql=folder, read_timeout=None, pool_size=2))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.pool.close()
+
+
+@pytest.fixture
+def fresh(open_database: Callable[[], Database]) -> Database:
+    """A Database without a table on that folder."""
+    return open_database()
+
+
+def fetch(db: Database, statement: str) -> list[tuple[object, ...]]:
+    with db.pool.connection() as connection:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def tables(db: Database) -> set[str]:
+    return {str(row[0]) for row in fetch(db, "SHOW TABLES")} - {"schema_migrations"}
+
+
+def states(db: Database) -> dict[str, str]:
+    return {name: state.split(" 20")[0] for name, state in status(db)}
+
+
+# Applying
+
+
+def test_files_are_applied_in_the_order_of_their_names_and_once(fresh: Database, write: Write):
+    write("0002_b.sql", "ALTER TABLE a ADD COLUMN second INT;")
+    write("0001_a.sql", "CREATE TABLE a (first INT);")
+    assert migrate(fresh) == ["0001_a.sql", "0002_b.sql"]
+    assert migrate(fresh) == []
+
+
+def test_a_file_that_comes_later_is_applied_alone(fresh: Database, write: Write):
+    write("0001_a.sql", "CREATE TABLE a (first INT);")
+    migrate(fresh)
+    write("0002_b.sql", "CREATE TABLE b (first INT);")
+    assert migrate(fresh) == ["0002_b.sql"]
+
+
+def test_the_status_of_a_database_that_never_saw_a_migration_is_pending(fresh: Database, write: Write):
+    write("0001_a.sql", "CREATE TABLE a (first INT);")
+    assert status(fresh) == [("0001_a.sql", "pending")]
+
+
+def test_the_status_has_a_word_for_each_state(fresh: Database, write: Write):
+    write("0001_a.sql", "CREATE TABLE a (first INT);")
+    write("0002_b.sql", "CREATE TABLE b (first INT);")
+    gone = write("0003_c.sql", "CREATE TABLE c (first INT);")
+    write("0004_d.sql", "CREATE TABLE d (first INT); BROKEN;")
+    write("0005_e.sql", "CREATE TABLE e (first INT);")
+    with pytest.raises(MigrationError):
+        migrate(fresh)
+    write("0002_b.sql", "CREATE TABLE b (second INT);")
+    gone.unlink()
+    assert states(fresh) == {
+        "0001_a.sql": "applied",
+        "0002_b.sql": "edited: it has changed since it was applied",
+        "0003_c.sql": "missing: applied, but there is no such file",
+        "0004_d.sql": "partial: 1 of 2 statements",
+        "0005_e.sql": "pending",
+    }
+
+
+def test_a_file_of_comments_alone_counts_as_applied(fresh: Database, write: Write):
+    write("0001_a.sql", "-- Nothing yet.\n")
+    assert migrate(fresh) == ["0001_a.sql"]
+    assert migrate(fresh) == []
+    assert states(fresh) == {"0001_a.sql": "applied"}
+
+
+# Failing and going on
+
+
+@pytest.fixture
+def half_done(fresh: Database, write: Write) -> Database:
+    """A database in which the second of three statements has failed."""
+    write("0001_a.sql", "CREATE TABLE a (id INT);\nCREATE TABEL b (id INT);\nCREATE TABLE c (id INT);\n")
+    with pytest.raises(MigrationError):
+        migrate(fresh)
+    return fresh
+
+
+def test_what_came_before_a_failed_statement_stays(half_done: Database):
+    assert tables(half_done) == {"a"}
+
+
+def test_the_error_names_the_file_the_statement_and_the_reason(half_done: Database):
+    with pytest.raises(MigrationError, match=r"0001_a\.sql: statement 2 of 3 failed \(1064: .*TABEL") as caught:
+        migrate(half_done)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mended_file_goes_on_at_the_failed_statement(half_done: Database, write: Write):
+    write("0001_a.sql", "CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\nCREATE TABLE c (id INT);\n")
+    assert migrate(half_done) == ["0001_a.sql"]
+    assert tables(half_done) == {"a", "b", "c"}
+    assert states(half_done) == {"0001_a.sql": "applied"}
+
+
+def test_a_file_may_be_mended_by_taking_the_failed_statement_out(half_done: Database, write: Write):
+    write("0001_a.sql", "CREATE TABLE a (id INT);\n")
+    assert migrate(half_done) == ["0001_a.sql"]
+    assert states(half_done) == {"0001_a.sql": "applied"}
+
+
+def test_a_mended_file_may_have_more_statements(half_done: Database, write: Write):
+    write("0001_a.sql", "CREATE TABLE a (id INT);\nCREATE TABLE d (id INT);\nCREATE TABLE e (id INT);\nSELECT 1;")
+    migrate(half_done)
+    assert tables(half_done) == {"a", "d", "e"}
+
+
+def test_the_part_of_a_file_that_is_done_may_not_change(half_done: Database, write: Write):
+    write("0001_a.sql", "CREATE TABLE aa (id INT);\nCREATE TABLE b (id INT);\n")
+    with pytest.raises(MigrationError, match=r"0001_a\.sql has changed since it was applied"):
+        migrate(half_done)
+    assert tables(half_done) == {"a"}
+
+
+def test_a_failed_file_keeps_the_later_ones_waiting(half_done: Database, write: Write):
+    write("0002_z.sql", "CREATE TABLE z (id INT);")
+    with pytest.raises(MigrationError):
+        migrate(half_done)
+    assert tables(half_done) == {"a"}
+
+
+@pytest.mark.parametrize("edited", ["CREATE TABLE a (id BIGINT);\n", "CREATE TABLE a (id INT);\nSELECT 1;\n"])
+def test_an_applied_file_may_not_change(fresh: Database, write: Write, edited: str):
+    write("0001_a.sql", "CREATE TABLE a (id INT);\n")
+    migrate(fresh)
+    write("0001_a.sql", edited)
+    write("0002_b.sql", "CREATE TABLE b (id INT);")
+    with pytest.raises(MigrationError, match="has changed"):
+        migrate(fresh)
+    assert tables(fresh) == {"a"}
+
+
+def test_windows_line_ends_are_no_change(fresh: Database, write: Write):
+    text = "-- 一\nCREATE TABLE a (\n    id INT\n);\nCREATE TABLE b (id INT);\n"
+    write("0001_a.sql", text)
+    migrate(fresh)
+    write("0001_a.sql", text.replace("\n", "\r\n"))
+    assert migrate(fresh) == []
+
+
+# Reading statements
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE `a;b` (id INT); SELECT 1;",
+        "INSERT INTO t VALUES ('a;b', 'it''s; so', 'c\\';d'); SELECT 1;",
+        'INSERT INTO t VALUES ("a;b", "say ""hi;"""); SELECT 1;',
+        "-- it's one; not two\nSELECT 1; SELECT 2;",
+        "# it's one; not two\nSELECT 1; SELECT 2;",
+        "SELECT /* it's one; \n not two */ 1; SELECT 2",
+        "SELECT '--'; SELECT '/*';",
+        "SELECT '# no comment'; SELECT 2; -- the end;",
+        "SELECT 5--1; SELECT 2;\n\n;;",
+    ],
+)
+def test_only_a_semicolon_outside_text_names_and_comments_ends_a_statement(folder: Path, write: Write, text: str):
+    write("0001_a.sql", text)
+    assert len(read_migrations(folder / "schema")[1].statements) == 2
+
+
+def test_text_with_semicolons_percents_and_emoji_arrives_as_written(fresh: Database, write: Write):
+    write(
+        "0001_a.sql", "CREATE TABLE a (t TEXT CHARACTER SET utf8mb4);\nINSERT INTO a VALUES ('50 %; 汉字 😀 -- #');\n"
+    )
+    migrate(fresh)
+    assert fetch(fresh, "SELECT t FROM a") == [("50 %; 汉字 😀 -- #",)]
+
+
+# Two at once
+
+
+def test_two_that_migrate_at_once_apply_each_file_once(open_database: Callable[[], Database], write: Write):
+    for number in range(1, 6):
+        write(f"000{number}_t.sql", f"CREATE TABLE t{number} (id INT); INSERT INTO t{number} VALUES (1);")
+    applied: list[list[str]] = []
+    begin = threading.Barrier(4)
+
+    def work(db: Database) -> None:
+        begin.wait(10)
+        applied.append(migrate(db))
+
+    threads = [threading.Thread(target=work, args=(open_database(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(map(len, applied)) == [0, 0, 0, 5]
+
+
+# The schema of this project
+
+
+def test_the_schema_also_loads_with_the_command_line_client(server: PrivateServer, scratch: Settings):
+    ensure_database(scratch)
+    client = find("mariadb", "mysql")
+    assert client
+    for path in sorted((SQL / "schema").glob("*.sql")):
+        with path.open("rb") as file:
+            subprocess.run(
+                [client, "--no-defaults", f"--socket={server.socket}", "--user=root", "--default-character-set=utf8mb4",
+                 f"--password={server.password}", scratch.DB_NAME],
+                stdin=file, check=True, timeout=30,
+            )  # fmt: skip
+    with server.connect(database=scratch.DB_NAME) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM weather WHERE city = '大连'")
+        assert cursor.fetchone() == (1,)
+
+
+# The demo world
+
+
+@pytest.fixture
+def world(scratch: Settings, database: Callable[..., Database]) -> tuple[Settings, Database]:
+    """A migrated database with the demo world, as under DEBUG."""
+    debug = scratch.model_copy(update={"DEBUG": True})
+    make_ready(debug)
+    return debug, database(database=debug.DB_NAME, sql=SQL)
+
+
+def test_the_demo_world_has_at_least_twenty_public_videos(world: tuple[Settings, Database]):
+    assert fetch(world[1], "SELECT COUNT(*) >= 20 FROM videos WHERE visibility = 'public'") == [(1,)]
+
+
+def test_the_demo_world_has_fixed_times(world: tuple[Settings, Database]):
+    times = "SELECT MIN(created_at), MAX(created_at), COUNT(DISTINCT created_at) = COUNT(*) FROM videos"
+    assert fetch(world[1], times) == [("2026-02-01T08:00:00.000Z", "2026-02-24T05:00:00.000Z", 1)]
+
+
+def test_loading_the_demo_world_again_adds_nothing(world: tuple[Settings, Database]):
+    count = "SELECT (SELECT COUNT(*) FROM users), (SELECT COUNT(*) FROM videos)"
+    before = fetch(world[1], count)
+    assert demo.load(world[0]) == []
+    assert fetch(world[1], count) == before
+
+
+def test_loading_again_brings_back_what_is_missing(world: tuple[Settings, Database]):
+    fetch(world[1], "DELETE FROM videos WHERE title LIKE '大连%'")
+    demo.load(world[0])
+    assert fetch(world[1], "SELECT COUNT(*) FROM videos WHERE title = '大连的海'") == [(1,)]
+
+
+def test_a_database_that_has_people_gets_no_demo_world(world: tuple[Settings, Database]):
+    fetch(world[1], "DELETE FROM videos")
+    make_ready(world[0])
+    assert fetch(world[1], "SELECT COUNT(*) FROM videos") == [(0,)]
+
+
+def test_the_demo_login_works_over_http(world: tuple[Settings, Database]):
+    app = create_app(world[0])
+    body = {"username": demo.USERNAME, "password": demo.PASSWORD}
+    answer = app.test_client().post("/api/v1/auth/login", json=body)
+    app.extensions["database"].pool.close()
+    assert answer.status_code == 200
+    assert answer.json["user"]["username"] == demo.USERNAME
+
+
+def test_outside_debug_everyone_gets_a_random_password_that_works(scratch: Settings):
+    make_ready(scratch)
+    people = demo.load(scratch)
+    assert len({password for _, password in people}) == len(people) == 5
+    app = create_app(scratch)
+    username, password = people[1]
+    logins = [
+        app.test_client().post("/api/v1/auth/login", json={"username": username, "password": one}).status_code
+        for one in (password, demo.PASSWORD)
+    ]
+    app.extensions["database"].pool.close()
+    assert logins == [200, 401]
+
+
+def test_outside_debug_nobody_is_made_by_starting(scratch: Settings, database: Callable[..., Database]):
+    make_ready(scratch)
+    assert fetch(database(database=scratch.DB_NAME), "SELECT COUNT(*) FROM users") == [(0,)]

@@ -1,0 +1,201 @@
+"""The Postman collection: it is up to date, whole, the same on every run, and its requests come in an order that works."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from flask import Blueprint
+from jsonschema import Draft7Validator
+
+from ops import catalog, postman
+from ops.postman_item import VARIABLES, inlined
+from web import api as web_api
+from web.api import api, created
+from web.contract import document
+
+COMMAND = "postman/ is out of date: run `flask api write`"
+COLLECTION, ENVIRONMENT = "rawreel.postman_collection.json", "rawreel.postman_environment.json"
+
+
+def described(app):
+    return document(app, orjson.loads(catalog.PATH.read_bytes()))
+
+
+@pytest.fixture
+def contract(app):
+    return described(app)
+
+
+@pytest.fixture
+def folders(contract):
+    return {folder["name"]: folder["item"] for folder in postman.collection(contract)["item"]}
+
+
+def addresses(items):
+    return [(one["request"]["method"], one["request"]["url"]["raw"].removeprefix("{{baseUrl}}")) for one in items]
+
+
+def script(item, event="test"):
+    return "\n".join(line for one in item["event"] if one["listen"] == event for line in one["script"]["exec"])
+
+
+def named(items, name):
+    return next(one for one in items if one["name"] == name)
+
+
+# The files
+
+
+def test_the_committed_files_are_what_the_document_gives(contract):
+    for name, content in postman.files(contract).items():
+        path = postman.FOLDER / name
+        assert path.exists(), COMMAND
+        assert path.read_bytes() == content, COMMAND
+
+
+def test_the_same_document_gives_the_same_bytes(app, make_app):
+    once, again = postman.files(described(app)), postman.files(described(make_app(PUBLIC_URL="https://example.org")))
+    assert once == again
+    for content in once.values():
+        assert content.endswith(b"\n}\n")
+        assert b"\r" not in content
+        assert b"\\u" not in content
+
+
+def test_writing_tells_what_has_changed(contract, tmp_path):
+    folder = tmp_path / "postman"
+    assert postman.write(contract, folder) == [f"postman/{COLLECTION}", f"postman/{ENVIRONMENT}"]
+    assert postman.write(contract, folder) == []
+    (folder / ENVIRONMENT).write_text("{}")
+    assert postman.write(contract, folder) == [f"postman/{ENVIRONMENT}"]
+
+
+def test_every_id_is_there_once(contract):
+    made = postman.collection(contract)
+    ids = [made["info"]["_postman_id"], postman.environment()["id"]]
+    for folder in made["item"]:
+        ids += [folder["id"], *(one["id"] for one in folder["item"])]
+    assert len(ids) == len(set(ids))
+
+
+def test_nothing_but_the_demo_password_is_in_the_environment_and_no_token():
+    assert {one["key"]: one["value"] for one in postman.environment()["values"]} == VARIABLES
+    assert VARIABLES["token"] == ""
+    assert VARIABLES["password"] == "rawreel-demo"
+
+
+# The requests
+
+
+def test_every_operation_is_in_the_collection(contract, folders):
+    told = {
+        (method, path.split("?")[0].replace("{{", "{").replace("}}", "}").replace("北京", "{city}"))
+        for items in folders.values()
+        for method, path in addresses(items)
+    }
+    paths = contract["paths"].items()
+    assert told == {(method.upper(), path) for path, methods in paths for method in methods}
+
+
+def test_every_request_checks_its_status_and_its_shape(contract, folders):
+    for one in (one for items in folders.values() for one in items):
+        assert "pm.response.to.have.status(" in script(one), one["name"]
+        if "204" not in script(one):
+            assert any(check in script(one) for check in ("jsonSchema", "Content-Type", "Location")), one["name"]
+
+
+def test_only_a_request_that_needs_the_token_sends_it(contract, folders):
+    operations = [one for methods in contract["paths"].values() for one in methods.values()]
+    sending = [one for items in folders.values() for one in items if "auth" not in one["request"]]
+    assert len(sending) == sum("security" in one for one in operations)
+    assert all(
+        one["request"]["auth"] == {"type": "noauth"}
+        for items in folders.values()
+        for one in items
+        if one not in sending
+    )
+
+
+def test_a_thing_is_made_before_it_is_used_and_deleted_at_the_end(folders):
+    assert addresses(folders["videos"]) == [
+        ("POST", "/api/v1/videos"),
+        ("GET", "/api/v1/videos"),
+        ("GET", "/api/v1/videos/{{video_id}}"),
+        ("PATCH", "/api/v1/videos/{{video_id}}"),
+        ("DELETE", "/api/v1/videos/{{video_id}}"),
+    ]
+    assert 'pm.collectionVariables.set("video_id", pm.response.json().id);' in script(folders["videos"][0])
+
+
+def test_after_the_logout_somebody_logs_in_again(folders):
+    ends = [path.rpartition("/")[2] for _, path in addresses(folders["auth"])]
+    assert ends == ["register", "login", "logout", "login"]
+    assert 'scope.set("token", pm.response.json().token);' in script(folders["auth"][-1])
+
+
+def test_a_registration_takes_a_new_name_on_every_run(folders):
+    register = folders["auth"][0]
+    assert "Math.random()" in script(register, "prerequest")
+    assert orjson.loads(register["request"]["body"]["raw"])["username"] == "{{new_username}}"
+
+
+def test_the_tutorial_is_in_chinese_and_in_its_own_order(app, folders):
+    items = folders["Flask 教程"]
+    assert all(any("\u4e00" <= letter <= "\u9fff" for letter in one["name"]) for one in items)
+    views = [name.partition(".")[2] for name in app.view_functions if name.startswith("tutorial.")]
+    assert [one["description"].partition("\n")[0] for one in (item["request"] for item in items)] == [
+        app.view_functions[f"tutorial.{view}"].__doc__.partition("\n")[0] for view in views
+    ]
+    assert "/weather/北京" in [path for _, path in addresses(items)]
+
+
+def test_a_redirect_is_looked_at_and_not_followed(folders):
+    form = named(folders["Flask 教程"], "提交表单，再重定向")
+    assert form["protocolProfileBehavior"] == {"followRedirects": False}
+    assert "status(302)" in script(form)
+    assert {one["key"] for one in form["request"]["body"]["urlencoded"]} == {"username", "password"}
+
+
+def test_a_schema_in_a_test_refers_to_nothing_and_holds_only_what_a_validator_knows():
+    schemas = {"row": {"type": "object", "properties": {"format": {"type": "string", "format": "binary"}}}}
+    schema = {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/row"}, "examples": [[]], "x-own": 1}
+    flat = inlined(schema, schemas)
+    Draft7Validator.check_schema(flat)
+    row = {"type": "object", "properties": {"format": {"type": "string"}}}
+    assert flat == {"type": ["array", "null"], "items": row}
+
+
+# An endpoint that is added
+
+
+def test_a_folder_first_makes_what_another_folder_has_deleted(make_app):
+    new = make_app()
+    bp = Blueprint("comments", __name__)
+
+    @bp.post("/api/v1/videos/<int:video_id>/comments")
+    @api(returns="users.get", status=201, login=True)
+    def create_comment(video_id):
+        """Say something."""
+        return created({}, "comments.delete_comment", comment_id=1)
+
+    @bp.delete("/api/v1/comments/<int:comment_id>")
+    @api(login=True)
+    def delete_comment(comment_id):
+        """Take it back."""
+
+    @bp.put("/api/v1/comments/<int:comment_id>/like")
+    @api(login=True)
+    def like_comment(comment_id, loudly: bool, times: int = 1):
+        """Like it."""
+
+    new.register_blueprint(bp)
+    web_api.install(new)
+    folder = next(one for one in postman.collection(described(new))["item"] if one["name"] == "comments")
+    assert addresses(folder["item"]) == [
+        ("POST", "/api/v1/videos"),
+        ("POST", "/api/v1/videos/{{video_id}}/comments"),
+        ("PUT", "/api/v1/comments/{{comment_id}}/like?loudly=true"),
+        ("DELETE", "/api/v1/comments/{{comment_id}}"),
+    ]
+    assert folder["item"][0]["name"] == "Make a video (for the requests below)"
+    assert folder["item"][2]["request"]["url"]["query"][1] == {"key": "times", "value": "1", "disabled": True}

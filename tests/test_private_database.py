@@ -1,0 +1,516 @@
+"""`python app.py` with its private database: real processes in copies of the project, stopped and killed in many ways."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pool
+from config import ROOT, ConfigError, Settings
+from ops import demo, mariadb
+from ops.mariadb import PrivateServer
+from ops.startup import kept_secret
+from pool import Connection
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads Linux's table of processes")
+
+PARTS = (
+    "app.py",
+    "config.py",
+    "database.py",
+    "pool.py",
+    "queries.py",
+    "ops",
+    "routes",
+    "web",
+    "sql",
+    "templates",
+    "static",
+)
+PASSWORD = "correct horse"
+
+
+def until(what: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """Wait for something to be true."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.03)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def command_lines() -> Iterator[tuple[int, str]]:
+    """Every process there is, with its command line; a zombie's is empty."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            yield int(folder.name), (folder / "cmdline").read_bytes().decode("utf-8", "replace")
+
+
+class App:
+    """A running `python app.py`."""
+
+    def __init__(self, project: Project, command: tuple[str, ...], port: int, environment: dict[str, object]):
+        self.project, self.port = project, port
+        self.output = project.folder / f"output-{port}.txt"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=project.folder,
+                env=project.environment(PORT=port, **environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def call(self, method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
+        """Send a request. Status 0 means that nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(
+                method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {}
+            )
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        except (OSError, http.client.HTTPException):
+            return 0, None
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return self.call("GET", path)
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.text()
+        return self.get("/readyz")[0] == 200
+
+    def ready(self) -> App:
+        until(self.is_ready, 30)
+        return self
+
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def register(self, username: str) -> None:
+        """Store a row, and have it committed."""
+        assert self.call("POST", "/api/v1/auth/register", {"username": username, "password": PASSWORD})[0] == 201
+
+    def knows(self, username: str, password: str = PASSWORD) -> bool:
+        return self.call("POST", "/api/v1/auth/login", {"username": username, "password": password})[0] == 200
+
+    def child(self) -> int | None:
+        """The pid of the process that serves, under the one that watches the files."""
+        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        lines = dict(command_lines())
+        return next((int(pid) for pid in pids if "app.py" in lines.get(int(pid), "")), None)
+
+    def end(self, number: int = signal.SIGINT, *, group: bool = True) -> int:
+        """Send a signal, to its whole group as the terminal does with Ctrl-C, and wait for the end."""
+        (os.killpg if group else os.kill)(self.process.pid, number)
+        return self.process.wait(20)
+
+
+class Project:
+    """A copy of the project, and what runs in it."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.apps = folder, []
+        folder.mkdir(parents=True)
+        for part in PARTS:
+            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(ROOT / part, folder / part)
+
+    def environment(self, **more: object) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return {**kept, **{name: str(value) for name, value in more.items()}}
+
+    def start(self, *command: str, port: int | None = None, **environment: object) -> App:
+        self.apps.append(App(self, command or ("app.py",), port or free_port(), environment))
+        return self.apps[-1]
+
+    def running(self) -> App:
+        """The app that runs here, or a new one; ready."""
+        for app in self.apps:
+            if app.process.poll() is None:
+                return app.ready()
+        return self.start().ready()
+
+    def run(self, *command: str, **environment: object) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, which is to come soon."""
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=self.folder,
+            env=self.environment(**environment),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=30,
+        )
+
+    def stop(self) -> None:
+        """End what runs here; its data stays."""
+        for app in self.apps:
+            if app.process.poll() is None:
+                app.end()
+
+    def servers(self) -> list[int]:
+        """The pids of the database servers on this folder's files, of those that are being made too."""
+        private = self.folder / "instance/mariadb"
+        places = [str(private), *([str(PrivateServer(private).socket)] if private.exists() else [])]
+        return [
+            pid
+            for pid, line in command_lines()
+            if line.split("\0")[0].endswith(("mariadbd", "mysqld")) and any(place in line for place in places)
+        ]
+
+    def clean(self) -> None:
+        """End whatever a failed test has left."""
+        for app in self.apps:
+            if app.process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    app.end()
+            with suppress(ProcessLookupError):
+                os.killpg(app.process.pid, signal.SIGKILL)  # the child that serves, if it outlived the first
+            app.process.wait(10)
+        for pid in self.servers():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Iterator[Callable[[str], Project]]:
+    projects: list[Project] = []
+
+    def make(name: str) -> Project:
+        projects.append(Project(tmp_path / name))
+        return projects[-1]
+
+    yield make
+    for project in projects:
+        project.clean()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One copy for most tests, in a folder with Chinese letters and spaces. Its app runs on from test to test."""
+    project = Project(tmp_path_factory.mktemp("app") / "我的 Flask 项目")
+    project.start().ready()
+    yield project
+    project.clean()
+
+
+@pytest.fixture
+def running(project: Project) -> App:
+    return project.running()
+
+
+@pytest.fixture(autouse=True)
+def empty_tables() -> None:
+    """Nothing here uses the application of the other tests."""
+
+
+# The first start
+
+
+def test_the_first_start_serves_the_demo_world(running: App):
+    status, page = running.get("/api/v1/videos?limit=100")
+    assert status == 200
+    assert len(page["items"]) >= 20
+    assert running.knows(demo.USERNAME, demo.PASSWORD)
+
+
+def test_the_banner_names_the_address_the_docs_the_login_and_the_database_once(running: App):
+    text = running.text()
+    for words in (
+        f"Rawreel   http://127.0.0.1:{running.port}\n",
+        f"API docs  http://127.0.0.1:{running.port}/docs\n",
+        f"Login     {demo.USERNAME} / {demo.PASSWORD}\n",
+        "Database  rawreel at ",
+    ):
+        assert text.count(words) == 1
+
+
+@pytest.mark.usefixtures("running")
+def test_files_with_secrets_are_for_their_owner_alone(project: Project):
+    for name in ("mariadb/password", "mariadb/init.sql", "secret_key"):
+        assert stat.S_IMODE((project.folder / "instance" / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("running")
+def test_flask_db_info_prints_a_login_over_tcp_that_works(project: Project):
+    done = project.run("-m", "flask", "db", "info")
+    shown = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert shown["host"] == "127.0.0.1"
+    words = {name: shown[name] for name in ("host", "user", "password", "database")}
+    with Connection(timeout=5, port=int(shown["port"]), **words) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM users WHERE username = 'demo'")
+        assert cursor.fetchone() == (1,)
+
+
+# Editing under DEBUG
+
+
+def test_an_edited_query_is_used_by_the_next_request_and_a_broken_one_is_told_with_file_and_line(running: App):
+    path = running.project.folder / "sql/tutorial.sql"
+    text, child = path.read_text(encoding="utf-8"), running.child()
+    path.write_text(text.replace("'sunny'", "'snowy, as edited'"), encoding="utf-8")
+    edited = running.get("/weather/Nowhere")
+    path.write_text(text.replace("FROM weather", "FORM weather"), encoding="utf-8")
+    broken = running.get("/weather/Nowhere")
+    path.write_text(text.replace("-- name: get_weather", "-- name: get weather"), encoding="utf-8")
+    misnamed = running.get("/weather/Nowhere")
+    path.write_text(text, encoding="utf-8")
+    mended = running.get("/weather/Nowhere")
+    line = 1 + text[: text.index("FROM weather")].count("\n")
+    assert edited == (200, {"city": "Nowhere", "weather": "snowy, as edited"})
+    assert (broken[0], misnamed[0]) == (500, 500)
+    assert broken[1]["detail"].startswith(f"sql/tutorial.sql:{line}: tutorial.get_weather: ")
+    assert misnamed[1]["detail"].startswith("sql/tutorial.sql:5: ")
+    assert mended == (200, {"city": "Nowhere", "weather": "sunny"})
+    assert running.child() == child
+
+
+def test_an_edited_python_file_restarts_the_app_and_not_the_database(running: App):
+    servers, child = running.project.servers(), until(running.child)
+    os.utime(running.project.folder / "routes/videos.py")
+    until(lambda: running.child() not in (None, child))
+    running.ready()
+    assert len(servers) == 1
+    assert running.project.servers() == servers
+
+
+# Two apps
+
+
+def test_two_apps_share_the_server_and_the_last_to_leave_stops_it(running: App):
+    servers, second = running.project.servers(), running.project.start().ready()
+    second.register("shared")
+    assert running.knows("shared")
+    running.end()
+    assert running.project.servers() == servers
+    assert second.is_ready()
+    second.end()
+    assert running.project.servers() == []
+
+
+def test_a_first_start_may_be_broken_off_and_two_at_once_share_a_server_though_the_path_is_very_long(
+    make_project: Callable[[str], Project],
+):
+    project = make_project("/".join(["very-long-name-of-a-folder"] * 4))
+    assert len(os.fsencode(project.folder / "instance/mariadb/mysql.sock")) > 103
+    app = project.start()
+    until((project.folder / "instance/mariadb/new").exists)
+    app.end()
+    assert project.servers() == []
+    apps = [project.start(), project.start()]
+    for app in apps:
+        app.ready()
+    assert len(project.servers()) == 1
+    assert apps[0].knows(demo.USERNAME, demo.PASSWORD)
+    for app in apps:
+        app.end()
+    assert project.servers() == []
+
+
+def test_a_secret_is_made_once_however_many_come_at_once(tmp_path: Path):
+    found: list[str] = []
+    begin = threading.Barrier(8)
+
+    def work(folder: Path) -> None:
+        begin.wait(10)
+        found.append(kept_secret(folder))
+
+    for number in range(5):
+        threads = [threading.Thread(target=work, args=(tmp_path / str(number),)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+    assert len(found) == 40
+    assert len(set(found)) == 5
+    assert all(len(secret) == 64 for secret in found)
+
+
+# Leaving
+
+
+@pytest.mark.parametrize(
+    ("number", "group"), [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)], ids=str
+)
+def test_a_signal_leaves_no_server_and_the_next_start_keeps_the_data(running: App, number: signal.Signals, group: bool):
+    running.register(f"before-{number}")
+    assert running.end(number, group=group) == 0
+    assert running.project.servers() == []
+    assert "Traceback" not in running.text()
+    assert running.project.running().knows(f"before-{number}")
+
+
+def test_ctrl_c_while_the_database_starts_leaves_no_server(project: Project):
+    project.stop()
+    app = project.start()
+    until(project.servers)
+    app.end()
+    assert project.servers() == []
+
+
+def test_flask_run_keeps_a_database_too_and_leaves_none(project: Project):
+    project.stop()
+    port = free_port()
+    app = project.start("-m", "flask", "run", "-p", str(port), port=port).ready()
+    assert app.get("/api/v1/videos")[0] == 200
+    app.end(signal.SIGTERM, group=False)
+    assert project.servers() == []
+
+
+# Killing
+
+
+def test_kill_9_of_the_app_loses_nothing_and_the_next_one_finds_the_same_server(running: App):
+    running.register("before-kill")
+    servers = running.project.servers()
+    running.end(signal.SIGKILL)
+    again = running.project.start().ready()
+    assert len(servers) == 1
+    assert running.project.servers() == servers
+    assert again.knows("before-kill")
+
+
+def test_kill_9_of_the_database_is_a_503_and_then_it_is_back_with_every_row(running: App):
+    running.register("before-crash")
+    (server,) = running.project.servers()
+    os.kill(server, signal.SIGKILL)
+    status, problem = running.get("/api/v1/videos")
+    assert (status, problem["detail"]) == (503, "The database cannot be reached right now.")
+    until(running.is_ready, 8)
+    assert running.knows("before-crash")
+    assert len(running.project.servers()) == 1
+    assert running.project.servers() != [server]
+
+
+def test_a_server_that_is_alive_and_silent_gets_no_second_one_beside_it(running: App, monkeypatch: pytest.MonkeyPatch):
+    (server,) = running.project.servers()
+    monkeypatch.setattr(pool, "HANDSHAKE", 0.2)
+    monkeypatch.setattr(mariadb, "START", 0.5)
+    other = PrivateServer(running.project.folder / "instance/mariadb")
+    os.kill(server, signal.SIGSTOP)
+    try:
+        with pytest.raises(ConfigError, match="runs and does not answer"):
+            other.join()
+        assert running.project.servers() == [server]
+    finally:
+        os.kill(server, signal.SIGCONT)
+        other.leave()
+    assert running.is_ready()
+    assert running.project.servers() == [server]
+
+
+# What is said when it cannot start
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_busy_port_is_one_sentence(running: App):
+    assert_one_sentence(running.project.run("app.py", PORT=running.port), f"127.0.0.1:{running.port}", "set PORT")
+
+
+def test_a_wrong_password_is_one_sentence(project: Project, server: PrivateServer):
+    where = {"DB_HOST": "127.0.0.1", "DB_PORT": server.port}
+    done = project.run("app.py", PORT=free_port(), DB_PASSWORD="wrong-one", **where)
+    assert_one_sentence(done, f"127.0.0.1:{server.port} refuses user root", "DB_PASSWORD")
+    assert "wrong-one" not in done.stderr
+
+
+def test_a_server_that_is_not_there_is_one_sentence(project: Project):
+    port = free_port()
+    done = project.run("app.py", PORT=free_port(), DB_HOST="127.0.0.1", DB_PORT=port)
+    assert_one_sentence(done, f"No database answers at 127.0.0.1:{port}")
+
+
+def test_no_database_program_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mariadb, "find", lambda *names: None)
+    server = PrivateServer(tmp_path)
+    with pytest.raises(ConfigError, match=r"^No database server: install one .*apt install.*brew install.*DB_HOST"):
+        server.join()
+    server.leave()
+
+
+def test_a_database_that_will_not_start_is_one_sentence(tmp_path: Path):
+    server = PrivateServer(tmp_path, binary="/bin/false")
+    with pytest.raises(ConfigError, match=r"^The private database could not be made: .*error\.log\)$"):
+        server.join()
+    server.leave()
+
+
+# Where the programs are
+
+
+def program(folder: Path, name: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).touch(mode=0o755)
+    return str(folder / name)
+
+
+def test_a_program_on_path_is_found_before_one_in_a_fixed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ours = program(tmp_path, "mariadbd")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert mariadb.find("mariadbd", "mysqld") == ours
+
+
+def test_the_newest_installation_of_windows_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    program(tmp_path / "MySQL/MySQL Server 8.0/bin", "rawreel-test-program")
+    newest = program(tmp_path / "MySQL/MySQL Server 8.4/bin", "rawreel-test-program")
+    monkeypatch.setenv("ProgramFiles", str(tmp_path))
+    assert mariadb.find("rawreel-test-program") == newest
+
+
+def test_a_program_that_is_nowhere_is_none():
+    assert mariadb.find("rawreel-test-program") is None
+
+
+# A database that is named, and systems that are not POSIX
+
+
+def test_with_a_database_named_none_is_started_and_the_name_is_created(
+    make_project: Callable[[str], Project], server: PrivateServer, scratch: Settings
+):
+    project = make_project("named")
+    where = {"DB_HOST": "127.0.0.1", "DB_PORT": server.port, "DB_PASSWORD": server.password, "DB_NAME": scratch.DB_NAME}
+    app = project.start(**where).ready()
+    assert app.get("/api/v1/videos")[0] == 200
+    assert f"{scratch.DB_NAME} at 127.0.0.1:{server.port}, named by DB_HOST" in app.text()
+    assert not (project.folder / "instance/mariadb").exists()
+    app.end()
+
+
+def test_it_starts_and_stops_where_the_modules_of_posix_are_absent(make_project: Callable[[str], Project]):
+    project = make_project("no-posix")
+    hidden = "import sys\nfor name in ('fcntl', 'pwd', 'grp', 'resource', 'termios'): sys.modules[name] = None\n"
+    (project.folder / "sitecustomize.py").write_text(hidden, encoding="utf-8")
+    app = project.start(PYTHONPATH=project.folder).ready()
+    assert app.knows(demo.USERNAME, demo.PASSWORD)
+    app.end()
+    assert project.servers() == []

@@ -1,0 +1,45 @@
+"""schemathesis asks every operation of the OpenAPI document for the possible and the impossible; `script/e2e` for longer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from app import QuietHandler
+from config import ROOT
+from database import Database
+from ops import demo
+from web import passwords
+from web.inputs import username_key
+
+
+@pytest.fixture
+def address(app: Flask, db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Serve the application, with the demo user in it."""
+    monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")  # hashes are what the time would go into
+    monkeypatch.setattr(passwords, "NOBODY", "scrypt:256:8:1$x$" + "0" * 128)
+    password_hash = passwords.hash_password(demo.PASSWORD)
+    key = username_key(demo.USERNAME)
+    db.insert("users.create", username=demo.USERNAME, username_key=key, email=None, password_hash=password_hash)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_whatever_is_asked_the_answer_is_the_documented_one(address: str, tmp_path: Path):
+    program = [sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", ROOT / "schemathesis.toml"]
+    options = ["--max-examples=5", "--generation-deterministic", "--continue-on-failure"]
+    command = [*program, "run", f"{address}/openapi.json", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

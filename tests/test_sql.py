@@ -1,0 +1,516 @@
+"""`flask sql check`, `explain` and `list`, and `flask demo fill`: the queries proof-read by the database itself."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from config import ROOT, Settings
+from conftest import IS_MYSQL
+from database import SQL, Database
+from ops import demo, sqlcheck
+from ops.inspection import inspecting
+from ops.mariadb import PrivateServer
+from ops.proofread import proofread
+from ops.startup import ensure_database, make_ready
+from pool import Connection
+from queries import load_queries
+
+Check = Callable[..., list[str]]
+Flask = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def filled(server: PrivateServer, settings: Settings) -> Iterator[Settings]:
+    """A database of 5000 videos, and the demo world."""
+    name = f"filled-{secrets.token_hex(4)}"
+    mine = settings.model_copy(update={"DB_NAME": name, "DEBUG": True})
+    make_ready(mine)
+    assert sum(demo.fill(mine, 5000)) == 6000
+    yield mine
+    with server.connect(autocommit=True) as connection:
+        connection.cursor().execute(f"DROP DATABASE `{name}`")
+
+
+@pytest.fixture
+def check(filled: Settings, database: Callable[..., Database], tmp_path: Path) -> Check:
+    """Check a throw-away project: queries in sql/videos.sql, and Python in routes/videos.py, which names them all."""
+
+    def run(sql: str, python: str = "", demo_sql: str = "") -> list[str]:
+        for folder in ("sql/demo", "routes"):
+            (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / "sql/videos.sql").write_text(sql, encoding="utf-8")
+        (tmp_path / "sql/demo/demo.sql").write_text(demo_sql, encoding="utf-8")
+        queries, _ = sqlcheck.load(tmp_path / "sql")
+        python = python or f"NAMES = {[*queries]}"
+        (tmp_path / "routes/videos.py").write_text(python, encoding="utf-8")
+        with inspecting(database(database=filled.DB_NAME)) as inspector:
+            return [str(finding) for finding in sqlcheck.check(inspector, tmp_path / "sql", tmp_path).findings]
+
+    return run
+
+
+@pytest.fixture
+def flask(make_app: Callable[..., object], filled: Settings) -> Flask:
+    """Run a `flask` command on the filled database, or with other settings."""
+
+    def run(*command: str, **changes: object) -> Result:
+        app = make_app(**{"DB_NAME": filled.DB_NAME, **changes})
+        return app.test_cli_runner().invoke(args=command)
+
+    return run
+
+
+# The project itself
+
+
+def test_every_query_of_the_project_and_every_call_of_one_is_right(filled, database):
+    with inspecting(database(database=filled.DB_NAME)) as inspector:
+        report = sqlcheck.check(inspector, SQL, ROOT)
+    assert [str(finding) for finding in report.findings] == []
+    assert len(report.table) == len(load_queries(SQL)) + len(load_queries(SQL / "demo"))
+    assert ("are judged for users, videos" in report.closing) is not IS_MYSQL
+
+
+# Each code, at its file and line
+
+NEWEST = "SELECT v.id FROM videos AS v ORDER BY v.id LIMIT 9"
+
+FAULTS = {
+    "syntax": ("-- name: a\nSELECT\n    v.id\nFRM videos AS v;", 4),
+    "a function that is not there": ("-- name: a\nSELECT NOTHERE(1) AS a;", 2),
+    "unknown-column": ("-- name: a\n-- titel\nSELECT\n    v.id,\n    v.titel\nFROM videos AS v WHERE v.id = 1;", 5),
+    "an unknown column in an INSERT": ("-- name: a\nINSERT INTO videos (\n    titel\n)\nVALUES (%(titel)s);", 3),
+    "an unknown column compared": ("-- name: a\nDELETE FROM videos\nWHERE\n    titel = %(titel)s;", 4),
+    "an unknown table": ("-- name: a\nSELECT\n    v.id\nFROM vidoes AS v;", 4),
+    "an unknown alias": ("-- name: a\nSELECT\n    w.id\nFROM videos AS v;", 3),
+    "duplicate-column": (
+        "-- name: a\nSELECT\n    v.id,\n    u.id\nFROM videos AS v\nINNER JOIN users AS u ON u.id = v.user_id\nWHERE v.id = 1;",
+        4,
+    ),
+    "duplicates in a derived table": ("-- name: a\nSELECT d.n FROM (SELECT 1 AS n, 2 AS n) AS d;", 2),
+    "unnamed-column": ("-- name: a\nSELECT\n    1 AS one,\n    COUNT(*)\nFROM weather AS w;", 4),
+    "a name that is no snake_case": ("-- name: a\nSELECT 1 AS videoCount;", 2),
+    "star": ("-- name: a\nSELECT\n    *\nFROM weather AS w WHERE w.city = 'x';", 3),
+    "the star of one table": ("-- name: a\nSELECT\n    1 AS one,\n    w.*\nFROM weather AS w WHERE w.city = 'x';", 4),
+    "percent": ("-- name: a\nSELECT v.id FROM videos AS v\nWHERE v.title LIKE 'a%';", 3),
+    "a file that does not load": ("-- name: a\nSELECT 1 AS a;\n-- name: B-c\nSELECT 2 AS a;", 3),
+    "quoted-placeholder": ("-- name: a\nSELECT\n    u.id\nFROM users AS u\nWHERE u.username_key = '%(name)s';", 5),
+    "unordered": ("-- name: list_a\nSELECT w.city FROM weather AS w LIMIT 9;", 2),
+    "an order of equals": ("-- name: list_a\nSELECT w.city\nFROM weather AS w\nORDER BY\n    w.weather\nLIMIT 9;", 4),
+    "an order of an expression": (
+        "-- name: list_a\nSELECT w.city\nFROM weather AS w\nORDER BY UPPER(w.city) LIMIT 9;",
+        4,
+    ),
+    "unbounded": ("-- name: list_a\nSELECT\n    w.city\nFROM weather AS w\nORDER BY\n    w.city;", 2),
+    "only a scalar subquery is limited": (
+        "-- name: list_a\nSELECT w.city, (SELECT 1 LIMIT 1) AS one FROM weather AS w ORDER BY w.city;",
+        2,
+    ),
+    "full-scan": ("-- name: a\nSELECT\n    v.id\nFROM videos AS v\nWHERE\n    v.title = %(title)s;", 4),
+    "a whole index": ("-- name: a\nSELECT COUNT(*) AS n\nFROM users AS u;", 3),
+    "a full scan in an UPDATE": ("-- name: a\nUPDATE videos SET title = 'x'\nWHERE description = %(description)s;", 2),
+    "a sort of too many": (
+        "-- name: a\nSELECT v.title\nFROM videos AS v\nWHERE v.id > %(after)s\nORDER BY v.title, v.id LIMIT 9;",
+        3,
+    ),
+}
+CODE_OF = {  # where the key is not the code
+    "a function that is not there": "syntax",
+    "an unknown column in an INSERT": "unknown-column",
+    "an unknown column compared": "unknown-column",
+    "an unknown table": "unknown-column",
+    "an unknown alias": "unknown-column",
+    "duplicates in a derived table": "duplicate-column",
+    "a name that is no snake_case": "unnamed-column",
+    "the star of one table": "star",
+    "a file that does not load": "syntax",
+    "an order of equals": "unordered",
+    "an order of an expression": "unordered",
+    "only a scalar subquery is limited": "unbounded",
+    "a whole index": "full-scan",
+    "a full scan in an UPDATE": "full-scan",
+    "a sort of too many": "full-scan",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_query_is_told_with_its_file_and_line(check, fault):
+    sql, line = FAULTS[fault]
+    code = CODE_OF.get(fault, fault)
+    if code == "full-scan" and IS_MYSQL:
+        pytest.skip("plans are judged on MariaDB")
+    found = [finding for finding in check(sql) if not finding.endswith("which is no unique key") or code == "unordered"]
+    assert [finding.rpartition(f": {code}: ")[0] for finding in found] == [f"sql/videos.sql:{line}"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "-- name: a\nSELECT COUNT(*) AS n, 2 * 3 AS six, '*' AS star FROM weather AS w;",
+        "-- name: list_a\n-- Through the joined table's key.\nSELECT v.id FROM (SELECT p.id FROM videos AS p ORDER BY p.id LIMIT"
+        " %(limit)s) AS page INNER JOIN videos AS v ON v.id = page.id ORDER BY page.id;",
+        "-- name: list_a\nWITH page AS (SELECT p.id FROM videos AS p ORDER BY p.id LIMIT 9)\nSELECT v.id FROM page INNER JOIN"
+        " videos AS v ON v.id = page.id ORDER BY v.created_at, v.id;",
+        "-- name: list_a\nSELECT v.visibility FROM videos AS v WHERE v.id < 5 GROUP BY v.visibility ORDER BY v.visibility LIMIT 9;",
+        "-- name: list_a\nSELECT v.id AS video_id FROM videos AS v WHERE v.id IN %(ids)s ORDER BY video_id LIMIT 9;",
+        "-- name: a\nSELECT v.id FROM videos AS v WHERE v.id NOT IN %(ids)s AND v.user_id = %(user_id)s;",
+        "-- name: a\nSELECT v.title -- '%(x)s' and SELECT * FROM nothing, in a comment\nFROM videos AS v WHERE v.id = 3;",
+        "-- name: a\nANALYZE TABLE users;",
+        "-- name: a\nINSERT INTO videos (user_id, title, description) SELECT 1, 'x', '' FROM weather AS w WHERE w.city = 'x';",
+    ],
+)
+def test_a_query_that_is_right_has_no_finding(check, sql):
+    assert check(sql) == []
+
+
+def test_an_order_on_a_key_of_two_columns_counts_where_the_other_is_given(check, root, filled):
+    with root.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE `{filled.DB_NAME}`.likes (video_id INT, user_id INT, PRIMARY KEY (video_id, user_id))"
+        )
+    try:
+        query = "SELECT l.user_id FROM likes AS l WHERE {} ORDER BY l.user_id LIMIT 9;\n"
+        fixed, optional = "l.video_id = %(video_id)s", "(%(video_id)s IS NULL OR l.video_id = %(video_id)s)"
+        found = check(f"-- name: list_a\n{query.format(fixed)}-- name: list_b\n{query.format(optional)}")
+        assert found == ["sql/videos.sql:4: unordered: ends on user_id, which is no unique key"]
+    finally:
+        root.cursor().execute(f"DROP TABLE `{filled.DB_NAME}`.likes")
+
+
+def test_the_demo_world_is_checked_under_its_own_name(check):
+    found = check("-- name: a\nSELECT 1 AS a;", demo_sql="-- name: a\nSELECT\n    nothing;")
+    assert [finding.split(" ")[:2] for finding in found] == [["sql/demo/demo.sql:3:", "unknown-column:"]]
+
+
+def test_findings_are_sorted_by_file_and_line(check):
+    sql = f"-- name: c\nSELECT 1 AS C;\n-- name: b\nSELECT *, 2 AS B FROM weather AS w WHERE w.city = 'x';\n-- name: list_a\n{NEWEST};"
+    found = check(sql, "NAMES = ['videos.b', 'videos.list_a']\nOTHER = 'videos.get_nothing'\n")
+    assert [finding.split(" ")[:2] for finding in found] == [
+        ["routes/videos.py:2:", "no-such-query:"],
+        ["sql/videos.sql:2:", "unnamed-column:"],
+        ["sql/videos.sql:2:", "unused:"],
+        ["sql/videos.sql:4:", "star:"],
+        ["sql/videos.sql:4:", "unnamed-column:"],
+    ]
+
+
+# The callers
+
+CALLED = f"""-- name: get
+SELECT v.id FROM videos AS v WHERE v.id = %(video_id)s AND v.user_id = %(user_id)s;
+-- name: list_page
+SELECT v.id FROM videos AS v WHERE v.id > %(after_id)s AND v.user_id = %(user_id)s ORDER BY v.id LIMIT %(limit)s;
+-- name: list_all
+SELECT v.id FROM videos AS v WHERE v.id > %(after)s ORDER BY v.id LIMIT %(limit)s;
+-- name: get_newest
+{NEWEST};
+-- name: create
+INSERT INTO videos (user_id, title, description) VALUES (%(user_id)s, %(title)s, '');
+"""
+ALL = "NAMES = ['videos.get', 'videos.list_page', 'videos.list_all', 'videos.get_newest', 'videos.create']\n"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "db.fetch_one('videos.get', video_id=1, user_id=2)",
+        "self.db.fetch_one('videos.get', **values)",
+        "db.fetch_one('videos.get', video_id=1, **values)",
+        "page.fetch(db, 'videos.list_page', user_id=1)",
+        "db.stream('videos.list_all', key='id', batch=9)",
+        "db.insert_many('videos.create', rows)",
+        "run('videos.get', video_id=1, user_id=2)",
+        "db.fetch_all(ORDERS[order], limit=1)",
+        "api(returns='videos.get')",
+        "cursor.execute('SELECT 1')",
+        "open('videos.json')",
+        "connect('db.py', 'example.org', 'localhost.localdomain')",
+        "url_for('videos.get_video')\ndef get_video(): ...",
+    ],
+)
+def test_a_call_that_is_right_has_no_finding(check, call):
+    assert check(CALLED, ALL + call) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "finding"),
+    [
+        ("db.fetch_one('videos.gett', id=1)", "no-such-query: there is no query videos.gett"),
+        ("db.fetch_one('vidoes.get', id=1)", "no-such-query: there is no query vidoes.get"),
+        ("page.fetch(db, 'videos.list_pages')", "no-such-query: there is no query videos.list_pages"),
+        ("api(returns='videos.gett')", "no-such-query: there is no query videos.gett"),
+        ("ORDERS = {'hot': 'videos.list_hot'}", "no-such-query: there is no query videos.list_hot"),
+        ("db.execute('videos.get', video_id=1)", "is missing user_id and has no placeholder for nothing"),
+        ("db.fetch_one('videos.get')", "is missing user_id, video_id and has no placeholder for nothing"),
+        ("db.fetch_one('videos.get', video_id=1, user_id=2, n=3)", "is missing nothing and has no placeholder for n"),
+        ("db.fetch_one('videos.get', video=1, **values)", "is missing nothing and has no placeholder for video"),
+        ("page.fetch(db, 'videos.list_page')", "is missing user_id and has no placeholder for nothing"),
+        ("page.fetch(db, 'videos.list_page', user_id=1, x=1)", "is missing nothing and has no placeholder for x"),
+        ("db.stream('videos.list_all', user_id=1)", "is missing nothing and has no placeholder for user_id"),
+        ("db.insert('videos.create', user_id=1)", "is missing title and has no placeholder for nothing"),
+    ],
+)
+def test_a_wrong_call_is_told_at_its_own_line(check, call, finding):
+    (found,) = check(CALLED, f"{ALL}\n\n{call}\n")
+    assert found.startswith("routes/videos.py:4: ")
+    assert found.endswith(finding)
+    assert ": no-such-query: " in found or ": wrong-arguments: videos." in found
+
+
+def test_a_query_that_nothing_names_is_unused_even_if_a_comment_speaks_of_it(check):
+    sql = "-- name: get\n-- Not videos.get_other.\nSELECT 1 AS one;\n-- name: get_other\nSELECT 2 AS two; -- videos.get_other\n"
+    found = check(sql, "# videos.get_other\nNAMES = ['videos.get']\n")
+    assert found == ["sql/videos.sql:5: unused: no Python file names videos.get_other"]
+
+
+def test_a_query_is_a_list_by_the_way_it_is_called(check):
+    sql = "-- name: get\nSELECT w.city FROM weather AS w;\n"
+    assert check(sql, "db.fetch_one('videos.get')") == []
+
+
+def test_what_gives_many_rows_is_held_to_order_and_limit(check):
+    sql = "-- name: get\nSELECT w.city FROM weather AS w;\n"
+    assert [finding.split(": ")[1] for finding in check(sql, "db.fetch_all('videos.get')")] == [
+        "unbounded",
+        "unordered",
+    ]
+
+
+# Acceptances
+
+
+def test_a_line_with_a_reason_accepts_one_finding_on_purpose(check):
+    sql = "-- name: list_a\n-- accept unbounded: there are six cities\nSELECT w.city FROM weather AS w ORDER BY w.city;"
+    assert check(sql) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("-- accept unbounded", "needs its reason"),
+        ("-- accept unbounded:", "needs its reason"),
+        ("-- accept star: they are all wanted", "`-- accept star` accepts nothing"),
+        ("-- accept unbound: there are six", "`-- accept unbound`: there is no such code"),
+    ],
+)
+def test_an_acceptance_that_accepts_nothing_is_a_finding_itself(check, line, message):
+    found = check(f"-- name: list_a\n{line}\nSELECT w.city FROM weather AS w ORDER BY w.city;")
+    assert len(found) == 2
+    assert found[0].startswith("sql/videos.sql:3: unbounded: ")
+    assert found[1].startswith("sql/videos.sql:3: unused: ")
+    assert message in found[1]
+
+
+def test_an_accepted_full_scan_is_not_held_against_a_table_with_few_rows(check):
+    assert check("-- name: a\n-- accept full-scan: it is small\nSELECT w.city FROM weather AS w;") == []
+
+
+# What the check leaves alone
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT GET_LOCK('held', 1) AS is_locked",
+        "SELECT GET_LOCK('held', 1) AS is_locked LIMIT 1",
+        "SELECT d.is_locked FROM (SELECT GET_LOCK('held', 1) AS is_locked) AS d",
+        "SELECT v.id FROM videos AS v WHERE GET_LOCK('held', 1) = 1",
+        "INSERT INTO users (username, username_key, password_hash) VALUES ('x', 'x', GET_LOCK('held', 1))",
+    ],
+)
+def test_nothing_is_executed_by_the_check(queries, database, filled, root, sql):
+    query = load_queries(queries(f"-- name: a\n{sql};"))["test.a"]
+    with inspecting(database(database=filled.DB_NAME)) as inspector, root.cursor() as cursor:
+        proofread(inspector, query, True)
+        cursor.execute(f"SELECT IS_FREE_LOCK('held'), (SELECT COUNT(*) FROM `{filled.DB_NAME}`.users)")
+        assert cursor.fetchone() == (1, 1005)
+
+
+@pytest.mark.parametrize("command", [("sql", "check"), ("sql", "list"), ("sql", "explain", "videos.list_newest")])
+def test_rights_on_its_own_schema_are_enough(flask, filled, root, command):
+    root.cursor().execute("CREATE USER 'narrow'@'localhost' IDENTIFIED BY 'only here'")
+    try:
+        root.cursor().execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{filled.DB_NAME}`.* TO 'narrow'@'localhost'")
+        done = flask(*command, DB_USER="narrow", DB_PASSWORD="only here")
+        assert done.exit_code == 0, done.output
+    finally:
+        root.cursor().execute("DROP USER 'narrow'@'localhost'")
+
+
+# The commands
+
+
+def test_a_clean_check_prints_a_table_and_ends_with_0(flask):
+    done = flask("sql", "check")
+    assert done.exit_code == 0, done.output
+    head, _, *rows, closing = done.output.splitlines()
+    assert head.split() == ["query", "kind", "parameters", "columns", "plan", "access", "rows"]
+    assert next(row for row in rows if row.startswith("videos.get ")).split()[1:4] == [
+        "SELECT",
+        "video_id,",
+        "viewer_id",
+    ]
+    assert f"{len(rows)} queries, 0 findings" in closing
+    assert ("Plans are judged on MariaDB alone." in closing) is IS_MYSQL
+
+
+def test_findings_are_printed_one_a_line_and_it_ends_with_1(flask, scratch, server):
+    make_ready(scratch)
+    with server.connect(database=scratch.DB_NAME) as connection:
+        connection.cursor().execute("ALTER TABLE videos DROP COLUMN description")
+    done = flask("sql", "check", DB_NAME=scratch.DB_NAME)
+    assert done.exit_code == 1
+    *findings, closing = done.output.splitlines()
+    assert all(": unknown-column: Unknown column " in finding for finding in findings)
+    assert {finding.split(":")[0] for finding in findings} == {"sql/videos.sql", "sql/demo/demo.sql"}
+    assert f"{len(findings)} findings" in closing
+
+
+@pytest.mark.skipif(IS_MYSQL, reason="plans are judged on MariaDB")
+def test_plans_of_small_tables_are_not_judged_and_it_says_so(flask, scratch):
+    make_ready(scratch)
+    done = flask("sql", "check", DB_NAME=scratch.DB_NAME)
+    assert done.exit_code == 0, done.output
+    assert "Plans are not judged" in done.output
+    assert "`flask demo fill --videos 5000`" in done.output
+
+
+def test_without_the_schema_it_is_one_sentence(flask, scratch):
+    ensure_database(scratch)
+    done = flask("sql", "check", DB_NAME=scratch.DB_NAME)
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert "run `flask db migrate`" in done.output
+
+
+def test_the_help_lists_every_code(flask):
+    lines = flask("sql", "check", "--help").output.splitlines()
+    assert [line.split()[0] for line in lines[-len(sqlcheck.CODES) :]] == [*sqlcheck.CODES]
+
+
+def test_explain_shows_the_plan_as_a_tree_and_what_running_it_took(flask):
+    output = flask("sql", "explain", "videos.list_newest", "limit=30").output
+    assert "    LIMIT 30\n" in output
+    table = output[output.index("table ") :].splitlines()
+    assert [line.split()[:2] for line in table[2:6]] == [
+        ["<derived2>", "ALL"],
+        ["└─", "p"],
+        ["v", "eq_ref"],
+        ["u", "eq_ref"],
+    ]
+    last = output.splitlines()[-2:]
+    assert 90 <= int(last[0].split()[2].strip(",")) <= 200
+    assert "returned 30 " in last[0]
+    assert last[1] == "indexes used: v.PRIMARY, u.PRIMARY, p.ix_videos_visibility_created_at"
+
+
+def test_explain_counts_the_rows_that_were_read_and_not_its_own(flask):
+    assert "rows read 1, returned 1 " in flask("sql", "explain", "users.get", "user_id=1").output
+    assert "rows read 0, returned 1 " in flask("sql", "explain", "migrations.get_lock").output
+
+
+def test_explain_takes_null_and_numbers_and_text(flask):
+    output = flask("sql", "explain", "videos.get", "video_id=5", "viewer_id=null").output
+    assert "v.id = 5\n" in output
+    assert "v.user_id = NULL)" in output
+    assert "u.username_key = '7'" in flask("sql", "explain", "users.get_password", "username_key=7").output
+
+
+def test_explain_does_not_run_what_writes(flask, filled, server):
+    output = flask("sql", "explain", "videos.delete", "video_id=1", "user_id=1").output
+    assert output.endswith("It writes, so it was not run.\n")
+    with server.connect(database=filled.DB_NAME) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM videos WHERE id = 1")
+        assert cursor.fetchone() == (1,)
+
+
+def test_explain_gives_its_lock_back(flask, filled, root):
+    assert "is_locked" in flask("sql", "explain", "migrations.get_lock").output
+    with root.cursor() as cursor:
+        cursor.execute("SELECT IS_FREE_LOCK(%s)", (f"migrate {filled.DB_NAME}",))
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["videos.gett"], "There is no query videos.gett; did you mean videos.get?"),
+        (["videos.get", "id=1"], "id=1: videos.get takes video_id=..., viewer_id=...."),
+        (["users.get_first", "5"], "5: users.get_first takes no values."),
+    ],
+)
+def test_explain_tells_what_it_does_not_understand(flask, words, sentence):
+    done = flask("sql", "explain", *words)
+    assert done.exit_code == 2
+    assert done.output.endswith(f"Error: {sentence}\n")
+
+
+def test_list_names_each_query_with_its_place_tables_and_callers(flask):
+    lines = flask("sql", "list").output.splitlines()
+    place = load_queries(SQL)["videos.list_newest"].place
+    (line,) = (line for line in lines if line.startswith("videos.list_newest "))
+    assert line.split()[1:4] == [place, "users,", "videos"]
+    assert "routes/videos.py:" in line
+    assert any(line.split()[1].startswith("sql/demo/demo.sql:") for line in lines if line.startswith("demo."))
+
+
+# flask demo fill
+
+
+def rows(server: PrivateServer, settings: Settings, sql: str) -> list[tuple[object, ...]]:
+    with server.connect(database=settings.DB_NAME) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+def test_fill_makes_plausible_videos_of_a_year(filled, server):
+    (counts,) = rows(
+        server,
+        filled,
+        "SELECT COUNT(*), COUNT(DISTINCT v.user_id) > 900, DATEDIFF(MAX(v.created_at), MIN(v.created_at)),"
+        " SUM(v.visibility = 'public') BETWEEN 4500 AND 4999, SUM(v.title <> CONVERT(v.title USING ascii)) > 1000"
+        " FROM videos AS v INNER JOIN users AS u ON u.id = v.user_id WHERE u.username LIKE 'fill%'",
+    )
+    assert counts == (5000, 1, 364, 1, 1)
+
+
+def test_fill_adds_more_each_time_and_the_same_for_the_same_start(flask, scratch, server):
+    make_ready(scratch)
+    titles = "SELECT v.title, v.user_id FROM videos AS v ORDER BY v.id"
+    done = flask("demo", "fill", "--videos", "20", "--yes", DB_NAME=scratch.DB_NAME)
+    assert done.output.endswith("4 people and 20 videos more.\n")
+    first = rows(server, scratch, titles)
+    flask("demo", "fill", "--videos", "3", DB_NAME=scratch.DB_NAME, DEBUG=True)
+    names = [name for (name,) in rows(server, scratch, "SELECT u.username FROM users AS u ORDER BY u.id")]
+    assert names == ["fill_1", "fill_2", "fill_3", "fill_4", "fill_5"]
+    assert rows(server, scratch, titles)[:20] == first
+    assert len(rows(server, scratch, titles)) == 23
+    with server.connect(autocommit=True) as connection:
+        connection.cursor().execute(f"DROP DATABASE `{scratch.DB_NAME}`")
+    make_ready(scratch)
+    list(demo.fill(scratch, 20))
+    assert rows(server, scratch, titles) == first
+
+
+def test_fill_outside_debug_needs_to_be_meant(flask, scratch):
+    make_ready(scratch)
+    done = flask("demo", "fill", "--videos", "1", DB_NAME=scratch.DB_NAME)
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert "needs --yes" in done.output
+
+
+def test_nobody_logs_in_as_a_made_up_person(make_app, filled):
+    client = make_app(DB_NAME=filled.DB_NAME).test_client()
+    for password in ("!", "fill_1", demo.PASSWORD):
+        assert client.post("/api/v1/auth/login", json={"username": "fill_1", "password": password}).status_code == 401
+
+
+def test_statistics_are_current_after_filling(filled, root: Connection):
+    with root.cursor() as cursor:
+        cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL SELECT v.title FROM `{filled.DB_NAME}`.videos AS v")
+        names = [column[0] for column in cursor.description]
+        assert 4000 < int(dict(zip(names, cursor.fetchone()))["rows"]) < 6000

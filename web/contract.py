@@ -1,0 +1,256 @@
+"""The OpenAPI 3.1 document, derived: addresses and methods from Flask's map, inputs from the views' signatures, answers
+from the columns of the queries they name (sql/catalog.json). Nothing of it is written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Annotated, Any
+
+import orjson
+from flask import Flask
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.routing import Rule
+
+from web.api import Operation
+
+VERSION = "0.1.0"
+REF = "#/components/schemas/{model}"
+JSON, PROBLEM = "application/json", "application/problem+json"
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+CONVERTERS: dict[str, dict[str, Any]] = {"IntegerConverter": {"type": "integer", "minimum": 0}}
+
+
+class ProblemDocument(BaseModel):
+    """An error, after RFC 9457."""
+
+    type: Annotated[str, Field(description="about:blank; `code` tells errors apart.")]
+    title: Annotated[str, Field(description="The status in words.")]
+    status: int
+    detail: Annotated[str, Field(description="A sentence for people.")]
+    code: Annotated[str, Field(description="For programs.")]
+    request_id: Annotated[str | None, Field(description="It finds the request in the log.")]
+    errors: Annotated[dict[str, str], Field(description="A sentence for each field that is not right.")] = {}
+
+
+def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
+    """Describe every view that has an `@api`."""
+    paths: dict[str, Any] = {}
+    models: set[type[BaseModel]] = {ProblemDocument}
+    statuses: set[int] = set()
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: list(app.view_functions).index(rule.endpoint)):
+        view = app.view_functions[rule.endpoint]
+        operation: Operation | None = getattr(view, "operation", None)
+        if not operation:
+            continue
+        inputs = operation.inputs
+        models |= {model for model in (inputs.body, inputs.form, operation.returns) if isinstance(model, type)}
+        problems = _problems(rule, operation)
+        statuses |= problems
+        path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            paths.setdefault(path, {})[method.lower()] = _operation(
+                rule, method, view.__doc__ or "", operation, problems, catalog
+            )
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in sorted(models, key=lambda m: m.__name__)], ref_template=REF
+    )
+    definitions = _resolved(definitions.get("$defs", {}))
+    schemas = {**definitions, **_used(paths, definitions, catalog)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Rawreel",
+            "version": VERSION,
+            "description": "The backend API of a video and live-streaming platform.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": app.config["PUBLIC_URL"] or "/"}],
+        "tags": [{"name": name, "description": _first(bp)} for name, bp in app.blueprints.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {str(status): _problem(status) for status in sorted(statuses)},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "The token that /auth/login gives."}
+            },
+        },
+    }
+
+
+def _first(blueprint: Any) -> str:
+    """The first line of the module in which a blueprint is made."""
+    return (sys.modules[blueprint.import_name].__doc__ or "").partition("\n")[0]
+
+
+def _operation(
+    rule: Rule, method: str, doc: str, operation: Operation, problems: set[int], catalog: dict[str, Any]
+) -> dict[str, Any]:
+    summary, _, description = doc.partition("\n")
+    paragraph = " ".join(description.split())
+    result: dict[str, Any] = {
+        "operationId": rule.endpoint,
+        "tags": [rule.endpoint.partition(".")[0]],
+        "summary": summary,
+        **({"description": paragraph} if paragraph else {}),
+        "parameters": [*_path_parameters(rule), *_query_parameters(operation)],
+        **_request_body(operation),
+        "responses": {
+            str(operation.status): _answer(operation, catalog),
+            **{str(status): _error(operation, status) for status in sorted(problems)},
+        },
+    }
+    if operation.login:
+        result["security"] = [{"bearer": []}]
+    return result
+
+
+def _problems(rule: Rule, operation: Operation) -> set[int]:
+    """The errors that follow from the inputs, and those the view names."""
+    problems = {*operation.errors, 422, 500, 503}  # 422: an unknown parameter is told everywhere
+    if operation.login is not None:
+        problems.add(401)  # a token that is no longer valid is told, even where none is needed
+    if rule.arguments:
+        problems.add(404)
+    if operation.inputs.body:
+        problems |= {400, 413, 415}
+    if operation.inputs.form:
+        problems |= {413}
+    return problems
+
+
+def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": CONVERTERS.get(type(converter).__name__, {"type": "string"}),
+        }
+        for name, converter in rule._converters.items()
+    ]
+
+
+def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
+    schema = _resolved(operation.inputs.query.model_json_schema(ref_template=REF))
+    parameters = []
+    for name, field in schema.get("properties", {}).items():
+        kinds = [kind for kind in field.pop("anyOf", []) if kind != {"type": "null"}]  # null cannot be sent in a URL
+        parameter = {"name": name, "in": "query", "required": name in schema.get("required", [])}
+        if "description" in field:
+            parameter["description"] = field.pop("description")
+        parameters.append({**parameter, "schema": {**field, **(kinds[0] if kinds else {})}})
+    return parameters
+
+
+def _request_body(operation: Operation) -> dict[str, Any]:
+    model = operation.inputs.body or operation.inputs.form
+    if not model:
+        return {}
+    schema = {"$ref": REF.format(model=model.__name__)}
+    example = example_of(model.model_json_schema())
+    kinds = (JSON,) if operation.inputs.body else FORMS
+    return {
+        "requestBody": {"required": True, "content": {kind: {"schema": schema, "example": example} for kind in kinds}}
+    }
+
+
+def example_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """An example of an object: of each field its own one, its default, or the first of its values."""
+    example = {}
+    for name, field in schema.get("properties", {}).items():
+        for source in (field, *field.get("anyOf", [])):
+            values = [*source.get("examples", []), source.get("default"), *source.get("enum", [])]
+            if found := [value for value in values if value is not None]:
+                example[name] = found[0]
+                break
+    return example
+
+
+def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a view that succeeds."""
+    description = HTTP_STATUS_CODES[operation.status]
+    returns = operation.returns
+    if returns is None:
+        return {"description": description}
+    if isinstance(returns, type):
+        return {"description": description, "content": {JSON: {"schema": {"$ref": REF.format(model=returns.__name__)}}}}
+    if "/" in returns:
+        headers = (
+            {"Location": {"description": "Where to go on.", "schema": {"type": "string"}}}
+            if operation.status == 302
+            else {}
+        )
+        return {"description": description, "headers": headers, "content": {returns: {"schema": {"type": "string"}}}}
+    schema: dict[str, Any] = {"$ref": REF.format(model=returns)}
+    examples = catalog["schemas"][returns].get("examples", [])
+    headers = {}
+    if operation.is_page:
+        schema = {
+            "type": "object",
+            "properties": {
+                "items": {"type": "array", "items": schema},
+                "next": {
+                    "type": ["string", "null"],
+                    "description": "The cursor to send as `after`; null on the last page.",
+                },
+            },
+            "required": ["items", "next"],
+            "additionalProperties": False,
+        }
+        examples = [{"items": examples, "next": None}]
+        headers = {
+            "Link": {"description": 'The next page, rel="next"; not on the last one.', "schema": {"type": "string"}}
+        }
+    elif operation.status == 201:
+        headers = {"Location": {"description": "Where it lives, if it has an address.", "schema": {"type": "string"}}}
+    content = {"schema": schema, **({"example": examples[0]} if examples else {})}
+    return {"description": description, "headers": headers, "content": {JSON: content}}
+
+
+def _error(operation: Operation, status: int) -> dict[str, Any]:
+    if operation.errors_as == PROBLEM:
+        return {"$ref": f"#/components/responses/{status}"}
+    return {"description": HTTP_STATUS_CODES[status], "content": {operation.errors_as: {"schema": {"type": "string"}}}}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    title = HTTP_STATUS_CODES[status]
+    example = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": "A sentence on what is wrong.",
+        "code": re.sub(r"\W+", "_", title.lower()),
+        "request_id": "5f0c0d5a7a3c1b2e",
+    }
+    if status == 422:
+        example |= {"code": "validation_failed", "errors": {"title": "This field is required."}}
+    headers = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+    return {
+        "description": title,
+        **({"headers": {headers[status]: {"schema": {"type": "string"}}}} if status in headers else {}),
+        "content": {PROBLEM: {"schema": {"$ref": REF.format(model="ProblemDocument")}, "example": example}},
+    }
+
+
+def _resolved(node: Any) -> Any:
+    """Let a field that web.api.row() has marked refer to its query's row, and drop what only repeats a field's name."""
+    if isinstance(node, list):
+        return [_resolved(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if "x-query" in node:
+        return {"$ref": REF.format(model=node["x-query"])}
+    noise = {"title"} if isinstance(node.get("title"), str) else set()
+    noise |= {"default"} if node.get("default", "") is None else set()
+    return {key: _resolved(value) for key, value in node.items() if key not in noise}
+
+
+def _used(paths: Any, definitions: Any, catalog: dict[str, Any]) -> dict[str, Any]:
+    """The queries whose rows the document speaks of: not those that read a password's hash."""
+    text = orjson.dumps([paths, definitions]).decode()
+    return {name: schema for name, schema in catalog["schemas"].items() if f'"{REF.format(model=name)}"' in text}

@@ -1,0 +1,144 @@
+"""Whatever is raised becomes one problem document (RFC 9457), here and nowhere else.
+
+A view says `abort(404, "No such video.")`. The rules of the schema answer by the name of the constraint, below. A fault
+of ours is logged once, with the request id, and its answer tells nothing of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+import pymysql
+from flask import Flask, current_app, g
+from werkzeug.exceptions import BadRequestKeyError, HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from database import errno
+from pool import LOST, PoolTimeout
+from queries import QueryError
+
+log = logging.getLogger("rawreel.errors")
+
+# A rule of the schema, by its name: the status, the code for programs, the field, the sentence for people.
+CONSTRAINTS = {
+    "uq_users_username_key": (409, "username_taken", "username", "This username is taken."),
+    "fk_sessions_user_id": (404, "not_found", None, "This account is gone."),
+    "fk_videos_user_id": (404, "not_found", None, "This account is gone."),
+    "ck_videos_title": (422, "validation_failed", "title", "A title cannot be empty."),
+}
+# The server's numbers. A violated rule: unique, foreign key, check (MySQL, MariaDB).
+RULE = {1062, 1451, 1452, 3819, 4025}
+# A value that a column cannot hold: our validation should have said so first.
+VALUE = {1264, 1265, 1292, 1366, 1406, 1411, 3140}
+# Try again later: too busy (lock timeout, deadlock, a statement over its limit), or not to be reached.
+BUSY = {1020, 1205, 1213, 1969, 3024}
+AWAY = {*LOST, 1040, 1044, 1045, 1049, 1130, 1203, 1226, 2002, 2003}
+
+SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not know this method; the Allow header names those it does.",
+    413: "The body is too large.",
+    429: "Too many requests.",
+    500: "Something went wrong on our side. The request id finds it in the log.",
+}
+RETRY_AFTER = "2"  # seconds
+
+
+class Problem(HTTPException):
+    """An answer with a code of its own, with fields in error, or with headers."""
+
+    def __init__(
+        self, status: int, detail: str, code: str | None = None, errors: dict[str, str] | None = None, headers: Any = ()
+    ):
+        super().__init__(detail)
+        self.code, self.name_for_programs, self.errors, self.headers = status, code, errors, dict(headers)
+
+
+def install(app: Flask) -> None:
+    """Answer every exception of the application."""
+    app.register_error_handler(Exception, answer)
+
+
+def answer(error: Exception) -> Any:
+    """Log what is our fault, and make the answer."""
+    if isinstance(error, HTTPException) and (error.code is None or error.code < 400):
+        return error  # a redirect of the router
+    problem = explain(error)
+    if problem.code in (500, 503) and not isinstance(error, HTTPException):
+        query = getattr(error, "query", None)
+        log.error("%s%s: %s", f"{query.place} {query.name}: " if query else "", type(error).__name__, error,
+                  exc_info=error if problem.code == 500 else None)  # fmt: skip
+    return document(problem)
+
+
+def explain(error: Exception) -> Problem:
+    """Find the status and the sentence for an exception."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, BadRequestKeyError):
+        return Problem(400, f"The parameter {error.args[0]} is missing.")
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        own = error.description != type(error).description
+        headers = {k: v for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")}
+        return Problem(
+            status, str(error.description if own else SENTENCES.get(status, error.description)), headers=headers
+        )
+    if isinstance(error, PoolTimeout):
+        return Problem(503, "The server is busy: no database connection came free in time.")
+    if isinstance(error, pymysql.MySQLError) and (problem := _database_problem(error)):
+        return problem
+    return Problem(500, _place(error) if current_app.debug else SENTENCES[500])
+
+
+def _database_problem(error: pymysql.MySQLError) -> Problem | None:
+    number, text = errno(error), str(error.args[-1] if error.args else "")
+    if number in RULE:
+        for name, (status, code, field, sentence) in CONSTRAINTS.items():
+            if re.search(rf"\b{name}\b", text):
+                return Problem(status, sentence, code, {field: sentence} if field else None)
+    if number in VALUE:
+        return Problem(422, "A value does not fit: it is too long, too large, or not of its kind.", "validation_failed")
+    if number in BUSY:
+        return Problem(503, "The database is too busy for this right now.")
+    if number in AWAY:
+        return Problem(503, "The database cannot be reached right now.")
+    return None
+
+
+def _place(error: Exception) -> str:
+    """Where in the .sql files a fault is, for the person who has just edited one. Under DEBUG only."""
+    if isinstance(error, QueryError):
+        return str(error)
+    query = getattr(error, "query", None)
+    if query and isinstance(error, pymysql.MySQLError):
+        found = re.search(r" at line (\d+)", str(error.args[-1]))
+        line = query.line + (int(found[1]) - 1 if found else 0)
+        return f"{query.file}:{line}: {query.name}: {error.args[-1]}"
+    return SENTENCES[500]
+
+
+def document(problem: Problem) -> Any:
+    """Write a problem as application/problem+json."""
+    status = problem.code or 500
+    title = HTTP_STATUS_CODES[status]  # werkzeug's: those of the standard library change with its version
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": problem.description,
+        "code": problem.name_for_programs or re.sub(r"\W+", "_", title.lower()),
+        "request_id": g.get("request_id"),
+    }
+    if problem.errors is not None:
+        body["errors"] = problem.errors
+    response = current_app.json.response(body)
+    response.status_code, response.mimetype = status, "application/problem+json"
+    response.headers.update(problem.headers)
+    if status == 401:
+        response.headers.setdefault("WWW-Authenticate", "Bearer")
+    if status == 503:
+        response.headers.setdefault("Retry-After", RETRY_AFTER)
+    return response

@@ -1,0 +1,102 @@
+"""Request ids, one access line per request, and what the database did for it.
+
+`LOG_FORMAT` is `text` for people or `json` for programs: time, level, logger, message, request_id and, on an access
+line, method, path, status, ms, queries, sql_ms, user_id and address. Query strings are left out: they may hold secrets.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import sys
+import time
+from typing import Any
+
+import orjson
+from flask import Flask, Response, current_app, g, has_request_context, request
+
+from queries import Query
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+access = logging.getLogger("rawreel.access")
+
+
+class Formatter(logging.Formatter):
+    """One record as a line of text, or as a JSON object."""
+
+    def __init__(self, style: str):
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s%(tail)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
+        self.is_json = style == "json"
+
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(
+            f"    {line}" for line in super().formatException(ei).splitlines()
+        )  # no line begins like a record
+
+    def format(self, record: logging.LogRecord) -> str:
+        request_id = g.get("request_id") if has_request_context() else None
+        # What a client sends may not begin a line of its own.
+        record.msg, record.args = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", record.getMessage()), None
+        record.tail = f" [{request_id}]" if request_id else ""
+        if not self.is_json:
+            return super().format(record)
+        line = {
+            "time": f"{self.formatTime(record, self.datefmt)}.{record.msecs:03.0f}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.msg,
+            "request_id": request_id,
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def install(app: Flask) -> None:
+    """Send the log to standard error, and give every request its id and its line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter(app.config["LOG_FORMAT"]))
+    root = logging.getLogger("rawreel")
+    root.handlers[:], root.propagate = [handler], False
+    root.setLevel(logging.INFO)
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def count_query(query: Query, seconds: float, rows: int) -> None:
+    """Add one statement to what this request has cost; Database calls it."""
+    if has_request_context():
+        g.queries = g.get("queries", 0) + 1
+        g.sql_seconds = g.get("sql_seconds", 0.0) + seconds
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    g.begun = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    ms, queries, sql_ms = (time.perf_counter() - g.begun) * 1000, g.get("queries", 0), g.get("sql_seconds", 0.0) * 1000
+    response.headers["X-Request-ID"] = g.request_id
+    if current_app.debug:
+        response.headers["Server-Timing"] = f'sql;dur={sql_ms:.1f};desc="{queries} queries", total;dur={ms:.1f}'
+    fields = {
+        "method": request.method,
+        "path": request.path,
+        "status": response.status_code,
+        "ms": round(ms, 1),
+        "queries": queries,
+        "sql_ms": round(sql_ms, 1),
+        "user_id": (g.get("user") or {}).get("id"),
+        "address": request.remote_addr,
+    }
+    access.info(
+        "%s %s %s %.1f ms, %d queries %.1f ms", request.method, request.path, response.status_code, ms, queries, sql_ms,
+        extra={"fields": fields},
+    )  # fmt: skip
+    return response
