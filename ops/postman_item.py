@@ -120,7 +120,7 @@ def _request(call: Call, makers: dict[str, Call]) -> dict[str, Any]:
     sent = "&".join(f"{one['key']}={one['value']}" for one in query if "disabled" not in one)
     body = _body(call, hints)
     return {
-        **({} if "security" in call.operation else {"auth": {"type": "noauth"}}),
+        **({"auth": {"type": "noauth"}} if {} in call.operation.get("security", [{}]) else {}),  # {}: needs no login
         "method": call.method.upper(),
         "header": [{"key": "Content-Type", "value": JSON}] if body.get("mode") == "raw" else [],
         **({"body": body} if body else {}),

@@ -64,7 +64,7 @@ class Session(BaseModel):
 
 
 @bp.post("/register")
-@api(returns="users.get", status=201, errors=(409,))
+@api(returns="users.get", status=201, login=None, errors=(409,))
 def register(body: Registration):
     """Make an account. It opens no session: log in next."""
     user_id = db.insert(
@@ -78,7 +78,7 @@ def register(body: Registration):
 
 
 @bp.post("/login")
-@api(returns=Session, errors=(401,), transaction=False)
+@api(returns=Session, login=None, errors=(401,), transaction=False)
 def login(body: Credentials):
     """Give a bearer token for a username and a password."""
     user = db.fetch_one("users.get_password", username_key=username_key(body.username)) or {"password_hash": None}

@@ -22,7 +22,7 @@ bp = Blueprint("tutorial", __name__)
 class Login(BaseModel):
     """The two fields of the form, and of the JSON."""
 
-    username: Annotated[str, Field(max_length=1000, examples=["张三"])]
+    username: Annotated[str, Field(max_length=1000, examples=["张三"])]  # to store it, 20: the column says so
     password: Annotated[str, Field(max_length=1000, examples=["12345678"])]
 
 

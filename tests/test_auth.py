@@ -344,6 +344,12 @@ def test_a_token_that_is_not_ours_is_refused_even_where_none_is_needed(client, t
         assert response.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
+def test_a_token_that_is_no_longer_good_keeps_nobody_from_logging_in_again(alice):
+    alice.post(LOGOUT)
+    assert register(alice, "alice2").status_code == 201
+    assert login(alice, "alice2").status_code == 200
+
+
 def test_a_token_is_read_exactly(client, alice):
     for token in (alice.token[:-1], alice.token + "x", alice.token.swapcase()):
         assert client.get(VIDEOS, headers=as_bearer(token)).status_code == 401

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 import pytest
 from flask import Blueprint
@@ -84,6 +86,16 @@ def test_nothing_but_the_demo_password_is_in_the_environment_and_no_token():
     assert VARIABLES["password"] == "rawreel-demo"
 
 
+def test_the_command_writes_the_tutorial_too_where_it_is_off(make_app, monkeypatch, tmp_path):
+    monkeypatch.setattr(catalog, "write", lambda settings: False)
+    monkeypatch.setattr(postman, "write", partial(postman.write, folder=tmp_path / "postman"))
+    runner = make_app(TUTORIAL=False).test_cli_runner()
+    result = runner.invoke(args=["api", "write"])
+    assert result.output == f"changed postman/{COLLECTION}\nchanged postman/{ENVIRONMENT}\n"
+    assert (tmp_path / "postman" / COLLECTION).read_bytes() == (postman.FOLDER / COLLECTION).read_bytes(), COMMAND
+    assert runner.invoke(args=["api", "write"]).output == "Everything was up to date.\n"
+
+
 # The requests
 
 
@@ -107,7 +119,7 @@ def test_every_request_checks_its_status_and_its_shape(contract, folders):
 def test_only_a_request_that_needs_the_token_sends_it(contract, folders):
     operations = [one for methods in contract["paths"].values() for one in methods.values()]
     sending = [one for items in folders.values() for one in items if "auth" not in one["request"]]
-    assert len(sending) == sum("security" in one for one in operations)
+    assert len(sending) == sum(one.get("security") == [{"bearer": []}] for one in operations)
     assert all(
         one["request"]["auth"] == {"type": "noauth"}
         for items in folders.values()

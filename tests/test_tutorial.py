@@ -52,6 +52,11 @@ def test_the_first_page_leads_to_the_videos_and_the_documentation(client):
     assert {"/watch", "/docs"} <= set(links)
 
 
+def test_the_icon_that_a_browser_asks_for_is_there(client):
+    with client.get("/favicon.ico", follow_redirects=True) as response:
+        assert (response.status_code, response.mimetype) == (200, "image/svg+xml")
+
+
 @pytest.mark.parametrize("path", ["/watch", "/docs", "/login"])
 def test_the_other_pages_answer_in_html(client, path):
     response = client.get(path)

@@ -41,6 +41,7 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     models: set[type[BaseModel]] = {ProblemDocument}
     statuses: set[int] = set()
+    tags: set[str] = set()
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: list(app.view_functions).index(rule.endpoint)):
         view = app.view_functions[rule.endpoint]
         operation: Operation | None = getattr(view, "operation", None)
@@ -50,6 +51,7 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
         models |= {model for model in (inputs.body, inputs.form, operation.returns) if isinstance(model, type)}
         problems = _problems(rule, operation)
         statuses |= problems
+        tags.add(rule.endpoint.partition(".")[0])
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             paths.setdefault(path, {})[method.lower()] = _operation(
@@ -69,7 +71,7 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": app.config["PUBLIC_URL"] or "/"}],
-        "tags": [{"name": name, "description": _first(bp)} for name, bp in app.blueprints.items()],
+        "tags": [{"name": name, "description": _first(bp)} for name, bp in app.blueprints.items() if name in tags],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -103,8 +105,8 @@ def _operation(
             **{str(status): _error(operation, status) for status in sorted(problems)},
         },
     }
-    if operation.login:
-        result["security"] = [{"bearer": []}]
+    if operation.login is not None:
+        result["security"] = [*([] if operation.login else [{}]), {"bearer": []}]  # {}: or without
     return result
 
 

@@ -1,4 +1,4 @@
-// The pages in a real browser: node pages.mjs ADDRESS FOLDER. Screenshots go to the folder; any fault ends it with 1.
+// The pages in a real browser: node docs.mjs ADDRESS FOLDER. Screenshots go to the folder; any fault ends it with 1.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -29,17 +29,18 @@ page.on("response", (response) => {
 
 const look = (name) => page.screenshot({ path: join(folder, name) });
 
-/** Open an operation of the docs page, send it with its example, and return the status and the body that are shown. */
-async function attempt(method, path, change) {
+/** Open an operation of the docs page, fill in its body or its parameter, send it, and return what is shown. */
+async function attempt(method, path, value) {
   const block = page.locator(`.opblock-${method}`, { has: page.locator(`[data-path="${path}"]`) });
   await block.locator(".opblock-summary-control").click();
-  if (change) await block.locator("textarea.body-param__text").fill(JSON.stringify(change));
+  if (typeof value === "object") await block.locator("textarea.body-param__text").fill(JSON.stringify(value));
+  if (typeof value === "number") await block.locator(".parameters input").first().fill(String(value));
   await block.locator("button.execute").click();
   const answer = block.locator(".live-responses-table .response");
   await answer.waitFor();
   await answer.scrollIntoViewIfNeeded();
-  const body = answer.locator(".highlight-code code, .highlight-code .microlight").first();
-  return { status: (await answer.locator(".response-col_status").innerText()).trim(), body: await body.innerText(), block };
+  const [body] = await answer.locator(".highlight-code code").allInnerTexts();
+  return { status: (await answer.locator(".response-col_status").innerText()).trim(), body };
 }
 
 async function docs() {
@@ -50,15 +51,17 @@ async function docs() {
   assert.equal(await page.locator(".opblock").count(), count, "not every operation is listed");
   await look("docs.png");
 
-  const login = await attempt("post", "/api/v1/auth/login", { username: "demo", password: "rawreel-demo" });
-  assert.match(login.status, /^200/);
-  assert.match(login.body, /"token"/);
-  await login.block.locator(".opblock-summary-control").click();
-
-  const video = await attempt("post", "/api/v1/videos"); // with the example as it stands, and the token of the login
+  // With the examples as they stand; the token of the login is used, and thrown away by the logout.
+  assert.match((await attempt("post", "/api/v1/auth/login")).body, /"token"/);
+  await look("docs-login.png");
+  const video = await attempt("post", "/api/v1/videos", { title: "海", visibility: "private" });
   assert.match(video.status, /^201/);
   assert.match(video.body, /"username": "demo"/);
   await look("docs-try.png");
+  const mine = await attempt("get", "/api/v1/videos/{video_id}", JSON.parse(video.body).id);
+  assert.match(mine.status, /^200/, "the token was not sent where a login is optional");
+  assert.match((await attempt("post", "/api/v1/auth/logout")).status, /^204/);
+  assert.equal(await page.evaluate(() => localStorage.authorized), "{}", "the page still has the token");
 }
 
 async function tutorial() {
