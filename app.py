@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from database import Database
 from ops import catalog, commands, demo, startup
 from ops.migrations import MigrationError
 from queries import QueryError
-from web import api, errors, logs
+from web import api, errors, logs, passwords
 
 MAX_BODY = 1024 * 1024  # bytes of a request that is no upload
 
@@ -54,6 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     logs.install(app)
     errors.install(app)
+    passwords.install(app)
     routes.register(app)
     api.install(app)
     commands.register(app)
@@ -81,16 +84,39 @@ def main() -> None:
             startup.check_port(settings.HOST, settings.PORT)
         app = create_app(settings)
         prepare(app)
+        if is_first and (server := app.extensions.get("private_server")):
+            server.patience = 1.0  # the reloader may have killed its child this moment
+        if is_first or not settings.DEBUG:
+            print(banner(app), flush=True)
+        logging.getLogger("werkzeug").setLevel(logging.INFO if settings.DEBUG else logging.ERROR)
+        while not serve(app, settings, is_first):
+            print("Stopped by the error above; starting again when a file changes.", flush=True)
+            before = stamps()
+            while stamps() == before:
+                time.sleep(0.5)
     except (ConfigError, MigrationError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    if is_first or not settings.DEBUG:
-        print(banner(app), flush=True)
-    logging.getLogger("werkzeug").setLevel(logging.INFO if settings.DEBUG else logging.ERROR)
-    run_simple(
-        settings.HOST, settings.PORT, app, use_reloader=settings.DEBUG, threaded=True, request_handler=QuietHandler
-    )
+
+
+def serve(app: Flask, settings: Settings, is_first: bool) -> bool:
+    """Serve until the end. Return False where the serving process has died of an edit, of a syntax error perhaps."""
+    try:
+        run_simple(
+            settings.HOST, settings.PORT, app, use_reloader=settings.DEBUG, threaded=True, request_handler=Handler
+        )
+    except SystemExit as end:
+        if end.code != 1 or not (is_first and settings.DEBUG):
+            raise
+        return False
+    return True
+
+
+def stamps() -> dict[str, float]:
+    """Tell when each Python file of the project was written."""
+    files = [*ROOT.glob("*.py"), *(path for name in ("routes", "web", "ops") for path in (ROOT / name).glob("*.py"))]
+    return {str(path): path.stat().st_mtime for path in files}
 
 
 def banner(app: Flask) -> str:
@@ -110,8 +136,13 @@ def banner(app: Flask) -> str:
     return "\n".join(lines)
 
 
-class QuietHandler(WSGIRequestHandler):
-    """Werkzeug's, without its line per request: web/logs.py writes a better one."""
+class Handler(WSGIRequestHandler):
+    """Werkzeug's, for any letters in a URL, and without its line per request: web/logs.py writes a better one."""
+
+    def parse_request(self) -> bool:
+        # curl sends 张三 as it is typed, and Python's parser takes one of its bytes for a space.
+        self.raw_requestline: bytes = re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % byte[0][0], self.raw_requestline)
+        return super().parse_request()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass

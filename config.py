@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from click import ClickException
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
 
 ROOT = Path(__file__).resolve().parent
 
@@ -67,6 +67,13 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
         """What Database() wants to know to find the server."""
         where = {"unix_socket": self.DB_SOCKET} if self.DB_SOCKET else {"host": self.DB_HOST, "port": self.DB_PORT}
         return {**where, "user": self.DB_USER, "password": self.DB_PASSWORD, "database": self.DB_NAME}
+
+    @field_validator("DB_HOST")
+    @classmethod
+    def _without_port(cls, host: str | None) -> str | None:
+        if host and host.count(":") == 1:  # an IPv6 address has more
+            raise ValueError("write the port as DB_PORT")
+        return host
 
     @model_validator(mode="after")
     def _debug_stays_at_home(self) -> Settings:

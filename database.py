@@ -28,6 +28,7 @@ log = logging.getLogger("rawreel.sql")
 
 SQL = Path(__file__).resolve().parent / "sql"
 RETRY = frozenset({1213, 1205, 1020})  # deadlock (Galera's certification too), lock timeout, a changed snapshot
+LOST_ANSWER = 2013  # the statement was sent; nobody knows what became of it
 PAUSES = (0.01, 0.03, 0.1, 0.3)  # seconds before the 2nd, 3rd ... run of a transaction, each times 0.5 to 1.5
 
 
@@ -107,11 +108,12 @@ class Database:
         """Run work() as one transaction: commit when it returns, roll back whatever it raises.
 
         Every query of this thread inside belongs to it; one begun inside another joins it. After a deadlock or a lock
-        timeout the whole of work() runs again, so what cannot be undone stays out of it. The connection is taken at the
-        first query.
+        timeout the whole of work() runs again, a few times and not past the read timeout, so what cannot be undone
+        stays out of it. The connection is taken at the first query.
         """
         if getattr(self._local, "transaction", None):
             return work()
+        deadline = time.monotonic() + (self.pool.read_timeout or float("inf"))
         for pause in (*PAUSES, None):
             transaction = self._local.transaction = _Transaction(self.pool)
             try:
@@ -120,12 +122,13 @@ class Database:
                 return result
             except BaseException as error:
                 transaction.rollback()
-                if pause is None or errno(transaction.failure or error) not in RETRY:
+                is_late = pause is None or time.monotonic() > deadline
+                if is_late or errno(transaction.failure or error) not in RETRY:
                     raise
             finally:
                 self._local.transaction = None
                 transaction.stack.close()
-            time.sleep(pause * random.uniform(0.5, 1.5))
+            time.sleep((pause or 0) * random.uniform(0.5, 1.5))
         raise AssertionError("the last run returns or raises")
 
     # How
@@ -175,6 +178,8 @@ class Database:
         transaction = getattr(self._local, "transaction", None)
         if transaction and (not raw.open or errno(error) in RETRY):
             transaction.failure = error  # the server has ended it; what came next would be half a unit
+        if not transaction and errno(error) == LOST_ANSWER and not query.reads:
+            error.is_unknown = True  # type: ignore[attr-defined]  # it may have been stored
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:
@@ -205,7 +210,11 @@ class _Transaction:
         if self.failure:  # work() caught it and went on
             raise self.failure
         if self.taken:
-            self.taken.commit()
+            try:
+                self.taken.commit()
+            except pymysql.MySQLError as error:
+                error.is_unknown = errno(error) in LOST
+                raise
 
     def rollback(self) -> None:
         if self.taken and self.taken.dbapi_connection.open:

@@ -180,15 +180,21 @@ class Pool:
     def _connect(self) -> Connection:
         failed_at, error = self._refused
         if error is not None and time.monotonic() - failed_at < BREAKER:
-            raise type(error)(*error.args)
+            raise self._unreached(type(error)(*error.args))
         try:
             connection = Connection(**self._options)
         except pymysql.MySQLError as error:
             self._refused = (time.monotonic(), error)
-            raise
+            raise self._unreached(error) from None
         self._refused = (0.0, None)
         self._all.add(connection)
         return connection
+
+    @staticmethod
+    def _unreached(error: Exception) -> Exception:
+        """Mark an error of connecting: whatever its number, no statement was sent."""
+        error.is_unreached = True  # type: ignore[attr-defined]
+        return error
 
     def _alive(self, connection: Connection) -> bool:
         """Whether DBUtils may lend this one. Runs under its one global lock, so it is quick or silent."""
@@ -212,7 +218,7 @@ class Pool:
             connection: Connection = steady.dbapi_connection
             try:
                 if not connection.open:  # it was dead, and a new one could not be had
-                    raise self._refused[1] or pymysql.OperationalError(2006, "the connection was lost")
+                    raise self._refused[1] or self._unreached(pymysql.OperationalError(2006, "the connection was lost"))
                 self._lent[connection] = time.monotonic()
                 yield steady
             finally:

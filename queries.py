@@ -44,6 +44,11 @@ class Query:
     def place(self) -> str:
         return f"{self.file}:{self.line}"
 
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.text[:6].upper().startswith(("SELECT", "WITH"))
+
     def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Check the arguments against the placeholders, and give an empty IN list its SQL."""
         if arguments.keys() != set(self.parameters):

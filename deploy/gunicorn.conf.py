@@ -1,6 +1,7 @@
 """gunicorn -c deploy/gunicorn.conf.py "app:create_app()"
 
 Reads the same settings as the application, from the folder it is started in, and refuses to start when one is wrong.
+Put nginx in front, which takes slow clients' requests in whole: a thread that waits for one serves nobody else.
 """
 
 import sys
@@ -23,5 +24,13 @@ keepalive = 75  # seconds; longer than nginx keeps an idle connection, so that n
 timeout = 60  # a worker that is silent for so long is replaced
 graceful_timeout = 30
 accesslog = None  # web/logs.py writes a line per request
-secure_scheme_headers: dict[str, str] = {}  # TRUSTED_PROXIES alone decides whom to believe
+secure_scheme_headers: dict[str, str] = {}  # TRUSTED_PROXIES alone decides whom to believe,
+forwarder_headers = ""  # about SCRIPT_NAME too
 control_socket_disable = True  # two instances, or a home that cannot be written
+
+BODY_TIMEOUT = 5  # seconds a client may be silent in the middle of a body
+
+
+def pre_request(worker, req):  # type: ignore[no-untyped-def]
+    """Let nobody hold a thread by sending nothing."""
+    req.unreader.sock.settimeout(BODY_TIMEOUT)

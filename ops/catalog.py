@@ -20,9 +20,10 @@ from ops import demo, migrations
 from ops.inspection import Inspector
 from ops.startup import ensure_database
 from pool import Connection
-from queries import Query
+from queries import Query, QueryError
 
 log = logging.getLogger("rawreel.catalog")
+_failed: dict[Path, str] = {}  # the fingerprint with which the last attempt failed
 
 PATH = SQL / "catalog.json"
 VOLATILE = {
@@ -54,15 +55,16 @@ def build(settings: Settings) -> dict[str, Any]:
         with db.pool.connection() as connection:
             inspector = Inspector(db, connection)
             schemas = {query.name: describe(inspector, query) for query in db.queries.values() if is_described(query)}
-            connection.cursor().execute(f"DROP DATABASE `{scratch.DB_NAME}`")
     finally:
+        with db.pool.connection() as connection:
+            connection.cursor().execute(f"DROP DATABASE `{scratch.DB_NAME}`")
         db.pool.close()
     return {"fingerprint": fingerprint(), "schemas": schemas}
 
 
 def is_described(query: Query) -> bool:
     """Whether it gives rows of our own tables; information_schema looks different on each server."""
-    return query.text.upper().startswith(("SELECT", "WITH")) and "information_schema" not in query.text
+    return query.reads and "information_schema" not in query.text
 
 
 def describe(inspector: Inspector, query: Query) -> dict[str, Any]:
@@ -93,7 +95,10 @@ def refresh(settings: Settings, path: Path = PATH) -> None:
     """Make the catalog anew if a .sql file has changed since. Where that cannot be done, the old one stays."""
     if path.exists() and orjson.loads(path.read_bytes())["fingerprint"] == fingerprint():
         return
+    if _failed.get(path) == fingerprint():
+        return
     try:
         write(settings, path)
-    except (ConfigError, migrations.MigrationError, Connection.Error) as error:
+    except (ConfigError, migrations.MigrationError, Connection.Error, QueryError) as error:
+        _failed[path] = fingerprint()  # not again before something changes
         log.warning("sql/catalog.json is out of date, and could not be made anew: %s", error)

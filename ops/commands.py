@@ -220,7 +220,9 @@ def inspected(settings: Settings) -> Iterator[Inspector]:
 def details(settings: Settings) -> dict[str, object]:
     """How to reach the database, the private server's over TCP too."""
     server = current_app.extensions.get("private_server")
-    tcp = {"host": "127.0.0.1", "port": server.port} if server else {"host": settings.DB_HOST, "port": settings.DB_PORT}
+    tcp: dict[str, object] = {"host": "127.0.0.1", "port": server.port} if server else {}
+    if settings.DB_HOST:
+        tcp = {"host": settings.DB_HOST, "port": settings.DB_PORT}
     shown = {
         **tcp,
         "socket": settings.DB_SOCKET,

@@ -12,14 +12,15 @@ import atexit
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class PrivateServer:
         self._mine: FileLock | None = None
         self._process: subprocess.Popen[bytes] | None = None  # the server, if this process has started it
         self._left = threading.Event()
+        self.patience = 0.0  # seconds to wait, when leaving, for others who are about to: a child just killed is one
 
     # What is known of it before it runs
 
@@ -121,11 +123,18 @@ class PrivateServer:
         if not self._mine or self._left.is_set():
             return
         self._left.set()
-        with self._lock():
-            self._mine.release()
-            Path(self._mine.lock_file).unlink(missing_ok=True)
-            if not self._others():
-                self._stop()
+        with _uninterrupted():
+            with self._lock():
+                self._mine.release()
+                Path(self._mine.lock_file).unlink(missing_ok=True)
+            deadline = time.monotonic() + self.patience
+            while True:
+                with self._lock():
+                    if not self._others():
+                        return self._stop()
+                if time.monotonic() >= deadline:
+                    return None
+                time.sleep(0.05)
 
     def _lock(self) -> FileLock:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -223,10 +232,10 @@ class PrivateServer:
         (self.folder / "new").rename(self.folder / "data")
 
     def _command(self, binary: str, is_mariadb: bool) -> list[str]:
-        # Relative, as a user folder may have Chinese letters in it: `data` to where it is started, the others to `data`.
+        # Relative, as a user folder may have Chinese letters in it: `data` to where it is started, the files to `data`.
         command = [
             binary, "--no-defaults", "--datadir=./data", "--bind-address=127.0.0.1", f"--port={self.port}",
-            f"--init-file=../{self._init_file().name}", "--pid-file=../pid",
+            f"--init-file=../{self._init_file().name}", "--pid-file=pid",
             "--skip-name-resolve", "--performance-schema=OFF", "--skip-log-bin", "--innodb-buffer-pool-size=64M",
             "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_520_ci",
             f"--innodb-flush-log-at-trx-commit={int(self.durable)}",
@@ -289,6 +298,20 @@ class PrivateServer:
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         errors = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()
         return f"{errors[-1].strip() if errors else 'it said nothing'} (see {self.log})"
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C meanwhile: an impatient second one would leave the server running."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread, which alone is interrupted
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def kept(path: Path, make: Callable[[], object]) -> str:

@@ -16,9 +16,10 @@ from typing import Any
 import pymysql
 from click import ClickException
 
-from database import Database
+from database import Database, errno
 from queries import Row
 
+NO_SUCH_TABLE = 1146
 LOCK_WAIT = 60  # seconds to wait for another `flask db migrate`
 
 # A statement up to its semicolon; quoted text and comments may hold semicolons of their own.
@@ -58,11 +59,14 @@ def read_migrations(folder: Path) -> list[Migration]:
 
 def status(db: Database) -> list[tuple[str, str]]:
     """Return (file, state) for each file and each applied name: applied, pending, partial, edited or missing."""
-    bookkeeping, *files = read_migrations(db.sql / "schema")
-    with db.pool.connection() as connection:
-        connection.cursor().execute(bookkeeping.statements[0])  # makes the table that is read here
+    _, *files = read_migrations(db.sql / "schema")
     migrations = {m.name: m for m in files}
-    applied = {row["name"]: row for row in db.fetch_all("migrations.list_applied")}
+    try:
+        applied = {row["name"]: row for row in db.fetch_all("migrations.list_applied")}
+    except pymysql.MySQLError as error:
+        if errno(error) != NO_SUCH_TABLE:
+            raise
+        applied = {}
     states = []
     for name in sorted(applied.keys() | migrations.keys()):
         row, migration = applied.get(name), migrations.get(name)
@@ -94,7 +98,8 @@ def migrate(db: Database) -> list[str]:
             raise MigrationError("Somebody else is migrating this database, and has been for a minute.")
         try:
             bookkeeping, *migrations = read_migrations(db.sql / "schema")
-            cursor.execute(bookkeeping.statements[0])
+            if [name for name, state in status(db) if not state.startswith("applied")]:
+                cursor.execute(bookkeeping.statements[0])  # not where nothing is to do: a user may lack the right
             applied = {row["name"]: row for row in run("migrations.list_applied")}
             return [m.name for m in migrations if _apply(m, applied.get(m.name), cursor, run)]
         finally:

@@ -81,5 +81,9 @@ def make_ready(settings: Settings) -> None:
     """Create the database where it is missing, bring its schema up to date, and under DEBUG give a new one its demo."""
     ensure_database(settings)
     db = Database(**settings.database(), read_timeout=None, pool_size=2)
-    if migrations.migrate(db) and settings.DEBUG and not db.fetch_value("users.get_first"):
+    try:
+        migrated = migrations.migrate(db)
+    except Connection.Error as error:
+        raise ConfigError(explain(error, settings)) from None
+    if migrated and settings.DEBUG and not db.fetch_value("users.get_first"):
         demo.load(settings)

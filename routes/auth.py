@@ -21,9 +21,12 @@ SESSION_DAYS = 30
 
 
 def _is_name(name: str) -> str:
-    if not all(c in "_.-" or unicodedata.category(c)[0] in "LMN" for c in name) or INVISIBLE.search(name):
+    key = username_key(name)
+    if not all(c in "_.-" or unicodedata.category(c)[0] in "LMN" for c in name + key) or INVISIBLE.search(name):
         raise ValueError("a username has letters of any script, digits, _ . and - alone")
-    if len(username_key(name)) > 128:
+    if not any(c.isalnum() for c in key):
+        raise ValueError("a username has a letter or a digit")
+    if len(key) > 128:
         raise ValueError("this name is too long once its letters are written out")
     return name
 

@@ -8,7 +8,7 @@ from flask import Blueprint
 from pydantic import BaseModel
 
 from web.api import api, db
-from web.errors import Problem, answer, document
+from web.errors import Problem, answer, document, explain
 
 bp = Blueprint("system", __name__)
 
@@ -41,5 +41,6 @@ def readyz():
 def not_ready(error: Exception):
     """Whatever goes wrong here is logged, and means: not now."""
     answer(error)
-    unreached = Problem(503, "The database cannot be reached, or was never set up.", "not_ready")
-    return document(error if isinstance(error, Problem) else unreached)
+    problem = explain(error)
+    sentence = str(problem.description) if problem.code == 503 else "Something is wrong on our side."
+    return document(Problem(503, sentence, "not_ready"))

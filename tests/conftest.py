@@ -109,6 +109,7 @@ def settings(server: PrivateServer) -> Settings:
         DB_NAME="rawreel_test",
         SECRET_KEY="only for the tests of this run",
         TUTORIAL=True,
+        THREADS=64,
     )
 
 

@@ -23,6 +23,7 @@ class Proxy:
         self.texts: list[str] = []
         self.delay = 0.0  # seconds before a command is passed on
         self.silent = False  # accept and never answer
+        self.lost_at = ""  # the beginning of a statement whose answer, and all after it, are lost
         self._upstream, self._pairs = upstream, []
         self._deaf: set[int] = set()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -78,6 +79,8 @@ class Proxy:
                     if sequence == 0 and payload:  # a command; the log-in's packets count on from 1
                         self.commands.append(NAMES.get(payload[0], str(payload[0])))
                         self.texts.append(payload[1:].decode("utf-8", "replace"))
+                        if self.lost_at and self.texts[-1].startswith(self.lost_at):
+                            self._deaf.add(id(client))
                         time.sleep(self.delay)
                 if not self.silent:
                     server.sendall(data)

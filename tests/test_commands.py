@@ -126,7 +126,7 @@ def test_info_prints_what_another_client_asks_for(flask: Run, scratch: Settings)
 def test_demo_load_prints_each_new_password_and_may_be_repeated(flask: Run):
     first, second = flask("demo", "load"), flask("demo", "load")
     assert (first.returncode, second.returncode) == (0, 0)
-    assert re.search(r"(?m)^小明 +\S{16}$", first.stdout)
+    assert re.search(r"(?m)^王小明 +\S{16}$", first.stdout)
     assert first.stdout.endswith("The demo world is there (5 new people).\n")
     assert second.stdout == "The demo world is there (0 new people).\n"
 

@@ -216,3 +216,9 @@ def test_secrets_do_not_show_in_a_refusal(wrong: dict[str, str]):
     message = refusal("server", **{**SERVER, "DB_PASSWORD": "hunter22", **wrong})
     assert "hunter22" not in message
     assert SERVER["SECRET_KEY"] not in message
+
+
+def test_a_port_belongs_into_its_own_setting():
+    with pytest.raises(ConfigError, match="DB_PORT"):
+        load("development", {"DB_HOST": "localhost:3306"})
+    assert load("development", {"DB_HOST": "::1"}).DB_HOST == "::1"

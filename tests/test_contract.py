@@ -13,6 +13,7 @@ from pydantic import Field
 
 from config import ROOT
 from ops import catalog
+from queries import QueryError
 from web import api as web_api
 from web.api import api
 from web.contract import document
@@ -135,7 +136,13 @@ def test_a_catalog_that_cannot_be_made_anew_stays(settings, app, tmp_path, proxy
     assert path.read_bytes() == b'{"fingerprint": "of yesterday"}'
 
 
-def test_no_scratch_database_is_left_behind(settings, root):
+def test_no_scratch_database_is_left_behind(settings, app, root, tmp_path, monkeypatch):
+    def fail(*_):
+        raise QueryError("sql/videos.sql:1: a mistake")
+
+    monkeypatch.setattr(catalog, "describe", fail)
+    catalog.refresh(settings, tmp_path / "catalog.json")
+    assert not (tmp_path / "catalog.json").exists()
     with root.cursor() as cursor:
         cursor.execute("SHOW DATABASES LIKE '%catalog%'")
         assert cursor.fetchall() == ()

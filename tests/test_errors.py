@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app import MAX_BODY
 from queries import parse
 from web.api import api, install
 from web.api import db as current_db
@@ -32,7 +37,7 @@ def bad_query():
 
 def with_bad_query(app):
     app.extensions["database"].queries["test.bad"] = parse(
-        "test", "bad", "sql/test.sql", 7, "SELECT\n    1,\n    secret_column\nFROM secret_table;"
+        "test", "bad", "sql/test.sql", 7, "SELECT\n    1,\n    secret_column\nFROM users;"
     )
     return with_view(app, bad_query)
 
@@ -150,13 +155,13 @@ def test_a_fault_in_sql_is_500_and_tells_nothing(make_app, listen):
     assert not re.search("secret|SELECT|sql|1054|1146", response.text)
     (logged,) = [line for line in map(json.loads, lines) if line["level"] == "ERROR"]
     assert logged["message"].startswith("sql/test.sql:8 test.bad: ")
-    assert "secret_table" in logged["message"]
+    assert "secret_column" in logged["message"]
 
 
 def test_under_debug_a_fault_in_sql_is_told_with_its_place(make_app):
     response = with_bad_query(make_app(DEBUG=True)).get("/view")
     assert response.status_code == 500
-    assert re.match(r"sql/test\.sql:\d+: test\.bad: .*secret_table", response.json["detail"])
+    assert re.match(r"sql/test\.sql:\d+: test\.bad: .*secret_column", response.json["detail"])
 
 
 def test_an_expected_error_is_logged_as_no_fault(client, listen):
@@ -308,7 +313,100 @@ def test_not_ready_when_the_database_was_never_set_up(make_app, name):
     assert client.get("/healthz").status_code == 200
 
 
+def test_a_database_without_tables_says_what_is_to_be_done(make_app):
+    answer = make_app(DB_NAME="mysql").test_client().get(VIDEOS)
+    assert (answer.status_code, answer.json["code"]) == (503, "not_ready")
+    assert "flask db migrate" in answer.json["detail"]
+
+
+def test_a_user_who_is_refused_is_503_whatever_the_number(make_app, root):
+    root.cursor().execute("CREATE USER 'locked'@'localhost' IDENTIFIED BY 'x' ACCOUNT LOCK")
+    answer = make_app(DB_USER="locked", DB_PASSWORD="x").test_client().get(VIDEOS)
+    root.cursor().execute("DROP USER 'locked'@'localhost'")
+    assert (answer.status_code, answer.json["code"]) == (503, "service_unavailable")
+
+
+def test_the_methods_of_an_address_are_named(client):
+    assert "GET, HEAD, OPTIONS, POST" in client.put(VIDEOS).json["detail"]
+
+
+def test_nothing_has_no_type(alice):
+    video = alice.post(VIDEOS, json={"title": "x"}).json["id"]
+    assert "Content-Type" not in alice.delete(f"{VIDEOS}/{video}").headers
+
+
 def test_a_field_named_like_markup_is_answered_as_json(client):
     response = client.post(REGISTER, json={"<script>": 1})
     assert response.mimetype == "application/problem+json"
     assert response.json["errors"].keys() == {"username", "password", "<script>"}
+
+
+def test_a_hostile_body_gets_a_short_answer_in_a_short_time(client):
+    body = {**{f"usernam{n:05}": 1 for n in range(40_000)}, "k" * 100_000: 1}
+    begun = time.monotonic()
+    answer = client.post("/api/v1/auth/login", json=body)
+    assert (answer.status_code, len(answer.json["errors"])) == (422, 20)
+    assert len(answer.data) < 5000
+    assert time.monotonic() - begun < 1.5
+
+
+def test_a_chunked_body_that_is_too_large_is_413_and_never_cut(client):
+    body = b'{"username": "x", "password": "y"}'.ljust(MAX_BODY) + b"garbage"
+    answer = client.post(
+        "/api/v1/auth/login",
+        input_stream=io.BytesIO(body),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 413
+
+
+def test_a_commit_whose_answer_is_lost_is_told_as_what_it_is(make_app, proxy, alice, root):
+    client = make_app(DB_SOCKET=proxy.path, DB_READ_TIMEOUT=3).test_client()
+    client.token = alice.token
+    proxy.lost_at = "COMMIT"
+    answer = client.post("/api/v1/videos", json={"title": "once"})
+    assert (answer.status_code, answer.json["code"]) == (500, "outcome_unknown")
+    assert "Retry-After" not in answer.headers
+    with root.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM videos")
+        assert cursor.fetchone() == (1,)
+
+
+def test_an_autocommitted_write_whose_answer_is_lost_is_told_too_and_a_read_is_not(make_app, proxy, client):
+    client.post("/api/v1/auth/register", json={"username": "carol", "password": "a password"})
+    away = make_app(DB_SOCKET=proxy.path, DB_READ_TIMEOUT=3).test_client()
+    proxy.lost_at = "INSERT"
+    answer = away.post("/api/v1/auth/login", json={"username": "carol", "password": "a password"})
+    assert (answer.status_code, answer.json["code"]) == (500, "outcome_unknown")
+    proxy.lost_at = "SELECT"
+    assert away.get("/api/v1/videos").status_code == 503
+
+
+def test_a_write_behind_a_lock_gives_up_within_the_read_timeout(make_app, alice, root):
+    video = alice.post("/api/v1/videos", json={"title": "x"}).json["id"]
+    client = make_app(DB_READ_TIMEOUT=4).test_client()
+    client.token = alice.token
+    root.begin()
+    root.cursor().execute("SELECT id FROM videos WHERE id = %s FOR UPDATE", (video,))
+    begun = time.monotonic()
+    assert client.patch(f"/api/v1/videos/{video}", json={"title": "y"}).status_code == 503
+    assert time.monotonic() - begun < 4 + 2 + 1.5  # the last run may begin just before
+    root.rollback()
+
+
+def test_a_rush_of_logins_leaves_threads_to_others(make_app):
+    app = make_app(THREADS=4)
+    body = {"username": "nobody", "password": "a password"}
+    barrier = threading.Barrier(12)
+
+    def go(_):
+        barrier.wait(10)
+        return app.test_client().post("/api/v1/auth/login", json=body)
+
+    with ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(go, range(12)))
+    codes = [answer.status_code for answer in answers]
+    assert set(codes) == {401, 503}
+    assert 10 >= codes.count(503) >= 1
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 503)

@@ -107,8 +107,27 @@ def test_a_worker_runs_in_production_mode(server_process, port):
 
 def test_killed_workers_are_replaced(server_process, port):
     pid = server_process.pid
-    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    for _ in range(50):  # the second may still be on its way
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        if len(workers) == 2:
+            break
+        time.sleep(0.1)
     assert len(workers) == 2
     for worker in workers:
         os.kill(int(worker), signal.SIGKILL)
     wait_until_ready(port)
+
+
+def test_clients_that_stop_in_the_middle_of_a_body_do_not_hold_the_threads(server_process, port):
+    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(8)]
+    try:
+        for one in held:
+            one.sendall(
+                b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+            )
+        time.sleep(0.5)
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=15)) as connection:
+            assert ask(connection, "GET", "/healthz")[0] == 200
+    finally:
+        for one in held:
+            one.close()

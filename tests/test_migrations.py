@@ -334,3 +334,14 @@ def test_outside_debug_everyone_gets_a_random_password_that_works(scratch: Setti
 def test_outside_debug_nobody_is_made_by_starting(scratch: Settings, database: Callable[..., Database]):
     make_ready(scratch)
     assert fetch(database(database=scratch.DB_NAME), "SELECT COUNT(*) FROM users") == [(0,)]
+
+
+def test_a_user_who_may_not_create_tables_is_let_in_where_nothing_is_to_be_done(settings, app, root):
+    with root.cursor() as cursor:
+        cursor.execute("CREATE USER 'clerk'@'localhost' IDENTIFIED BY 'x'")
+        cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {settings.DB_NAME}.* TO 'clerk'@'localhost'")
+    clerk = settings.model_copy(update={"DB_USER": "clerk", "DB_PASSWORD": "x"})
+    make_ready(clerk)
+    with root.cursor() as cursor:
+        cursor.execute("DROP USER 'clerk'@'localhost'")
+    assert all(state.startswith("applied") for _, state in status(app.extensions["database"]))

@@ -129,13 +129,10 @@ def test_only_a_request_that_needs_the_token_sends_it(contract, folders):
 
 
 def test_a_thing_is_made_before_it_is_used_and_deleted_at_the_end(folders):
-    assert addresses(folders["videos"]) == [
-        ("POST", "/api/v1/videos"),
-        ("GET", "/api/v1/videos"),
-        ("GET", "/api/v1/videos/{{video_id}}"),
-        ("PATCH", "/api/v1/videos/{{video_id}}"),
-        ("DELETE", "/api/v1/videos/{{video_id}}"),
-    ]
+    order = addresses(folders["videos"])
+    assert order[0] == ("POST", "/api/v1/videos")
+    assert order[-1] == ("DELETE", "/api/v1/videos/{{video_id}}")
+    assert ("PATCH", "/api/v1/videos/{{video_id}}") in order
     assert 'pm.collectionVariables.set("video_id", pm.response.json().id);' in script(folders["videos"][0])
 
 

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import QuietHandler
+from app import Handler
 from config import ROOT
 from database import Database
 from ops import demo
@@ -28,7 +28,7 @@ def address(app: Flask, db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterat
     password_hash = passwords.hash_password(demo.PASSWORD)
     key = username_key(demo.USERNAME)
     db.insert("users.create", username=demo.USERNAME, username_key=key, email=None, password_hash=password_hash)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"

@@ -103,6 +103,8 @@ def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any
             )
         response = current_app.make_response("" if answer is None else answer)
         response.status_code = operation.status
+        if operation.status == 204:
+            response.headers.pop("Content-Type")
         if isinstance(answer, str) and isinstance(operation.returns, str):
             response.mimetype = operation.returns
         return response

@@ -186,7 +186,8 @@ def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
             if operation.status == 302
             else {}
         )
-        return {"description": description, "headers": headers, "content": {returns: {"schema": {"type": "string"}}}}
+        content = {returns: {"schema": {"type": "string"}}}
+        return {"description": description, **({"headers": headers} if headers else {}), "content": content}
     schema: dict[str, Any] = {"$ref": REF.format(model=returns)}
     examples = catalog["schemas"][returns].get("examples", [])
     headers = {}
@@ -210,7 +211,7 @@ def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
     elif operation.status == 201:
         headers = {"Location": {"description": "Where it lives, if it has an address.", "schema": {"type": "string"}}}
     content = {"schema": schema, **({"example": examples[0]} if examples else {})}
-    return {"description": description, "headers": headers, "content": {JSON: content}}
+    return {"description": description, **({"headers": headers} if headers else {}), "content": {JSON: content}}
 
 
 def _error(operation: Operation, status: int) -> dict[str, Any]:

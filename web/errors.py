@@ -12,7 +12,7 @@ from typing import Any
 
 import pymysql
 from flask import Flask, current_app, g
-from werkzeug.exceptions import BadRequestKeyError, HTTPException
+from werkzeug.exceptions import BadRequestKeyError, HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from database import errno
@@ -34,15 +34,16 @@ RULE = {1062, 1451, 1452, 3819, 4025}
 VALUE = {1264, 1265, 1292, 1366, 1406, 1411, 3140}
 # Try again later: too busy (lock timeout, deadlock, a statement over its limit), or not to be reached.
 BUSY = {1020, 1205, 1213, 1969, 3024}
-AWAY = {*LOST, 1040, 1044, 1045, 1049, 1130, 1203, 1226, 2002, 2003}
+AWAY = {*LOST, 1203, 1226}
+NO_SUCH_TABLE = 1146
 
 SENTENCES = {
     404: "There is nothing at this address.",
-    405: "This address does not know this method; the Allow header names those it does.",
     413: "The body is too large.",
     429: "Too many requests.",
     500: "Something went wrong on our side. The request id finds it in the log.",
 }
+UNKNOWN = "The answer of the database was lost: this may or may not be stored. Look before you send it again."
 RETRY_AFTER = "2"  # seconds
 
 
@@ -82,6 +83,11 @@ def explain(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         status = error.code or 500
         own = error.description != type(error).description
+        if isinstance(error, MethodNotAllowed):
+            methods = ", ".join(sorted(error.valid_methods or ()))
+            return Problem(
+                405, f"This address does not know this method; it knows {methods}.", headers={"Allow": methods}
+            )
         headers = {k: v for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")}
         return Problem(
             status, str(error.description if own else SENTENCES.get(status, error.description)), headers=headers
@@ -95,6 +101,8 @@ def explain(error: Exception) -> Problem:
 
 def _database_problem(error: pymysql.MySQLError) -> Problem | None:
     number, text = errno(error), str(error.args[-1] if error.args else "")
+    if getattr(error, "is_unknown", False):
+        return Problem(500, UNKNOWN, "outcome_unknown")
     if number in RULE:
         for name, (status, code, field, sentence) in CONSTRAINTS.items():
             if re.search(rf"\b{name}\b", text):
@@ -103,7 +111,9 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
         return Problem(422, "A value does not fit: it is too long, too large, or not of its kind.", "validation_failed")
     if number in BUSY:
         return Problem(503, "The database is too busy for this right now.")
-    if number in AWAY:
+    if number == NO_SUCH_TABLE and not current_app.debug:
+        return Problem(503, "The database is not set up yet: `flask db migrate` does that.", "not_ready")
+    if number in AWAY or getattr(error, "is_unreached", False):
         return Problem(503, "The database cannot be reached right now.")
     return None
 

@@ -22,6 +22,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, V
 
 from web.errors import Problem
 
+MOST_ERRORS = 20  # that one answer tells; a hostile body may have thousands
+LONGEST_NAME = 64  # characters of a field that nobody knows, in an answer
+
 UNSENT: Any = None
 """The default of a field that may be left out of a partial update but not be null."""
 
@@ -150,7 +153,10 @@ class Inputs:
 def _json() -> bytes:
     if request.mimetype != "application/json":
         abort(415, "Send JSON, with the header Content-Type: application/json.")
-    return request.get_data(cache=False)
+    data = request.get_data(cache=False)
+    if request.content_length is None and len(data) >= (request.max_content_length or 0):
+        abort(413)  # a chunked body, which werkzeug has cut there without a word
+    return data
 
 
 def _checked(
@@ -160,14 +166,16 @@ def _checked(
     try:
         return validate(data, **options)
     except ValidationError as error:
-        for one in error.errors(include_url=False):
+        for one in error.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
             if one["type"] == "json_invalid":
                 _refuse_json(data, one["msg"])
-            errors[".".join(map(str, one["loc"])) or where] = _sentence(one, model)
+            errors[".".join(map(str, one["loc"]))[:LONGEST_NAME] or where] = _sentence(one, model)
     return None
 
 
 def _refuse_json(data: bytes, message: str) -> None:
+    if not data:
+        raise Problem(400, "The body is empty.", "invalid_json")
     try:
         json.loads(data.decode())  # as text, or it would take UTF-16 and a byte order mark as well
         if "recursion" in message:
@@ -180,9 +188,9 @@ def _refuse_json(data: bytes, message: str) -> None:
 
 def _sentence(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(error["loc"][-1]), list(model.model_fields), 1)
+        close = difflib.get_close_matches(str(error["loc"][-1])[:LONGEST_NAME], list(model.model_fields), 1)
         return f"There is no such field; did you mean {close[0]}?" if close else "There is no such field."
     if error["type"] == "missing":
         return "This field is required."
-    sentence = error["msg"].removeprefix("Value error, ")
+    sentence = error["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
     return f"{sentence[0].upper()}{sentence[1:]}."

@@ -11,17 +11,24 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from flask import Flask, current_app
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from web.errors import Problem
 
 METHOD = "scrypt:32768:8:1"
-WAIT = 3.0  # seconds in the queue before 503
 
 # What the password of an unknown name is compared with, so that it takes as long as a known one.
 NOBODY = f"{METHOD}$x$" + "0" * 128
 
-_running = threading.BoundedSemaphore(os.cpu_count() or 2)
+_running = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))  # of this process; there are two or more
+
+
+def install(app: Flask) -> None:
+    """Leave half of a server's threads to other requests. Under DEBUG threads are made as needed: a class may queue."""
+    app.extensions["password_queue"] = threading.BoundedSemaphore(
+        64 if app.debug else max(1, app.config["THREADS"] // 2)
+    )
 
 
 def hash_password(password: str) -> str:
@@ -41,9 +48,11 @@ def _normal(password: str) -> str:
 
 
 def _in_turn(work: Callable[[], Any]) -> Any:
-    if not _running.acquire(timeout=WAIT):
+    queue = current_app.extensions["password_queue"] if current_app else threading.BoundedSemaphore(1)
+    if not queue.acquire(blocking=False):
         raise Problem(503, "Too many people are logging in right now.", headers={"Retry-After": "3"})
     try:
-        return work()
+        with _running:
+            return work()
     finally:
-        _running.release()
+        queue.release()
