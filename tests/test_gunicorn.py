@@ -53,7 +53,11 @@ def server_process(settings: Settings, app: object, port: int) -> Iterator[subpr
         yield server
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(20)
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:  # a worker that was still starting has not heard it
+            server.send_signal(signal.SIGQUIT)
+            server.wait(20)
 
 
 def wait_until_ready(port: int) -> None:
