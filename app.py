@@ -21,7 +21,7 @@ from database import Database
 from ops import catalog, commands, demo, startup
 from ops.migrations import MigrationError
 from queries import QueryError
-from web import api, errors, logs, passwords
+from web import api, errors, logs, passwords, safety
 
 MAX_BODY = 1024 * 1024  # bytes of a request that is no upload
 
@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     logs.install(app)
     errors.install(app)
+    safety.install(app)
     passwords.install(app)
     routes.register(app)
     api.install(app)

@@ -55,6 +55,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     PUBLIC_URL: Annotated[
         str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(lambda url: url.rstrip("/"))
     ] = ""
+    CORS_ORIGINS: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:-]+( +|$))*$")] = ""
     WEB_CONCURRENCY: int = Field(2, ge=1, le=256)
     THREADS: int = Field(4, ge=1, le=256)
 

@@ -15,9 +15,7 @@ bp = Blueprint("pages", __name__)
 
 # The folder of the package `offapi`, found without importing it, which would cost 60 MB.
 SWAGGER = Path(str(getattr(find_spec("offapi"), "origin", ""))).parent
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
-)
+CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 def home():

@@ -1,0 +1,78 @@
+"""What browsers are told: other sites, pages, caches."""
+
+from __future__ import annotations
+
+import pytest
+
+from config import ConfigError, load
+
+VUE = "http://localhost:5173"
+VIDEOS = "/api/v1/videos"
+
+
+@pytest.fixture
+def shared(make_app):
+    """A client of an application that Vue's development server may call."""
+    return make_app(CORS_ORIGINS=f"{VUE} https://app.example").test_client()
+
+
+def test_a_listed_site_may_read_answers_and_their_headers(shared):
+    answer = shared.get(VIDEOS, headers={"Origin": VUE})
+    assert answer.headers["Access-Control-Allow-Origin"] == VUE
+    assert {"Link", "Location", "X-Request-ID"} <= set(answer.headers["Access-Control-Expose-Headers"].split(", "))
+    assert "Origin" in answer.headers["Vary"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def test_a_listed_site_may_read_errors_too(shared):
+    assert shared.get(f"{VIDEOS}/1", headers={"Origin": VUE}).headers["Access-Control-Allow-Origin"] == VUE
+    assert shared.get("/api/v1/nowhere", headers={"Origin": VUE}).headers["Access-Control-Allow-Origin"] == VUE
+
+
+def test_a_listed_site_may_ask_before_it_sends_a_token(shared):
+    asked = {"Origin": VUE, "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+    answer = shared.options(f"{VIDEOS}/1", headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == VUE
+    assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+    assert answer.headers["Access-Control-Allow-Headers"].lower() == "authorization"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost:5174",
+        "https://localhost:5173",
+        "http://localhost:51730",
+        "https://app.example.evil",
+        "https://appxexample",
+        "null",
+    ],
+)
+def test_another_site_may_not(shared, origin):
+    assert "Access-Control-Allow-Origin" not in shared.get(VIDEOS, headers={"Origin": origin}).headers
+
+
+def test_without_a_list_no_site_may(client):
+    assert "Access-Control-Allow-Origin" not in client.get(VIDEOS, headers={"Origin": VUE}).headers
+
+
+@pytest.mark.parametrize(
+    "origins", ["*", "https://*.example", "localhost:5173", "https://a.example/path", "https://a,https://b"]
+)
+def test_a_list_is_of_exact_sites(origins):
+    with pytest.raises(ConfigError, match="CORS_ORIGINS"):
+        load("development", {"CORS_ORIGINS": origins})
+
+
+@pytest.mark.parametrize("path", [VIDEOS, "/api/v1/nowhere", "/watch", "/", "/test_get?user_name=x", "/healthz"])
+def test_every_answer_is_guarded(client, path):
+    headers = client.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_answers_of_the_api_stay_out_of_caches(alice):
+    assert alice.get(VIDEOS).headers["Cache-Control"] == "no-store"
+    assert alice.post("/api/v1/auth/logout").headers["Cache-Control"] == "no-store"
