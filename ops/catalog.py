@@ -93,12 +93,11 @@ def write(settings: Settings, path: Path = PATH) -> bool:
 
 def refresh(settings: Settings, path: Path = PATH) -> None:
     """Make the catalog anew if a .sql file has changed since. Where that cannot be done, the old one stays."""
-    if path.exists() and orjson.loads(path.read_bytes())["fingerprint"] == fingerprint():
-        return
-    if _failed.get(path) == fingerprint():
+    now = fingerprint()
+    if now == _failed.get(path) or (path.exists() and now == orjson.loads(path.read_bytes())["fingerprint"]):
         return
     try:
         write(settings, path)
     except (ConfigError, migrations.MigrationError, Connection.Error, QueryError) as error:
-        _failed[path] = fingerprint()  # not again before something changes
+        _failed[path] = now  # not again before something changes
         log.warning("sql/catalog.json is out of date, and could not be made anew: %s", error)

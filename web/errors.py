@@ -80,14 +80,12 @@ def explain(error: Exception) -> Problem:
         return error
     if isinstance(error, BadRequestKeyError):
         return Problem(400, f"The parameter {error.args[0]} is missing.")
+    if isinstance(error, MethodNotAllowed):
+        methods = ", ".join(sorted(error.valid_methods or ()))
+        return Problem(405, f"This address does not know this method; it knows {methods}.", headers={"Allow": methods})
     if isinstance(error, HTTPException):
         status = error.code or 500
         own = error.description != type(error).description
-        if isinstance(error, MethodNotAllowed):
-            methods = ", ".join(sorted(error.valid_methods or ()))
-            return Problem(
-                405, f"This address does not know this method; it knows {methods}.", headers={"Allow": methods}
-            )
         headers = {k: v for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")}
         return Problem(
             status, str(error.description if own else SENTENCES.get(status, error.description)), headers=headers
