@@ -38,6 +38,7 @@ START = 60.0  # seconds a server may take to start; crash recovery included
 STOP = 30.0  # seconds it may take to stop
 SOCKET_PATH = 103  # bytes a unix socket's path may have
 USER = "root"
+TMPDIR = "--tmpdir=../tmp"  # a MariaDB that starts deletes the temporary tables of every other one in the same folder
 
 MISSING = (
     "No database server: install one (Debian, Ubuntu: `sudo apt install mariadb-server-core mariadb-client-core`; "
@@ -224,7 +225,7 @@ class PrivateServer:
             command = [install, f"--datadir={self.folder / 'new'}"]
         elif is_mariadb and install:  # a shell script, which breaks the path at its spaces unless it is relative
             command = [install, "--no-defaults", "--datadir=./new", "--skip-test-db", *as_root]
-            command += ["--auth-root-authentication-method=normal"]
+            command += ["--auth-root-authentication-method=normal", TMPDIR]
         else:
             command = [binary, "--no-defaults", "--datadir=./new", "--initialize-insecure", *as_root]
         if self._spawn(command).wait():
@@ -240,7 +241,7 @@ class PrivateServer:
             "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_520_ci",
             f"--innodb-flush-log-at-trx-commit={int(self.durable)}",
         ]  # fmt: skip
-        command += ["--innodb-log-file-size=16M"] if is_mariadb else ["--mysqlx=OFF"]
+        command += ["--innodb-log-file-size=16M", TMPDIR] if is_mariadb else ["--mysqlx=OFF"]
         command += [f"--socket={self.socket}"] if self.socket else []
         command += [f"--user={USER}"] if _is_root() else []
         return command
@@ -261,6 +262,7 @@ class PrivateServer:
         apart: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        (self.folder / "tmp").mkdir(exist_ok=True)
         with open(self.log, "ab") as log, open(self.folder / "server.lock", "ab") as mark:
             if fcntl:
                 fcntl.flock(mark, fcntl.LOCK_EX)  # at most for the instant that another process looks at it in _lives()

@@ -412,10 +412,11 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(make, proxy, root):
 
 
 @pytest.fixture
-def counted(settings, app, proxy):
+def counted(settings, app, proxy, monkeypatch):
     """An application behind the proxy, its connection warm."""
     from app import create_app
 
+    monkeypatch.setattr("pool.HOT", 60)  # however slow this machine is
     wired = create_app(settings.model_copy(update={"DB_SOCKET": proxy.path, "DB_POOL_SIZE": 1}))
     wired.test_client().get("/api/v1/videos")
     proxy.forget()

