@@ -21,7 +21,7 @@ from database import Database
 from ops import catalog, commands, demo, startup
 from ops.migrations import MigrationError
 from queries import QueryError
-from web import api, errors, logs, passwords, safety
+from web import api, errors, limits, logs, mail, metrics, safety, turns
 
 MAX_BODY = 1024 * 1024  # bytes of a request that is no upload
 
@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(settings.model_dump(), MAX_CONTENT_LENGTH=MAX_BODY)
     app.json = api.ORJSONProvider(app)
     app.url_map.strict_slashes = False
+    watch = app.extensions["watch"] = metrics.Watch()
     try:
         app.extensions["database"] = Database(
             **settings.database(),
@@ -48,16 +49,19 @@ def create_app(settings: Settings | None = None) -> Flask:
             read_timeout=settings.DB_READ_TIMEOUT,
             slow_ms=settings.SLOW_QUERY_MS,
             reload=settings.DEBUG,
-            on_query=logs.count_query,
+            on_query=watch.count_query,
         )
     except QueryError as error:
         raise ConfigError(str(error)) from None
     if hops := settings.TRUSTED_PROXIES:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     logs.install(app)
+    metrics.install(app)
     errors.install(app)
     safety.install(app)
-    passwords.install(app)
+    turns.install(app)
+    limits.install(app)
+    mail.install(app)
     routes.register(app)
     api.install(app)
     commands.register(app)
@@ -116,8 +120,8 @@ def serve(app: Flask, settings: Settings, is_first: bool) -> bool:
 
 def stamps() -> dict[str, float]:
     """Tell when each Python file of the project was written."""
-    files = [*ROOT.glob("*.py"), *(path for name in ("routes", "web", "ops") for path in (ROOT / name).glob("*.py"))]
-    return {str(path): path.stat().st_mtime for path in files}
+    folders = [ROOT, *(ROOT / name for name in ("routes", "web", "media", "ops"))]
+    return {str(path): path.stat().st_mtime for folder in folders for path in folder.glob("*.py")}
 
 
 def banner(app: Flask) -> str:
@@ -133,7 +137,7 @@ def banner(app: Flask) -> str:
     where = settings.DB_SOCKET or f"{settings.DB_HOST}:{settings.DB_PORT}"
     lines = [f"Rawreel   {url}", f"API docs  {url}/docs", f"Database  {settings.DB_NAME} at {where}, {kind}"]
     if settings.DEBUG:
-        lines.append(f"Login     {demo.USERNAME} / {demo.PASSWORD}")
+        lines += [f"Login     {demo.USERNAME} / {demo.PASSWORD}", f"Admin     {demo.ADMIN} / {demo.PASSWORD}"]
     return "\n".join(lines)
 
 

@@ -29,6 +29,7 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
+Limit = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}/[1-9]\d{0,6}$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,64}$")]
 
 
@@ -56,6 +57,20 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
         str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(lambda url: url.rstrip("/"))
     ] = ""
     CORS_ORIGINS: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:-]+( +|$))*$")] = ""
+    RATE_LIMITS: bool = True
+    LIMIT_LOGIN: Limit = "30/300/900"
+    LIMIT_REGISTER: Limit = "10/200/3600"
+    LIMIT_FORGOT: Limit = "3/60/3600"
+    LIMIT_RESET: Limit = "10/60/3600"
+    LIMIT_VERIFY: Limit = "10/200/3600"
+    LIMIT_WRITES: Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}$")] = "600/60"
+    MAIL_HOST: str | None = None
+    MAIL_PORT: int = Field(587, ge=1, le=65535)
+    MAIL_TLS: Literal["starttls", "tls", "none"] = "starttls"
+    MAIL_USERNAME: str = ""
+    MAIL_PASSWORD: str = Field("", repr=False)
+    MAIL_FROM: str = ""
+    METRICS_TOKEN: str = Field("", pattern=r"^([!-~]{16,})?$", repr=False)
     WEB_CONCURRENCY: int = Field(2, ge=1, le=256)
     THREADS: int = Field(4, ge=1, le=256)
 
@@ -75,6 +90,12 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
         if host and host.count(":") == 1:  # an IPv6 address has more
             raise ValueError("write the port as DB_PORT")
         return host
+
+    @model_validator(mode="after")
+    def _mail_has_its_addresses(self) -> Settings:
+        if self.MAIL_HOST and not (self.MAIL_FROM and self.PUBLIC_URL):
+            raise ValueError("MAIL_HOST needs MAIL_FROM, and PUBLIC_URL for the links in the mails")
+        return self
 
     @model_validator(mode="after")
     def _debug_stays_at_home(self) -> Settings:
@@ -104,7 +125,9 @@ def load(mode: Mode = "server", environment: Mapping[str, str] | None = None) ->
         settings = Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        setting = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""
+        name = str(first["loc"][0]) if first["loc"] else ""
+        value = first["input"] if name and Settings.model_fields[name].repr else "..."  # no secret is shown
+        setting = f"{name}={value}: " if name else ""
         raise ConfigError(f"{setting}{first['msg'].removeprefix('Value error, ')}.") from None
     if mode == "server":
         if settings.is_private:

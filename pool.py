@@ -151,6 +151,7 @@ class Pool:
     def _start(self) -> None:
         self._free = threading.BoundedSemaphore(self.size)
         self._lent: dict[Connection, float] = {}
+        self._waiting: set[int] = set()  # threads
         self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._refused: tuple[float, Exception | None] = (0.0, None)
         # isfatal: without it DBUtils executes a failed statement again, up to three times, and reports success.
@@ -211,7 +212,7 @@ class Pool:
 
         Raises PoolTimeout when none comes free in time, and pymysql.OperationalError when the server cannot be reached.
         """
-        if not self._free.acquire(timeout=self.wait):
+        if not (self._free.acquire(blocking=False) or self._wait()):
             raise PoolTimeout(self._holders())
         try:
             steady = self._pool.connection()
@@ -228,6 +229,18 @@ class Pool:
                 steady.close()  # back to the pool; a closed one is replaced before it is lent again
         finally:
             self._free.release()
+
+    def _wait(self) -> bool:
+        thread = threading.get_ident()
+        self._waiting.add(thread)
+        try:
+            return self._free.acquire(timeout=self.wait)
+        finally:
+            self._waiting.discard(thread)
+
+    def counts(self) -> dict[str, int]:
+        """How many connections there may be, are, and are lent, and how many threads wait for one."""
+        return {"size": self.size, "open": len(self._all), "lent": len(self._lent), "waiting": len(self._waiting)}
 
     def _holders(self) -> str:
         now = time.monotonic()

@@ -4,7 +4,11 @@ Reads the same settings as the application, from the folder it is started in, an
 Put nginx in front, which takes slow clients' requests in whole: a thread that waits for one serves nobody else.
 """
 
+import atexit
+import os
+import shutil
 import sys
+import tempfile
 
 sys.path.insert(0, ".")
 
@@ -28,9 +32,26 @@ secure_scheme_headers: dict[str, str] = {}  # TRUSTED_PROXIES alone decides whom
 forwarder_headers = ""  # about SCRIPT_NAME too
 control_socket_disable = True  # two instances, or a home that cannot be written
 
+if settings.METRICS_TOKEN:
+    # Where the workers count; web/metrics.py reads the variable when it is imported, so it is set here. SIGHUP reads
+    # this file again, and the counters are to go on; SIGUSR2 hands the variable to a new master, which needs its own.
+    mark = f"rawreel-metrics-{os.getpid()}-"
+    if mark not in os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""):
+        folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=mark)
+        master = os.getpid()  # workers end by way of atexit too
+        atexit.register(lambda: master == os.getpid() and shutil.rmtree(folder, ignore_errors=True))
+
 BODY_TIMEOUT = 5  # seconds a client may be silent in the middle of a body
 
 
 def pre_request(worker, req):  # type: ignore[no-untyped-def]
     """Let nobody hold a thread by sending nothing."""
     req.unreader.sock.settimeout(BODY_TIMEOUT)
+
+
+def child_exit(server, worker):  # type: ignore[no-untyped-def]
+    """Forget a dead worker's gauges; what it has counted stays."""
+    if settings.METRICS_TOKEN:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)

@@ -30,6 +30,7 @@ VOLATILE = {
     "password_hash",
     "applied_at",
     "expires_at",
+    "day",
 }  # columns that differ on each run, so their rows are no examples
 
 
@@ -79,7 +80,8 @@ def describe(inspector: Inspector, query: Query) -> dict[str, Any]:
         "required": [column.name for column in columns],
         "additionalProperties": False,
     }
-    return {**schema, "examples": rows[:1]} if rows and not VOLATILE & rows[0].keys() else schema
+    is_example = rows and not VOLATILE & rows[0].keys() and not any(isinstance(v, bytes) for v in rows[0].values())
+    return {**schema, "examples": rows[:1]} if is_example else schema
 
 
 def write(settings: Settings, path: Path = PATH) -> bool:

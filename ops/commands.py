@@ -34,8 +34,11 @@ api_group = AppGroup("api", help="What describes the API: the catalog of the que
 
 def register(app: Flask) -> None:
     """Add the commands to `flask`."""
+    from ops.people import user_group  # here, as that file needs this one first
+
     app.cli.add_command(db_group)
     app.cli.add_command(demo_group)
+    app.cli.add_command(user_group)
     app.cli.add_command(sql_group)
     app.cli.add_command(api_group)
 

@@ -1,4 +1,5 @@
-"""The demo world: a few people and their videos, in Chinese and English; and a crowd of made-up ones for measuring.
+"""The demo world: a few people, whom they follow, and their videos, in Chinese and English; and a crowd of made-up ones
+for measuring.
 
 The data of the first is in sql/demo/*.sql.
 """
@@ -15,11 +16,13 @@ from database import SQL, Database
 from web.passwords import hash_password
 
 USERNAME = "demo"
+ADMIN = "admin"  # there under DEBUG alone, like the moderator
 PASSWORD = "rawreel-demo"  # of everyone in the demo world, under DEBUG alone
 
 FILLED = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)  # the year before the demo world's
 YEAR = 365 * 24 * 3600
 CHUNK = 2000  # rows of one transaction
+FOLLOWED = 5  # by each made-up person, at the most
 NO_PASSWORD = "!"  # no hash, so nobody logs in with it
 SUBJECTS = (
     (
@@ -45,19 +48,21 @@ ENDINGS = (
 def load(settings: Settings) -> list[tuple[str, str]]:
     """Add what is missing of the demo world; safe to repeat. Return the name and password of each new person.
 
-    Outside DEBUG everyone gets a random password, which is not kept anywhere.
+    Outside DEBUG everyone gets a random password, which is not kept anywhere, and nobody a role.
     """
     db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1)
 
     def work() -> list[tuple[str, str]]:
         people = [
             (row, PASSWORD if settings.DEBUG else secrets.token_urlsafe(12))
-            for row in db.fetch_all("demo.list_missing_users")
+            for row in db.fetch_all("demo.list_missing_users", is_debug=settings.DEBUG)
         ]
         shared = hash_password(PASSWORD) if settings.DEBUG and people else ""
         for row, password in people:
             db.insert("demo.create_user", password_hash=shared or hash_password(password), **row)
         db.execute("demo.create_videos")
+        db.execute("demo.create_follows")
+        db.execute("demo.set_follow_counts")
         return [(row["username"], password) for row, password in people]
 
     return db.transaction(work)
@@ -76,19 +81,44 @@ def fill(settings: Settings, videos: int) -> Iterator[int]:
     db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1, slow_ms=float("inf"))
     pattern = r"fill\_%"
     last, people = db.fetch_value("demo.get_last_fill", pattern=pattern), crowd(videos)
-    chance = random.Random(last)  # not for secrets
-    for first in range(last + 1, last + people + 1, CHUNK):
-        names = [f"fill_{n}" for n in range(first, min(first + CHUNK, last + people + 1))]
-        yield db.insert_many(
-            "demo.create_fill_user",
-            [{"username": name, "password_hash": NO_PASSWORD, "created_at": FILLED} for name in names],
-        )
+    before = db.fetch_one("demo.get_last_ids") or {}
     owners = [row["id"] for row in db.stream("demo.list_fill_users", pattern=pattern, batch=CHUNK)]
+    chance = random.Random(last)  # not for secrets
+    for first in range(0, people, CHUNK):
+        rows = [_person(last, n, people) for n in range(first, min(first + CHUNK, people))]
+        yield db.insert_many("demo.create_fill_user", rows)
+        new = db.fetch_all("demo.list_fill_users", pattern=pattern, after=owners[-1] if owners else 0, limit=CHUNK)
+        owners += (row["id"] for row in new)
+        _follow(db, chance, owners, len(new))
     for first in range(0, videos, CHUNK):
         rows = [_video(chance, owners, n / videos) for n in range(first, min(first + CHUNK, videos))]
         yield db.insert_many("demo.create_fill_video", rows)
+    db.execute("demo.create_fill_logs", pattern=pattern, **before)
     db.fetch_all("demo.update_statistics")  # or the next plans would be made for the tables as they were
     db.pool.close()
+
+
+def _person(last: int, n: int, people: int) -> dict[str, object]:
+    """One person, who came some time in the year before the videos."""
+    came = FILLED - datetime.timedelta(seconds=int((1 - n / people) * YEAR))
+    return {"username": f"fill_{last + n + 1}", "password_hash": NO_PASSWORD, "created_at": came}
+
+
+def _follow(db: Database, chance: random.Random, owners: list[int], newest: int) -> None:
+    """Let the newest of these people follow a few; those who came early are followed by many."""
+    ids = tuple(owners[-newest:])
+    rows = [
+        {"follower_id": one, "followed_id": other, "created_at": FILLED + datetime.timedelta(seconds=n)}
+        for n, one in enumerate(ids)
+        for other in sorted({owners[int(len(owners) * chance.random() ** 2)] for _ in range(FOLLOWED)} - {one})
+    ]
+
+    def work() -> None:
+        db.insert_many("demo.create_fill_follow", rows)
+        db.execute("demo.set_fill_follower_counts", follower_ids=ids)
+        db.execute("demo.set_fill_following_counts", follower_ids=ids)
+
+    db.transaction(work)
 
 
 def _video(chance: random.Random, owners: list[int], when: float) -> dict[str, object]:

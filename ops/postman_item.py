@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
@@ -11,18 +12,43 @@ import orjson
 from ops import demo
 from web.contract import FORMS, JSON
 
-VARIABLES = {"baseUrl": "http://127.0.0.1:5000", "username": demo.USERNAME, "password": demo.PASSWORD, "token": ""}
+VARIABLES = {
+    "baseUrl": "http://127.0.0.1:5000",
+    "username": demo.USERNAME,
+    "password": demo.PASSWORD,
+    "person": "alice",  # of the demo world, for an address with a username in it: whom to look at, follow, ban
+    "token": "",
+}
+
+
+class Sender(Enum):
+    """Who sends the requests of a folder."""
+
+    DEMO = "demo"
+    NEW = "somebody new"
+    ADMIN = "admin"
+
+
+USERNAMES = {Sender.DEMO: "{{username}}", Sender.NEW: "{{new_username}}", Sender.ADMIN: demo.ADMIN}
 
 # What a request has to send and the document cannot know: by the name of its parameter or field.
-HINTS = {
-    "auth.register": {"username": "{{new_username}}"},
-    "auth.login": {"username": "{{username}}", "password": "{{password}}"},
+ADDRESS = "{{new_username}}@example.org"
+HINTS: dict[str, dict[str, Any]] = {
+    "auth.register": {"username": "{{new_username}}", "email": ADDRESS},
+    "auth.forgot_password": {"username": "{{new_username}}"},
+    "email.change_email": {"email": f"new_{ADDRESS}"},
+    "admin.set_role": {"role": "user"},  # as it was, and so is the quota
+    "admin.set_quota": {"quota_bytes": None},
     "tutorial.weather": {"city": "北京"},
     "tutorial.test_get": {"user_name": "张三"},
     "tutorial.success": {"user_name": "张三"},
 }
+SAME = {"password": "{{password}}", "new_password": "{{password}}"}  # everyone's here, so that a change changes nothing
+PICTURE = "postman/avatar.png"  # newman finds it from the project's folder; in Postman one chooses a file of one's own
 BEFORE = {  # a name that is free, on every run
-    "auth.register": ['pm.variables.set("new_username", `student_${Math.random().toString(36).slice(2, 10)}`);'],
+    "auth.register": [
+        'pm.collectionVariables.set("new_username", `student_${Math.random().toString(36).slice(2, 10)}`);'
+    ],
 }
 AFTER = {  # an environment's variable hides the collection's, so it is set where it is looked up
     "auth.login": [
@@ -30,8 +56,10 @@ AFTER = {  # an environment's variable hides the collection's, so it is set wher
         'scope.set("token", pm.response.json().token);',
     ],
 }
+REFUSED = {"auth.reset_password": 410, "email.verify_email": 410}  # where the token is one that no mail has brought
 
-CHINESE = {
+NAMES = {  # where the summary would not do
+    "auth.login": "Log in",
     "tutorial.index": "首页：HTML 模板",
     "tutorial.hello": "你好，世界",
     "tutorial.weather": "URL 里的变量：城市天气",
@@ -52,6 +80,9 @@ KEYWORDS = {
     "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "format",
 }  # fmt: skip
 FORMATS = {"date-time", "date", "time", "email", "uri", "uuid", "ipv4", "ipv6"}
+
+
+KINDS = {"raw": JSON, "file": "image/png"}  # by the mode of a body; Postman adds those of forms
 
 
 def identity(name: str) -> str:
@@ -78,6 +109,24 @@ class Call:
         """The resource it belongs to."""
         return str(self.operation["tags"][0])
 
+    @property
+    def needs_token(self) -> bool:
+        """Whether it answers nobody without one."""
+        return {} not in self.operation.get("security", [{}])
+
+    @property
+    def roles(self) -> list[str]:
+        """The roles of which one is needed; none if any person may."""
+        return [role for needs in self.operation.get("security", []) for role in needs.get("bearer", [])]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the body, with their schemas."""
+        content = self.operation.get("requestBody", {}).get("content", {"": {"schema": {}}})
+        described = next(iter(content.values()))
+        fields: dict[str, Any] = inlined(described["schema"], self.schemas).get("properties", {})
+        return fields
+
     def answer(self) -> tuple[int, str, dict[str, Any]]:
         """The status, the media type and the inlined schema of success; an empty type means an empty answer."""
         status, answer = next(iter(self.operation["responses"].items()))
@@ -85,33 +134,43 @@ class Call:
         return int(status), kind, inlined(content.get("schema", {}), self.schemas)
 
 
-def item(call: Call, folder: str, makers: dict[str, Call], reason: str = "") -> dict[str, Any]:
-    """Make the request with its scripts; `reason` tells a repeated one from the first."""
+class Maker(NamedTuple):
+    """What tells the id of something, and where in its answer."""
+
+    call: Call
+    field: str
+
+
+def item(call: Call, key: str, makers: dict[str, Maker], reason: str, login: Sender) -> dict[str, Any]:
+    """Make the request with its scripts; `reason` tells a repeated one from the first. A login is that of `login`."""
     status, _, _ = call.answer()
     summary = call.operation["summary"].partition(". ")[0].rstrip(".")
-    name = CHINESE.get(call.name, summary)
+    name = NAMES.get(call.name, summary)
     events = {"prerequest": BEFORE.get(call.name, []), "test": _tests(call, makers)}
     return {
-        "id": identity(f"{folder}/{call.name}/{reason}"),
+        "id": identity(key),
         "name": f"{name} ({reason})" if reason else name,
         "event": [
             {"listen": event, "script": {"type": "text/javascript", "exec": lines}}
             for event, lines in events.items()
             if lines
         ],
-        "request": _request(call, makers),
+        "request": _request(call, makers, login),
         "response": [],
         **({"protocolProfileBehavior": {"followRedirects": False}} if status == 302 else {}),
     }
 
 
-def _request(call: Call, makers: dict[str, Call]) -> dict[str, Any]:
+def _request(call: Call, makers: dict[str, Maker], login: Sender) -> dict[str, Any]:
     hints = HINTS.get(call.name, {})
+    if call.name == "auth.login":
+        hints = {"username": USERNAMES[login]}
     path, query = call.path, []
     for parameter in call.operation["parameters"]:
         name, schema = parameter["name"], parameter["schema"]
-        value = hints.get(name) or ("{{" + name + "}}" if name in {*makers, *VARIABLES} else _text(_value(schema)))
+        value = hints.get(name) or ("{{" + name + "}}" if name in makers else _text(_value(schema)))
         if parameter["in"] == "path":
+            value = "{{person}}" if name == "username" else value
             path = path.replace(f"{{{name}}}", value)
         else:
             on = parameter["required"] or name in hints
@@ -122,7 +181,7 @@ def _request(call: Call, makers: dict[str, Call]) -> dict[str, Any]:
     return {
         **({"auth": {"type": "noauth"}} if {} in call.operation.get("security", [{}]) else {}),  # {}: needs no login
         "method": call.method.upper(),
-        "header": [{"key": "Content-Type", "value": JSON}] if body.get("mode") == "raw" else [],
+        "header": [{"key": "Content-Type", "value": KINDS[body["mode"]]}] if body.get("mode") in KINDS else [],
         **({"body": body} if body else {}),
         "url": {
             "raw": "{{baseUrl}}" + path + (f"?{sent}" if sent else ""),
@@ -134,14 +193,17 @@ def _request(call: Call, makers: dict[str, Call]) -> dict[str, Any]:
     }
 
 
-def _body(call: Call, hints: dict[str, str]) -> dict[str, Any]:
+def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
     content = call.operation.get("requestBody", {}).get("content", {})
     if not content:
         return {}
     kind, described = next(iter(content.items()))
+    if kind not in (JSON, *FORMS):
+        return {"mode": "file", "file": {"src": PICTURE}}
     schema = inlined(described["schema"], call.schemas)
     required = {name: _value(schema["properties"][name]) for name in schema.get("required", [])}
-    values = {**required, **described.get("example", {}), **hints}
+    same = {} if call.tag == "tutorial" else {name: SAME[name] for name in schema["properties"] if name in SAME}
+    values = {**required, **described.get("example", {}), **same, **hints}
     if kind in FORMS:
         mode = "urlencoded" if kind == FORMS[0] else "formdata"
         return {
@@ -171,11 +233,14 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _tests(call: Call, makers: dict[str, Call]) -> list[str]:
+def _tests(call: Call, makers: dict[str, Maker]) -> list[str]:
     """The script after an answer: its status, its shape, and what the next requests want to know of it."""
     status, kind, schema = call.answer()
+    if call.name in REFUSED:
+        either = f"[{status}, {REFUSED[call.name]}]"
+        return [f'pm.test("The token was good, or refused", () => pm.expect(pm.response.code).to.be.oneOf({either}));']
     lines = [f'pm.test("The status is {status}", () => pm.response.to.have.status({status}));']
-    if kind == JSON:
+    if kind == JSON and schema.get("type") != "string":  # a string: of any shape
         text = orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode()
         lines += f"const schema = {text};".splitlines()
         lines += ['pm.test("The body fits its schema", () => pm.response.to.have.jsonSchema(schema));']
@@ -185,7 +250,9 @@ def _tests(call: Call, makers: dict[str, Call]) -> list[str]:
         check = f'pm.expect(pm.response.headers.get("Content-Type")).to.include("{kind}")'
         lines += [f'pm.test("It is {kind}", () => {check});']
     lines += [
-        f'pm.collectionVariables.set("{name}", pm.response.json().id);' for name in makers if makers[name] is call
+        f'pm.collectionVariables.set("{name}", pm.response.json().{maker.field});'
+        for name, maker in makers.items()
+        if maker.call is call
     ]
     return [*lines, *AFTER.get(call.name, [])]
 

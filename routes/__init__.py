@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from routes import auth, pages, system, tutorial, videos
+from routes import admin, auth, avatars, email, me, pages, system, tutorial, users, videos
 
 API = "/api/v1"
 
@@ -12,7 +12,12 @@ API = "/api/v1"
 def register(app: Flask) -> None:
     """Mount the blueprints."""
     app.register_blueprint(auth.bp, url_prefix=f"{API}/auth")
+    app.register_blueprint(avatars.bp, url_prefix=API)
+    app.register_blueprint(email.bp, url_prefix=f"{API}/auth/email")
+    app.register_blueprint(me.bp, url_prefix=f"{API}/me")
+    app.register_blueprint(users.bp, url_prefix=f"{API}/users")
     app.register_blueprint(videos.bp, url_prefix=f"{API}/videos")
+    app.register_blueprint(admin.bp, url_prefix=f"{API}/admin")
     app.register_blueprint(pages.bp)
     app.register_blueprint(system.bp)
     if app.config["TUTORIAL"]:

@@ -1,54 +1,35 @@
-"""Accounts and sessions: register, log in, log out."""
+"""Accounts and sessions: register, log in and out, see and revoke sessions, change the password or set a forgotten one."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Any
 
 from flask import Blueprint, abort, g
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from web.api import api, db, row
-from web.guards import new_token
-from web.inputs import INVISIBLE, Input, Line, username_key
-from web.passwords import hash_password, is_password
+from web import limits, mail
+from web.api import after_commit, api, db, row
+from web.guards import SESSION_DAYS, client, new_token, spend_link
+from web.inputs import Input, username_key
+from web.names import Email, FreeUsername
+from web.paging import Page
+from web.passwords import hash_password, is_outdated
 
 bp = Blueprint("auth", __name__)
 
-SESSION_DAYS = 30
-
-
-def _is_name(name: str) -> str:
-    key = username_key(name)
-    if not all(c in "_.-" or unicodedata.category(c)[0] in "LMN" for c in name + key) or INVISIBLE.search(name):
-        raise ValueError("a username has letters of any script, digits, _ . and - alone")
-    if not any(c.isalnum() for c in key):
-        raise ValueError("a username has a letter or a digit")
-    if len(key) > 128:
-        raise ValueError("this name is too long once its letters are written out")
-    return name
-
-
-def _is_address(email: str) -> str:
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
-        raise ValueError("an e-mail address reads name@example.org")
-    return email
-
-
-Username = Annotated[str, Line(3, 32), AfterValidator(_is_name)]
-Email = Annotated[str, Line(3, 254), AfterValidator(_is_address)]
+NewPassword = Annotated[str, Field(min_length=8, max_length=128, examples=["correct horse battery"])]
 
 
 class Registration(Input):
     """A new account."""
 
     username: Annotated[
-        Username, Field(description="3 to 32 letters of any script, digits, _ . or -", examples=["xiaoli"])
+        FreeUsername,
+        Field(description="3 to 32 letters of any script, digits, _ . or -", examples=["xiaoli"]),
     ]
     email: Annotated[Email | None, Field(examples=["li@example.org"])] = None
-    password: Annotated[str, Field(min_length=8, max_length=128, examples=["correct horse battery"])]
+    password: NewPassword
 
 
 class Credentials(Input):
@@ -58,18 +39,38 @@ class Credentials(Input):
     password: Annotated[str, Field(max_length=1000, examples=["rawreel-demo"])]
 
 
+class PasswordChange(Input):
+    """The password there is, and the one there is to be."""
+
+    password: Annotated[str, Field(max_length=1000, examples=["rawreel-demo"])]
+    new_password: NewPassword
+
+
+class ForgottenPassword(Input):
+    """Whose it was."""
+
+    username: Annotated[str, Field(max_length=254, examples=["demo"], description="Or a proven e-mail address.")]
+
+
+class PasswordReset(Input):
+    """What came by mail, and the password there is to be."""
+
+    token: Annotated[str, Field(max_length=100, examples=["what-follows-reset-in-the-link"])]
+    new_password: NewPassword
+
+
 class Session(BaseModel):
     """An open session."""
 
     token: Annotated[str, Field(description="Send it along as `Authorization: Bearer <token>`.")]
     expires_at: datetime
-    user: Annotated[dict[str, Any], row("users.get")]
+    user: Annotated[dict[str, Any], row("users.get_account")]
 
 
 @bp.post("/register")
-@api(returns="users.get", status=201, login=None, errors=(409,))
+@api(returns="users.get", status=201, login=None, limit="register", audit="register", errors=(409,))
 def register(body: Registration):
-    """Make an account. It opens no session: log in next."""
+    """Make an account. It opens no session: log in next. An e-mail address is sent a link that proves it."""
     user_id = db.insert(
         "users.create",
         username=body.username,
@@ -77,23 +78,108 @@ def register(body: Registration):
         email=body.email,
         password_hash=hash_password(body.password),
     )
+    if body.email:  # whoever else has it, proven or not, this looks the same
+        mail.send_link(db, "verify", user_id, body.email)
     return db.fetch_one("users.get", user_id=user_id)
 
 
 @bp.post("/login")
-@api(returns=Session, login=None, errors=(401,), transaction=False)
+@api(returns=Session, login="credentials", audit="login")
 def login(body: Credentials):
-    """Give a bearer token for a username and a password."""
-    user = db.fetch_one("users.get_password", username_key=username_key(body.username)) or {"password_hash": None}
-    is_password(body.password, user["password_hash"]) or abort(401, "The username or the password is wrong.")
+    """Give a bearer token for a username, or a proven e-mail address, and a password. Each use prolongs it to 30 days."""
+    user_id, password_hash = g.user["id"], g.user["password_hash"]
+    if is_outdated(password_hash):
+        old_hash, password_hash = password_hash, hash_password(body.password)
+        db.execute("users.set_password", user_id=user_id, old_hash=old_hash, new_hash=password_hash)
     token, token_hash = new_token()
-    session_id = db.insert("sessions.create", user_id=user["id"], token_hash=token_hash, days=SESSION_DAYS)
+    session = {"user_id": user_id, "password_hash": password_hash, "token_hash": token_hash, "days": SESSION_DAYS}
+    session_id = db.insert("sessions.create", **session, **client()) or abort(
+        401, "The password has just been changed."
+    )
     expires_at = db.fetch_value("sessions.get_expires_at", session_id=session_id)
-    return {"token": token, "expires_at": expires_at, "user": db.fetch_one("users.get", user_id=user["id"])}
+    after_commit(sweep)
+    return {"token": token, "expires_at": expires_at, "user": db.fetch_one("users.get_account", user_id=user_id)}
+
+
+def sweep() -> None:
+    """Delete some of what has expired, so that no login pays for all of it."""
+
+    def work() -> None:
+        db.execute("sessions.delete_expired")
+        db.execute("email_tokens.delete_expired")
+        limits.sweep(db)
+
+    db.transaction(work)
 
 
 @bp.post("/logout")
-@api(login=True)
+@api(login=True, audit="logout")
 def logout():
     """Revoke the token this request was sent with."""
     db.execute("sessions.delete", session_id=g.user["session_id"], user_id=g.user["id"])
+
+
+@bp.get("/sessions")
+@api(returns="sessions.list_for_user", login=True)
+def list_sessions(page: Page):
+    """List your open sessions, the newest first."""
+    return page.fetch(db, "sessions.list_for_user", user_id=g.user["id"], session_id=g.user["session_id"])
+
+
+@bp.delete("/sessions")
+@api(login=True, audit="logout")
+def delete_sessions():
+    """Revoke all your sessions, this one too."""
+    db.execute("sessions.delete_for_user", user_id=g.user["id"])
+
+
+@bp.delete("/sessions/<int:session_id>")
+@api(login=True, audit="logout")
+def delete_session(session_id):
+    """Revoke one of your sessions."""
+    db.execute("sessions.delete", session_id=session_id, user_id=g.user["id"]) or abort(
+        404, "No such session of yours."
+    )
+
+
+@bp.put("/password")
+@api(login="password", audit="password.change", errors=(409,))
+def change_password(body: PasswordChange):
+    """Change your password. It revokes your other sessions."""
+    user_id, old_hash, new_hash = g.user["id"], g.user["password_hash"], hash_password(body.new_password)
+    db.execute("users.set_password", user_id=user_id, old_hash=old_hash, new_hash=new_hash) or abort(
+        409, "It has just been changed elsewhere."
+    )
+    db.execute("sessions.delete_others", user_id=user_id, session_id=g.user["session_id"])
+    db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="reset")
+    mail.tell(db.fetch_one("users.get_email", user_id=user_id), "password_changed")
+
+
+@bp.post("/password/forgot")
+@api(status=202, login=None, limit="forgot", transaction=False)
+def forgot_password(body: ForgottenPassword):
+    """Mail a link with which to set a new password.
+
+    The answer is the same, and as quick, whether there is such an account or not, and whether it has an address.
+    """
+    account = username_key(body.username)
+    mail.later(lambda: send_reset(account))
+
+
+def send_reset(account: str) -> None:
+    """Mail the link, if there is anybody to mail it to."""
+    if user := db.fetch_one("users.get_email_by_account", account=account):
+        mail.send_link(db, "reset", user["id"], user["email"])
+
+
+@bp.post("/password/reset")
+@api(login="reset", limit="reset", audit="password.reset")
+def reset_password(body: PasswordReset):
+    """Set a new password with the token of a link that came by mail. It revokes all your sessions."""
+    user_id, email, new_hash = g.user["id"], g.user["email"], hash_password(body.new_password)
+    db.execute("users.set_forgotten_password", user_id=user_id, new_hash=new_hash)
+    spend_link(db)
+    db.execute("users.set_email_key_if_free", user_id=user_id, email=email, email_key=username_key(email))
+    db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="reset")
+    db.execute("sessions.delete_for_user", user_id=user_id)
+    limits.forget_guesses(db, username_key(g.user["username"]))

@@ -30,6 +30,12 @@ def watch():
     return render_template("watch.html", videos=videos)
 
 
+@bp.get("/account")
+def account():
+    """Show the page to which our mails link. The token is after the #, so that it is never sent here."""
+    return render_template("account.html"), {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+
+
 @bp.get("/openapi.json")
 def openapi():
     """Give the OpenAPI document; under DEBUG of the .sql files as they are now."""

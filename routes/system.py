@@ -1,14 +1,17 @@
-"""Is it alive, and can it work: for load balancers and the person on call."""
+"""Is it alive, can it work, and how is it doing: for load balancers, for Prometheus and for the person on call."""
 
 from __future__ import annotations
 
-from typing import Literal
+import hmac
+from typing import Annotated, Literal
 
-from flask import Blueprint
-from pydantic import BaseModel
+from flask import Blueprint, Response, abort, current_app, request
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from pydantic import BaseModel, Field
 
+from web import metrics
 from web.api import api, db
-from web.errors import Problem, answer, document, explain
+from web.errors import Problem, answer, document, logged
 
 bp = Blueprint("system", __name__)
 
@@ -17,6 +20,64 @@ class Health(BaseModel):
     """It is well; if not, the answer is a problem."""
 
     status: Literal["ok"]
+
+
+class Versions(BaseModel):
+    rawreel: str
+    python: str
+    flask: str
+    pymysql: str
+
+
+class Process(BaseModel):
+    """The process that answers; behind it there may be others like it."""
+
+    id: int
+    uptime_seconds: int
+    memory_bytes: Annotated[int | None, Field(description="Null where the system does not tell.")]
+
+
+class Disk(BaseModel):
+    """The file system that holds instance/."""
+
+    total_bytes: int
+    free_bytes: int
+
+
+class Connections(BaseModel):
+    """Those of this process to the database, and the threads that wait for one."""
+
+    size: int
+    open: int
+    lent: int
+    waiting: int
+
+
+class DatabaseServer(BaseModel):
+    kind: Literal["MariaDB", "MySQL"]
+    version: str
+    size_bytes: Annotated[int, Field(description="By the server's own estimate.")]
+    migration_count: int
+
+
+class QueryTime(BaseModel):
+    name: str
+    place: Annotated[str, Field(description="Its file and line.")]
+    count: int
+    mean_ms: float
+    max_ms: float
+    rows: Annotated[int, Field(description="Given or matched, in all its runs.")]
+
+
+class System(BaseModel):
+    """The state of this process and of what it stands on."""
+
+    versions: Versions
+    process: Process
+    disk: Disk
+    connections: Connections
+    database: DatabaseServer
+    slowest_queries: Annotated[list[QueryTime], Field(description="Of this process, by their mean, the slowest first.")]
 
 
 @bp.get("/healthz")
@@ -39,8 +100,34 @@ def readyz():
 
 @bp.errorhandler(Exception)
 def not_ready(error: Exception):
-    """Whatever goes wrong here is logged, and means: not now."""
-    answer(error)
-    problem = explain(error)
+    """Whatever goes wrong in a probe is logged, and means: not now."""
+    if request.endpoint not in ("system.healthz", "system.readyz"):
+        return answer(error)
+    problem = logged(error)
     sentence = str(problem.description) if problem.code == 503 else "Something is wrong on our side."
     return document(Problem(503, sentence, "not_ready"))
+
+
+@bp.get("/metrics")  # no `@api`: it is not of the API, and knows none of its tokens
+def get_metrics():
+    """Give Prometheus what has been counted."""
+    token = current_app.config["METRICS_TOKEN"] or abort(404)
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
+        abort(401, "This needs the METRICS_TOKEN: send it as Authorization: Bearer <token>.")
+    return Response(current_app.extensions["watch"].prometheus.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+@bp.get("/api/v1/admin/system")
+@api(returns=System, login="admin")
+def get_system():
+    """Show how the server is doing: versions, disk, memory, the database, and the slowest queries of this process."""
+    watch = current_app.extensions["watch"]
+    return {
+        "versions": metrics.versions(),
+        "process": watch.process(),
+        "disk": metrics.disk(current_app),
+        "connections": db.pool.counts(),
+        "database": db.fetch_one("system.get_database"),
+        "slowest_queries": watch.slowest(10),
+    }

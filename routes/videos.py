@@ -43,7 +43,7 @@ def list_videos(page: Page):
 
 
 @bp.post("")
-@api(returns="videos.get", status=201, login=True)
+@api(returns="videos.get", status=201, login=True, audit="video.create")
 def create_video(body: NewVideo):
     """Make a video."""
     video_id = db.insert("videos.create", user_id=g.user["id"], **body.model_dump())
@@ -58,7 +58,7 @@ def get_video(video_id):
 
 
 @bp.patch("/<int:video_id>")
-@api(returns="videos.get", login=True)
+@api(returns="videos.get", login=True, audit="video.update")
 def update_video(video_id, body: VideoChange):
     """Change the fields that were sent; only the owner may."""
     db.execute("videos.update", video_id=video_id, user_id=g.user["id"], **sent(body)) or abort(
@@ -68,7 +68,7 @@ def update_video(video_id, body: VideoChange):
 
 
 @bp.delete("/<int:video_id>")
-@api(login=True)
+@api(login=True, audit="video.delete")
 def delete_video(video_id):
     """Delete a video; only the owner may."""
     db.execute("videos.delete", video_id=video_id, user_id=g.user["id"]) or abort(404, "No such video of yours.")

@@ -1,6 +1,16 @@
 -- name: create
-INSERT INTO sessions (user_id, token_hash, expires_at)
-VALUES (%(user_id)s, %(token_hash)s, CURRENT_TIMESTAMP(3) + INTERVAL %(days)s DAY);
+-- Only over the password that was checked: a change of it that is under way is waited for, and ends this login too.
+INSERT INTO sessions (user_id, token_hash, device, address, expires_at)
+SELECT
+    u.id,
+    %(token_hash)s,
+    %(device)s,
+    %(address)s,
+    CURRENT_TIMESTAMP(3) + INTERVAL %(days)s DAY
+FROM users AS u
+WHERE
+    u.id = %(user_id)s
+    AND u.password_hash = %(password_hash)s;
 
 -- name: get_expires_at
 SELECT
@@ -10,19 +20,72 @@ WHERE
     s.id = %(session_id)s;
 
 -- name: get_user
--- Who holds this token: one read by a unique key, on every request with a token.
+-- Who holds this token: one read by a unique key, on every request with a token. It also says when the session is to be
+-- prolonged, so that a request costs no write but once an hour.
 SELECT
     u.id,
     u.username,
-    s.id AS session_id
+    u.role,
+    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
+    u.banned_until,
+    u.ban_reason,
+    s.id AS session_id,
+    s.last_used_at < CURRENT_TIMESTAMP(3) - INTERVAL 1 HOUR AS is_due
 FROM sessions AS s
 INNER JOIN users AS u ON u.id = s.user_id
 WHERE
     s.token_hash = %(token_hash)s
     AND s.expires_at > CURRENT_TIMESTAMP(3);
 
+-- name: list_for_user
+-- The expired ones are left out, and swept at the next login.
+SELECT
+    s.id,
+    s.device,
+    s.address,
+    s.created_at,
+    s.last_used_at,
+    s.expires_at,
+    s.id = %(session_id)s AS is_current
+FROM sessions AS s
+WHERE
+    s.user_id = %(user_id)s
+    AND s.expires_at > CURRENT_TIMESTAMP(3)
+    AND (%(after_id)s IS NULL OR s.id < %(after_id)s)
+ORDER BY
+    s.id DESC
+LIMIT %(limit)s;
+
+-- name: set_used
+UPDATE sessions
+SET
+    last_used_at = CURRENT_TIMESTAMP(3),
+    address = %(address)s,
+    expires_at = CURRENT_TIMESTAMP(3) + INTERVAL %(days)s DAY
+WHERE
+    id = %(session_id)s;
+
 -- name: delete
 DELETE FROM sessions
 WHERE
     id = %(session_id)s
     AND user_id = %(user_id)s;
+
+-- name: delete_for_user
+DELETE FROM sessions
+WHERE
+    user_id = %(user_id)s;
+
+-- name: delete_others
+-- All of a person's sessions but one.
+DELETE FROM sessions
+WHERE
+    user_id = %(user_id)s
+    AND id <> %(session_id)s;
+
+-- name: delete_expired
+-- A few at each login, so that none of them pays for all.
+DELETE FROM sessions
+WHERE
+    expires_at < CURRENT_TIMESTAMP(3)
+LIMIT 100;

@@ -110,6 +110,7 @@ def settings(server: PrivateServer) -> Settings:
         SECRET_KEY="only for the tests of this run",
         TUTORIAL=True,
         THREADS=64,
+        RATE_LIMITS=False,
     )
 
 
@@ -186,29 +187,43 @@ def client(app: Flask) -> Person:
 
 
 @pytest.fixture
-def person(app: Flask) -> Callable[[str], Person]:
+def person(app: Flask, root: Connection) -> Callable[..., Person]:
     """Make a person with a session, without the cost of a password's hash."""
     db: Database = app.extensions["database"]
 
-    def make(username: str) -> Person:
+    def make(username: str, role: str = "user") -> Person:
         new = app.test_client()
         key = username_key(username)
         new.user_id = db.insert("users.create", username=username, username_key=key, email=None, password_hash="x")
+        root.cursor().execute("UPDATE users SET role = %s WHERE id = %s", (role, new.user_id))
         new.token, token_hash = new_token()
-        db.insert("sessions.create", user_id=new.user_id, token_hash=token_hash, days=1)
+        db.insert(
+            "sessions.create",
+            user_id=new.user_id,
+            token_hash=token_hash,
+            password_hash="x",
+            device="test",
+            address="",
+            days=1,
+        )
         return new
 
     return make
 
 
 @pytest.fixture
-def alice(person: Callable[[str], Person]) -> Person:
+def alice(person: Callable[..., Person]) -> Person:
     return person("alice")
 
 
 @pytest.fixture
-def bob(person: Callable[[str], Person]) -> Person:
+def bob(person: Callable[..., Person]) -> Person:
     return person("bob")
+
+
+@pytest.fixture
+def admin(person: Callable[..., Person]) -> Person:
+    return person("the_admin", "admin")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from werkzeug.security import generate_password_hash
 
 REGISTER, LOGIN, LOGOUT, VIDEOS = "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/logout", "/api/v1/videos"
 PASSWORD = "correct horse"
@@ -37,7 +38,9 @@ def as_bearer(token):
 def test_registering_makes_an_account_and_shows_no_secret(client, root):
     response = register(client, email="alice@example.org")
     assert response.status_code == 201
-    assert response.json.keys() == {"id", "username", "created_at"}
+    assert response.json.keys() == {
+        "id", "username", "bio", "avatar_url", "follower_count", "following_count", "created_at",
+    }  # fmt: skip
     assert response.json["username"] == "alice"
     assert "scrypt" not in response.text
     assert "Set-Cookie" not in response.headers
@@ -250,7 +253,8 @@ def test_login_gives_a_token_its_end_and_the_user(client):
     response = login(client)
     assert response.status_code == 200
     assert response.json.keys() == {"token", "expires_at", "user"}
-    assert response.json["user"] == user
+    assert response.json["user"].items() >= user.items()
+    assert response.json["user"]["role"] == "user"
     assert response.json["expires_at"].endswith("Z")
     left = datetime.fromisoformat(response.json["expires_at"][:-1] + "+00:00") - datetime.now(timezone.utc)
     assert timedelta(days=29) < left < timedelta(days=31)
@@ -399,3 +403,161 @@ def test_a_password_is_the_same_from_every_keyboard(client):
     composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
     client.post("/api/v1/auth/register", json={"username": "jean", "password": composed})
     assert client.post("/api/v1/auth/login", json={"username": " Jean ", "password": decomposed}).status_code == 200
+
+
+# Sessions
+
+
+@pytest.fixture
+def account(client):
+    """Make an account with a password, and return a way to log in to it."""
+    client.post("/api/v1/auth/register", json={"username": "carol", "password": "a first password"})
+
+    def log_in(password="a first password", **headers):
+        body = {"username": "carol", "password": password}
+        return client.post("/api/v1/auth/login", json=body, headers=headers)
+
+    return log_in
+
+
+def bearer(answer):
+    return {"Authorization": f"Bearer {answer.json['token']}"}
+
+
+def test_sessions_are_listed_newest_first_with_where_they_are(client, account):
+    old, new = account(**{"User-Agent": "Firefox on a shared computer"}), account(**{"User-Agent": "x" * 5000})
+    items = client.get("/api/v1/auth/sessions", headers=bearer(old)).json["items"]
+    assert [item["is_current"] for item in items] == [False, True]
+    assert items[0]["device"] == "x" * 200
+    assert items[1] | {"device": "Firefox on a shared computer", "address": "127.0.0.1"} == items[1]
+    assert items[1]["expires_at"] == old.json["expires_at"]
+    assert new.status_code == 200
+
+
+def test_one_session_is_revoked_and_the_others_stay(client, account):
+    lost, mine = account(), account()
+    session = client.get("/api/v1/auth/sessions", headers=bearer(lost)).json["items"][1]["id"]
+    assert client.delete(f"/api/v1/auth/sessions/{session}", headers=bearer(mine)).status_code == 204
+    assert client.get("/api/v1/auth/sessions", headers=bearer(lost)).status_code == 401
+    assert len(client.get("/api/v1/auth/sessions", headers=bearer(mine)).json["items"]) == 1
+
+
+def test_somebody_elses_session_is_not_there(client, account, alice):
+    mine = account()
+    session = client.get("/api/v1/auth/sessions", headers=bearer(mine)).json["items"][0]["id"]
+    assert alice.delete(f"/api/v1/auth/sessions/{session}").status_code == 404
+    assert session not in [item["id"] for item in alice.get("/api/v1/auth/sessions").json["items"]]
+    assert client.get("/api/v1/auth/sessions", headers=bearer(mine)).status_code == 200
+
+
+def test_all_sessions_are_revoked_at_once(client, account, alice):
+    first, second = account(), account()
+    assert client.delete("/api/v1/auth/sessions", headers=bearer(first)).status_code == 204
+    assert client.get("/api/v1/auth/sessions", headers=bearer(first)).status_code == 401
+    assert client.get("/api/v1/auth/sessions", headers=bearer(second)).status_code == 401
+    assert alice.get("/api/v1/auth/sessions").status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [("get", ""), ("delete", ""), ("delete", "/1")])
+def test_sessions_need_a_login(client, method, path):
+    assert getattr(client, method)(f"/api/v1/auth/sessions{path}").status_code == 401
+
+
+def test_a_session_that_is_used_is_prolonged_once_an_hour(alice, root):
+    cursor = root.cursor()
+    cursor.execute(
+        "UPDATE sessions SET last_used_at = NOW(3) - INTERVAL 2 HOUR, expires_at = NOW(3) + INTERVAL 1 MINUTE"
+    )
+    alice.get("/api/v1/auth/sessions")
+    cursor.execute("SELECT last_used_at, expires_at > NOW(3) + INTERVAL 29 DAY FROM sessions")
+    (used_at, is_prolonged) = cursor.fetchone()
+    assert is_prolonged
+    alice.get("/api/v1/auth/sessions")
+    cursor.execute("SELECT last_used_at FROM sessions")
+    assert cursor.fetchone() == (used_at,)
+
+
+def test_expired_sessions_are_swept_at_a_login(client, account, alice, root):
+    root.cursor().execute("UPDATE sessions SET expires_at = NOW(3) - INTERVAL 1 DAY")
+    account()
+    cursor = root.cursor()
+    cursor.execute("SELECT COUNT(*) FROM sessions")
+    assert cursor.fetchone() == (1,)
+
+
+# The password
+
+
+def change(client, session, password="a first password", new_password="a second password"):
+    body = {"password": password, "new_password": new_password}
+    return client.put("/api/v1/auth/password", json=body, headers=bearer(session))
+
+
+def test_a_new_password_takes_the_place_of_the_old_and_ends_the_other_sessions(client, account):
+    other, mine = account(), account()
+    assert change(client, mine).status_code == 204
+    assert client.get("/api/v1/auth/sessions", headers=bearer(mine)).status_code == 200
+    assert client.get("/api/v1/auth/sessions", headers=bearer(other)).status_code == 401
+    assert account().status_code == 401
+    assert account("a second password").status_code == 200
+
+
+def test_whoever_does_not_know_the_password_cannot_change_it(client, account):
+    mine = account()
+    assert change(client, mine, password="a guess").status_code == 403
+    assert account().status_code == 200
+
+
+def test_a_new_password_is_held_to_the_same_rule(client, account):
+    assert change(client, account(), new_password="short").json["errors"].keys() == {"new_password"}
+
+
+def test_of_two_changes_at_once_one_succeeds(app, account):
+    sessions = [account(), account()]
+    barrier = threading.Barrier(2)
+
+    def go(n):
+        barrier.wait(5)
+        return change(app.test_client(), sessions[n], new_password=f"password number {n}").status_code
+
+    with ThreadPoolExecutor(2) as threads:
+        codes = sorted(threads.map(go, range(2)))
+    # The loser is told, or finds its session revoked, or its old password no longer right.
+    assert codes[0] == 204
+    assert codes[1] in (401, 403, 409)
+
+
+def test_a_hash_with_old_parameters_is_renewed_at_a_login(account, root):
+    cursor = root.cursor()
+    old = generate_password_hash("a first password", "scrypt:1024:8:1")
+    cursor.execute("UPDATE users SET password_hash = %s", (old,))
+    assert account("a guess").status_code == 401
+    assert account().status_code == 200
+    cursor.execute("SELECT password_hash FROM users")
+    assert cursor.fetchone()[0].startswith("scrypt:32768:8:1$")
+    assert account().status_code == 200
+
+
+# Reserved names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "admin", "ADMIN", "Ａｄｍｉｎ", "administrator", "root", "system", "rawreel", "RawReel", "moderator", "support",
+        "official", "api", "null", "anonymous", "deleted", "管理员", "官方_", "-root-", "_ad.min_", "me_",
+        "\u0430dmin", "r\u043e\u043et", "syst\u0435m", "\u0405upport",  # some letters are Cyrillic
+    ],
+)  # fmt: skip
+def test_a_name_that_speaks_for_the_house_is_refused(client, root, name):
+    response = register(client, name)
+    assert response.status_code == 422
+    assert response.json["errors"] == {"username": "This username is reserved: take another one."}
+    assert rows(root, "SELECT id FROM users") == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["demo", "admin2", "roots", "administrata", "rooty-mc", "管理员小王", "оркестр", "Αθηνα"]
+)
+def test_a_name_that_only_contains_one_is_free(client, name):
+    assert register(client, name).status_code == 201

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
+from flask import Flask
 
 from config import ROOT, Settings
 from ops.mariadb import PrivateServer
 from ops.startup import make_ready
+from web.passwords import is_password
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def run(*command: str, **environment: object) -> subprocess.CompletedProcess[str]:
-    """Run a Python module in the project's folder, with these settings and no others."""
+def run(*command: str, typed: str = "", **environment: object) -> subprocess.CompletedProcess[str]:
+    """Run a Python module in the project's folder, with these settings and no others; `typed` is piped into it."""
     kept = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
     return subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
         env={**kept, **{name: str(value) for name, value in environment.items()}},
         capture_output=True,
+        input=typed,
         encoding="utf-8",
         timeout=60,
     )
@@ -135,6 +141,178 @@ def test_demo_load_before_the_schema_is_there_says_what_to_do(flask: Run, server
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{scratch.DB_NAME}`")
     assert_one_sentence(flask("demo", "load"), "run `flask db migrate`")
+
+
+# flask user
+
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def look(server: PrivateServer, scratch: Settings) -> Callable[..., Any]:
+    """Read from that database."""
+
+    def read(sql: str, *arguments: object) -> Any:
+        with server.connect(database=scratch.DB_NAME, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, arguments)
+            return cursor.fetchall()
+
+    return read
+
+
+@pytest.fixture
+def create(flask: Run, migrated: None) -> Run:
+    """Make a person by the command."""
+    return lambda *words, typed=PASSWORD + "\n": flask("user", "create", *words, typed=typed)
+
+
+def test_the_first_admin_is_made_by_a_command_and_can_log_in(
+    create: Run, look: Callable[..., Any], make_app: Callable[..., Flask], scratch: Settings
+):
+    done = create("张三丰", "--admin", "--email", "zhang@example.org")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "张三丰 is there, as an admin.\n", "")
+    assert look("SELECT username, role, email, email_key FROM users") == (
+        ("张三丰", "admin", "zhang@example.org", None),
+    )
+    client = make_app(DB_NAME=scratch.DB_NAME).test_client()
+    token = client.post("/api/v1/auth/login", json={"username": "张三丰", "password": PASSWORD}).json["token"]
+    logs = client.get("/api/v1/admin/logs", headers={"Authorization": f"Bearer {token}"}).json["items"]
+    assert [(one["action"], one["actor"], one["details"], one["address"]) for one in logs] == [
+        ("login", "张三丰", None, "127.0.0.1"),
+        ("user.role", None, {"role": "admin"}, "command line"),
+        ("register", None, None, "command line"),
+    ]
+
+
+def test_a_person_without_more_is_a_user(create: Run, look: Callable[..., Any]):
+    assert create("alice").stdout == "alice is there.\n"
+    assert look("SELECT username, username_key, role, email FROM users") == (("alice", "alice", "user", None),)
+
+
+def test_a_random_password_is_printed_and_works(
+    create: Run, make_app: Callable[..., Flask], scratch: Settings, look: Callable[..., Any]
+):
+    done = create("alice", "--generate", typed="")
+    found = re.fullmatch(r"alice is there\.\nThe password is (\S{16})\n", done.stdout)
+    assert found, done
+    ((stored,),) = look("SELECT password_hash FROM users")
+    with make_app(DB_NAME=scratch.DB_NAME).app_context():
+        assert is_password(found[1], stored)
+
+
+def test_a_taken_name_is_one_sentence(create: Run, look: Callable[..., Any]):
+    create("alice")
+    assert_one_sentence(create("ＡＬＩＣＥ", "--admin"), "This username is taken.")
+    assert look("SELECT COUNT(*), MAX(role) FROM users") == ((1, "user"),)
+    assert look("SELECT COUNT(*) FROM audit_logs") == ((1,),)
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "sentence"),
+    [
+        (["ab"], PASSWORD, "ab: "),
+        (["a b c"], PASSWORD, "a b c: a username has letters"),
+        (["x" * 33], PASSWORD, "at most 32 characters"),
+        (["a\udcffb"], PASSWORD, ": "),
+        (["alice", "--email", "nowhere"], PASSWORD, "nowhere: an e-mail address"),
+        (["alice", "--email", ""], PASSWORD, "at least 3 characters"),
+        (["alice"], "short", "The password: String should have at least 8 characters."),
+        (["alice"], "", "The password: "),
+        (["alice"], "x" * 129, "at most 128 characters"),
+    ],
+)
+def test_what_the_api_would_refuse_is_one_sentence(
+    create: Run, look: Callable[..., Any], words: list[str], typed: str, sentence: str
+):
+    done = create(*words, typed=typed)
+    assert_one_sentence(done, sentence)
+    assert PASSWORD not in done.stderr
+    assert look("SELECT id FROM users") == ()
+
+
+def test_a_new_password_takes_the_place_of_the_old_and_ends_all_sessions(
+    create: Run, flask: Run, look: Callable[..., Any], make_app: Callable[..., Flask], scratch: Settings
+):
+    create("alice"), create("bob")
+    login = partial(make_app(DB_NAME=scratch.DB_NAME).test_client().post, "/api/v1/auth/login")
+    for name in ("alice", "bob"):
+        login(json={"username": name, "password": PASSWORD})
+    look("INSERT INTO email_tokens (user_id, purpose, token_hash, email, expires_at)"
+         " SELECT id, 'reset', UNHEX(SHA2(username, 256)), 'x', '2099-01-01' FROM users")  # fmt: skip
+    done = flask("user", "password", "ALICE", typed="another password\r\n")
+    assert (done.returncode, done.stdout) == (0, "ALICE has a new password, and no open session.\n")
+    for table in ("sessions", "email_tokens"):
+        assert look(f"SELECT u.username FROM {table} AS t JOIN users AS u ON u.id = t.user_id") == (("bob",),)
+    assert login(json={"username": "alice", "password": PASSWORD}).status_code == 401
+    assert login(json={"username": "alice", "password": "another password"}).status_code == 200
+    assert look("SELECT address FROM audit_logs WHERE action = 'password.reset'") == (("command line",),)
+
+
+def test_a_role_is_given_by_a_command_and_the_last_admin_stays_one(create: Run, flask: Run, look: Callable[..., Any]):
+    create("alice"), create("bob", "--admin")
+    assert_one_sentence(flask("user", "role", "bob", "user"), "This is the last admin")
+    assert flask("user", "role", "Alice", "admin").stdout == "Alice has the role admin.\n"
+    assert flask("user", "role", "bob", "moderator").returncode == 0
+    assert look("SELECT username, role FROM users ORDER BY id") == (("alice", "admin"), ("bob", "moderator"))
+
+
+@pytest.mark.usefixtures("migrated")
+@pytest.mark.parametrize("words", [("password", "nobody"), ("role", "nobody", "admin"), ("role", "nobody", "user")])
+def test_somebody_unknown_is_one_sentence(flask: Run, words: tuple[str, ...]):
+    assert_one_sentence(flask("user", *words, typed=PASSWORD), "There is nobody called nobody.")
+
+
+def test_a_role_that_does_not_exist_is_told_with_those_that_do(create: Run, flask: Run):
+    create("alice")
+    done = flask("user", "role", "alice", "root")
+    assert done.returncode == 2
+    assert "'user', 'moderator', 'admin'" in done.stderr
+
+
+@pytest.mark.usefixtures("migrated")
+def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(scratch: Settings, look: Callable[..., Any]):
+    pty = pytest.importorskip("pty")  # not on Windows
+    terminal, inner = pty.openpty()
+    where = {"DB_SOCKET": str(scratch.DB_SOCKET), "DB_PASSWORD": scratch.DB_PASSWORD, "DB_NAME": scratch.DB_NAME}
+    command = [sys.executable, "-m", "flask", "user", "create", "alice"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **where}, stdin=inner, stdout=inner, stderr=inner, start_new_session=True
+    )
+    os.close(inner)
+    shown = b""
+    answers = (PASSWORD, "another one", PASSWORD, PASSWORD)
+    questions = ("Password: ", "confirmation: ") * 2
+    try:
+        for question, answer in (*zip(questions, answers), ("alice is there.", "")):
+            seen = len(shown)
+            while question.encode() not in shown[seen:]:
+                assert select.select([terminal], [], [], 30)[0], shown
+                shown += os.read(terminal, 1000)
+            if answer:
+                os.write(terminal, f"{answer}\n".encode())
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+    assert b"do not match" in shown
+    assert PASSWORD.encode() not in shown
+    assert look("SELECT username FROM users") == (("alice",),)
+
+
+def test_the_commands_are_in_the_help(flask: Run):
+    assert re.search(r"(?m)^  user +People: ", flask("--help").stdout)
+    assert {"create", "password", "role"} <= set(flask("user", "--help").stdout.split())
+
+
+@pytest.mark.parametrize("words", [("create", "alice"), ("password", "alice"), ("role", "alice", "admin")])
+def test_people_before_the_schema_is_there_are_one_sentence(
+    flask: Run, server: PrivateServer, scratch: Settings, words: tuple[str, ...]
+):
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE `{scratch.DB_NAME}`")
+    assert_one_sentence(flask("user", *words, typed=PASSWORD), "run `flask db migrate`")
 
 
 # Faults

@@ -38,6 +38,13 @@ def example() -> list[tuple[str, str, str]]:
     return re.findall(r"(?m)^(.*)\n# ([A-Z][A-Z0-9_]+)=(.*)$", text)
 
 
+# Secrets
+
+
+def test_a_secret_that_is_refused_is_not_shown():
+    assert refusal("command", METRICS_TOKEN="too short").startswith("METRICS_TOKEN=...: ")
+
+
 # .env.example
 
 

@@ -436,11 +436,11 @@ def test_a_guarded_read_is_two_commands(counted, alice, proxy):
     assert proxy.commands == ["QUERY"] * 2
 
 
-def test_a_guarded_write_with_its_read_back_is_five_commands(counted, alice, proxy):
+def test_a_guarded_write_with_its_read_back_and_its_audit_row_is_six_commands(counted, alice, proxy):
     video = alice.post("/api/v1/videos", json={"title": "x"}).json["id"]
     headers = {"Authorization": f"Bearer {alice.token}"}
     assert counted.patch(f"/api/v1/videos/{video}", json={"title": "y"}, headers=headers).status_code == 200
-    assert [text.split()[0] for text in proxy.texts] == ["SELECT", "BEGIN", "UPDATE", "SELECT", "COMMIT"]
+    assert [text.split()[0] for text in proxy.texts] == ["SELECT", "BEGIN", "UPDATE", "SELECT", "INSERT", "COMMIT"]
 
 
 # Editing

@@ -200,10 +200,10 @@ def test_a_violated_check_is_422(make_app, alice):
     assert "ck_videos_title" not in response.text
 
 
-def test_a_violated_foreign_key_is_404(make_app):
+def test_who_was_deleted_while_they_asked_is_nobody_any_more(make_app):
     response = with_view(make_app(), video(user_id=2**40)).post("/view")
-    assert response.status_code == 404
-    assert (response.json["code"], response.json["detail"]) == ("not_found", "This account is gone.")
+    assert response.status_code == 401
+    assert (response.json["code"], response.json["detail"]) == ("unauthorized", "This account is gone.")
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,10 @@ def test_a_value_that_fits_no_column_is_422(make_app, alice, change):
 
 def test_a_rule_of_the_schema_that_has_no_sentence_is_a_fault_of_ours(make_app, alice):
     def same_token_twice():
-        current_db.insert("sessions.create", user_id=alice.user_id, token_hash=b"x" * 32, days=1)
-        current_db.insert("sessions.create", user_id=alice.user_id, token_hash=b"x" * 32, days=1)
+        session = {"user_id": alice.user_id, "password_hash": "x", "device": "", "address": "", "days": 1}
+        current_db.insert("sessions.create", token_hash=b"x" * 32, **session)
+        session = {"user_id": alice.user_id, "password_hash": "x", "device": "", "address": "", "days": 1}
+        current_db.insert("sessions.create", token_hash=b"x" * 32, **session)
 
     response = with_view(make_app(), same_token_twice).post("/view")
     assert response.status_code == 500
@@ -373,11 +375,10 @@ def test_a_commit_whose_answer_is_lost_is_told_as_what_it_is(make_app, proxy, al
         assert cursor.fetchone() == (1,)
 
 
-def test_an_autocommitted_write_whose_answer_is_lost_is_told_too_and_a_read_is_not(make_app, proxy, client):
-    client.post("/api/v1/auth/register", json={"username": "carol", "password": "a password"})
-    away = make_app(DB_SOCKET=proxy.path, DB_READ_TIMEOUT=3).test_client()
+def test_an_autocommitted_write_whose_answer_is_lost_is_told_too_and_a_read_is_not(make_app, proxy, alice):
+    away = with_view(make_app(DB_SOCKET=proxy.path, DB_READ_TIMEOUT=3), video(user_id=alice.user_id))
     proxy.lost_at = "INSERT"
-    answer = away.post("/api/v1/auth/login", json={"username": "carol", "password": "a password"})
+    answer = away.post("/view")
     assert (answer.status_code, answer.json["code"]) == (500, "outcome_unknown")
     proxy.lost_at = "SELECT"
     assert away.get("/api/v1/videos").status_code == 503

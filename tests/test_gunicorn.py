@@ -9,19 +9,26 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.security import generate_password_hash
 
 from config import ROOT, Settings
+from pool import Connection
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
 
 POOL_SIZE = 3
+METRICS_TOKEN = "only-for-the-tests"
 
 
 @pytest.fixture
@@ -32,8 +39,10 @@ def port() -> int:
 
 
 @pytest.fixture
-def server_process(settings: Settings, app: object, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A running gunicorn, on the test's database."""
+def server_process(
+    request: pytest.FixtureRequest, settings: Settings, app: object, port: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A running gunicorn, on the test's database; its other settings may be a parameter."""
     named = {
         "DB_SOCKET": settings.DB_SOCKET,
         "DB_PASSWORD": settings.DB_PASSWORD,
@@ -44,6 +53,8 @@ def server_process(settings: Settings, app: object, port: int) -> Iterator[subpr
         "PORT": str(port),
         "WEB_CONCURRENCY": "2",
         "THREADS": "4",
+        "METRICS_TOKEN": METRICS_TOKEN,
+        **getattr(request, "param", {}),
     }
     clean = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
     command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()"]
@@ -70,6 +81,16 @@ def wait_until_ready(port: int) -> None:
         except (OSError, http.client.HTTPException):
             time.sleep(0.1)
     pytest.fail("gunicorn does not answer")
+
+
+def workers_of(server: subprocess.Popen[bytes]) -> list[str]:
+    """The ids of both workers."""
+    for _ in range(200):  # the second may still be on its way
+        workers = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text(encoding="ascii").split()
+        if len(workers) == 2:
+            return workers
+        time.sleep(0.1)
+    pytest.fail(f"not two workers, but {workers}")
 
 
 def ask(connection: http.client.HTTPConnection, method: str, path: str) -> tuple[int, dict]:
@@ -111,16 +132,48 @@ def test_a_worker_runs_in_production_mode(server_process, port):
 
 
 def test_killed_workers_are_replaced(server_process, port):
-    pid = server_process.pid
-    for _ in range(200):  # the second may still be on its way
-        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-        if len(workers) == 2:
-            break
-        time.sleep(0.1)
-    assert len(workers) == 2
-    for worker in workers:
+    for worker in workers_of(server_process):
         os.kill(int(worker), signal.SIGKILL)
     wait_until_ready(port)
+
+
+def log_in(port: int, password: str) -> tuple[int, str | None]:
+    body = json.dumps({"username": "alice", "password": password})
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("POST", "/api/v1/auth/login", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        return response.status, response.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("server_process", [{"LIMIT_LOGIN": "10/300/900", "THREADS": "64"}], indirect=True)
+def test_of_a_hundred_guesses_at_once_two_workers_answer_ten(server_process, port, root):
+    create_account(root)
+    together = threading.Barrier(100, timeout=20)
+
+    def guess(n: int) -> tuple[int, str | None]:
+        together.wait()
+        return log_in(port, f"guess {n}")
+
+    with ThreadPoolExecutor(100) as threads:
+        answers = list(threads.map(guess, range(100)))
+    assert Counter(status for status, _ in answers) == {401: 10, 429: 90}
+    assert all(int(wait or 0) > 0 for status, wait in answers if status == 429)
+
+
+def test_a_class_behind_one_address_can_log_in_at_once(server_process, port, root):
+    create_account(root)
+    with ThreadPoolExecutor(40) as threads:
+        answers = Counter(status for status, _ in threads.map(lambda _: log_in(port, "correct horse"), range(40)))
+    assert answers.keys() <= {200, 503}
+    assert log_in(port, "correct horse")[0] == 200
+
+
+def create_account(root: Connection) -> None:
+    password_hash = generate_password_hash("correct horse", "scrypt:32768:8:1")
+    root.cursor().execute(
+        "INSERT INTO users (username, username_key, password_hash) VALUES ('alice', 'alice', %s)", (password_hash,)
+    )
 
 
 def test_clients_that_stop_in_the_middle_of_a_body_do_not_hold_the_threads(server_process, port):
@@ -136,3 +189,57 @@ def test_clients_that_stop_in_the_middle_of_a_body_do_not_hold_the_threads(serve
     finally:
         for one in held:
             one.close()
+
+
+def scrape(port: int) -> tuple[dict[str, float], set[str]]:
+    """{query or route: count} as one worker tells it for all, and the ids of the workers alive."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+        families = text_string_to_metric_families(connection.getresponse().read().decode())
+    samples = [sample for family in families for sample in family.samples]
+    counted = ("rawreel_requests_total", "rawreel_query_seconds_count")
+    counts = {s.labels.get("route") or s.labels["query"]: s.value for s in samples if s.name in counted}
+    pools = [s.value for s in samples if s.name == "rawreel_pool" and s.labels["state"] == "size"]
+    pids = {s.labels["pid"] for s in samples if s.name == "rawreel_start_time_seconds"}
+    assert pools == [POOL_SIZE * len(pids)]
+    return counts, pids
+
+
+def test_metrics_add_up_over_the_workers_and_outlive_them(server_process, port):
+    def ask_new(path: str) -> set[str]:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            assert ask(connection, "GET", path)[0] == 200
+        return scrape(port)[1]
+
+    def ask_until(pids: set[str]) -> int:
+        """Ask until each of these workers has answered. Return how often."""
+        for count in range(1, 500):
+            with ThreadPoolExecutor(4) as threads:
+                if pids in list(threads.map(ask_new, ["/api/v1/videos"] * 4)):
+                    return count * 4
+        pytest.fail("one worker gets no request")
+
+    (folder,) = Path(tempfile.gettempdir()).glob(f"rawreel-metrics-{server_process.pid}-*")
+    workers = workers_of(server_process)
+    asked = ask_until(set(workers))
+    for _ in range(20):  # whichever answers
+        assert scrape(port)[0]["/api/v1/videos"] == scrape(port)[0]["videos.list_newest"] == asked
+    assert not list(folder.glob(f"*_{server_process.pid}.db")), "counted before the fork"
+
+    os.kill(int(workers[0]), signal.SIGKILL)
+    while workers[0] in workers_of(server_process):
+        time.sleep(0.05)
+    wait_until_ready(port)
+    after = set(workers_of(server_process))
+    asked += ask_until(after)
+    counts, alive = scrape(port)
+    assert (counts["/api/v1/videos"], counts["videos.list_newest"], alive) == (asked, asked, after)
+
+    server_process.send_signal(signal.SIGHUP)  # other workers, and the same folder
+    while set(workers_of(server_process)) & after:
+        time.sleep(0.05)
+    wait_until_ready(port)
+    assert scrape(port)[0]["/api/v1/videos"] == asked
+    server_process.send_signal(signal.SIGTERM)
+    server_process.wait(20)
+    assert not folder.exists()

@@ -13,7 +13,7 @@ import pytest
 from app import create_app
 from config import Settings
 from database import SQL, Database
-from ops import demo
+from ops import demo, postman_item
 from ops.mariadb import PrivateServer, find
 from ops.migrations import MigrationError, migrate, read_migrations, status
 from ops.startup import ensure_database, make_ready
@@ -271,6 +271,12 @@ def test_the_schema_also_loads_with_the_command_line_client(server: PrivateServe
 
 # The demo world
 
+MISCOUNTED = """
+SELECT u.username FROM users AS u
+WHERE u.follower_count <> (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = u.id)
+    OR u.following_count <> (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = u.id)
+"""
+
 
 @pytest.fixture
 def world(scratch: Settings, database: Callable[..., Database]) -> tuple[Settings, Database]:
@@ -290,16 +296,62 @@ def test_the_demo_world_has_fixed_times(world: tuple[Settings, Database]):
 
 
 def test_loading_the_demo_world_again_adds_nothing(world: tuple[Settings, Database]):
-    count = "SELECT (SELECT COUNT(*) FROM users), (SELECT COUNT(*) FROM videos)"
-    before = fetch(world[1], count)
+    state = (
+        "SELECT * FROM videos ORDER BY id",
+        "SELECT * FROM users ORDER BY id",
+        "SELECT * FROM follows ORDER BY follower_id, followed_id",
+    )
+    before = [fetch(world[1], sql) for sql in state]
     assert demo.load(world[0]) == []
-    assert fetch(world[1], count) == before
+    assert [fetch(world[1], sql) for sql in state] == before
 
 
 def test_loading_again_brings_back_what_is_missing(world: tuple[Settings, Database]):
     fetch(world[1], "DELETE FROM videos WHERE title LIKE '大连%'")
+    fetch(world[1], "DELETE FROM follows LIMIT 3")
     demo.load(world[0])
     assert fetch(world[1], "SELECT COUNT(*) FROM videos WHERE title = '大连的海'") == [(1,)]
+    assert fetch(world[1], "SELECT COUNT(*) FROM follows") == [(10,)]
+    assert fetch(world[1], MISCOUNTED) == []
+
+
+def test_the_counters_of_the_demo_world_are_those_of_its_follows(world: tuple[Settings, Database]):
+    assert fetch(world[1], MISCOUNTED) == []
+    assert fetch(world[1], "SELECT follower_count, following_count FROM users WHERE username = 'demo'") == [(2, 3)]
+
+
+def test_the_demo_user_does_not_follow_whom_the_collection_has_them_follow(world: tuple[Settings, Database]):
+    followed = (
+        "SELECT u.username FROM follows f INNER JOIN users d ON d.id = f.follower_id"
+        " INNER JOIN users u ON u.id = f.followed_id WHERE d.username = 'demo' ORDER BY u.username_key"
+    )
+    names = [name for (name,) in fetch(world[1], followed)]
+    assert names
+    assert postman_item.VARIABLES["person"] not in names
+
+
+def test_under_debug_there_are_an_admin_and_a_moderator(world: tuple[Settings, Database]):
+    roles = "SELECT username, role FROM users WHERE role <> 'user' ORDER BY username"
+    assert fetch(world[1], roles) == [(demo.ADMIN, "admin"), ("moderator", "moderator")]
+
+
+def test_outside_debug_the_demo_world_gives_nobody_a_role(scratch: Settings, database: Callable[..., Database]):
+    make_ready(scratch)
+    demo.load(scratch)
+    names = "SELECT COUNT(*), COALESCE(SUM(role <> 'user'), 0), SUM(username IN ('admin', 'moderator')) FROM users"
+    assert fetch(database(database=scratch.DB_NAME), names) == [(5, 0, 0)]
+
+
+@pytest.mark.parametrize("is_debug", [True, False])
+def test_somebody_who_has_a_name_of_the_demo_world_gets_no_role_and_no_password_from_it(
+    scratch: Settings, database: Callable[..., Database], is_debug: bool
+):
+    make_ready(scratch)
+    db = database(database=scratch.DB_NAME)
+    db.insert("users.create", username="Admin", username_key="admin", email=None, password_hash="mine")
+    demo.load(scratch.model_copy(update={"DEBUG": is_debug}))
+    row = "SELECT username, role, password_hash, bio FROM users WHERE username_key = 'admin'"
+    assert fetch(db, row) == [("Admin", "user", "mine", "")]
 
 
 def test_a_database_that_has_people_gets_no_demo_world(world: tuple[Settings, Database]):

@@ -277,6 +277,41 @@ def test_the_pool_never_opens_more_than_its_size(make, root):
     assert 1 <= len(ids) <= 3
 
 
+def test_the_pool_tells_what_is_lent_and_who_waits(make):
+    pool = make(pool_size=2, pool_wait=5).pool
+    assert pool.counts() == {"size": 2, "open": 0, "lent": 0, "waiting": 0}
+
+    def borrow() -> None:
+        with pool.connection():
+            pass
+
+    with ThreadPoolExecutor(3) as threads:
+        with pool.connection(), pool.connection():
+            waiting = [threads.submit(borrow) for _ in range(3)]
+            deadline = time.monotonic() + 5
+            while pool.counts()["waiting"] < 3 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert pool.counts() == {"size": 2, "open": 2, "lent": 2, "waiting": 3}
+        assert [one.result() for one in waiting] == [None] * 3
+    assert pool.counts() == {"size": 2, "open": 2, "lent": 0, "waiting": 0}
+
+
+def test_whoever_gave_up_waits_no_longer(make):
+    pool = make(pool_size=1, pool_wait=0.1).pool
+    with pool.connection(), pytest.raises(PoolTimeout), pool.connection():
+        pass
+    assert pool.counts()["waiting"] == 0
+
+
+def test_a_connection_that_was_replaced_is_not_counted(make, root):
+    db = make(pool_size=1)
+    for _ in range(3):
+        root.cursor().execute(f"KILL {db.fetch_value('test.get_connection_id')}")
+        time.sleep(HOT + 0.1)
+    db.fetch_value("test.get_echo", value=1)
+    assert db.pool.counts() == {"size": 1, "open": 1, "lent": 0, "waiting": 0}
+
+
 # Logging in
 
 

@@ -37,6 +37,7 @@ PARTS = (
     "queries.py",
     "ops",
     "routes",
+    "media",
     "web",
     "sql",
     "templates",
@@ -244,6 +245,7 @@ def test_the_banner_names_the_address_the_docs_the_login_and_the_database_once(r
         f"Rawreel   http://127.0.0.1:{running.port}\n",
         f"API docs  http://127.0.0.1:{running.port}/docs\n",
         f"Login     {demo.USERNAME} / {demo.PASSWORD}\n",
+        f"Admin     {demo.ADMIN} / {demo.PASSWORD}\n",
         "Database  rawreel at ",
     ):
         assert text.count(words) == 1

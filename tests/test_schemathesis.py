@@ -15,19 +15,18 @@ from werkzeug.serving import make_server
 from app import Handler
 from config import ROOT
 from database import Database
-from ops import demo
+from pool import Connection
 from web import passwords
-from web.inputs import username_key
 
 
 @pytest.fixture
-def address(app: Flask, db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serve the application, with the demo user in it."""
+def address(app: Flask, db: Database, root: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Serve the application, with an admin in it."""
     monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")  # hashes are what the time would go into
     monkeypatch.setattr(passwords, "NOBODY", "scrypt:256:8:1$x$" + "0" * 128)
-    password_hash = passwords.hash_password(demo.PASSWORD)
-    key = username_key(demo.USERNAME)
-    db.insert("users.create", username=demo.USERNAME, username_key=key, email=None, password_hash=password_hash)
+    password_hash = passwords.hash_password("in no example")  # as schemathesis.toml says
+    user_id = db.insert("users.create", username="admin", username_key="admin", email=None, password_hash=password_hash)
+    root.cursor().execute("UPDATE users SET role = 'admin' WHERE id = %s", (user_id,))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     thread = Thread(target=server.serve_forever)
     thread.start()

@@ -73,7 +73,7 @@ def test_every_query_of_the_project_and_every_call_of_one_is_right(filled, datab
         report = sqlcheck.check(inspector, SQL, ROOT)
     assert [str(finding) for finding in report.findings] == []
     assert len(report.table) == len(load_queries(SQL)) + len(load_queries(SQL / "demo"))
-    assert ("are judged for users, videos" in report.closing) is not IS_MYSQL
+    assert ("are judged for audit_logs, follows, users, videos" in report.closing) is not IS_MYSQL
 
 
 # Each code, at its file and line
@@ -328,7 +328,7 @@ def test_nothing_is_executed_by_the_check(queries, database, filled, root, sql):
     with inspecting(database(database=filled.DB_NAME)) as inspector, root.cursor() as cursor:
         proofread(inspector, query, True)
         cursor.execute(f"SELECT IS_FREE_LOCK('held'), (SELECT COUNT(*) FROM `{filled.DB_NAME}`.users)")
-        assert cursor.fetchone() == (1, 1005)
+        assert cursor.fetchone() == (1, 1007)
 
 
 @pytest.mark.parametrize("command", [("sql", "check"), ("sql", "list"), ("sql", "explain", "videos.list_newest")])
@@ -417,7 +417,7 @@ def test_explain_takes_null_and_numbers_and_text(flask):
     output = flask("sql", "explain", "videos.get", "video_id=5", "viewer_id=null").output
     assert "v.id = 5\n" in output
     assert "v.user_id = NULL)" in output
-    assert "u.username_key = '7'" in flask("sql", "explain", "users.get_password", "username_key=7").output
+    assert "u.username_key = '7'" in flask("sql", "explain", "users.get_password", "account=7").output
 
 
 def test_explain_does_not_run_what_writes(flask, filled, server):
@@ -460,6 +460,12 @@ def test_list_names_each_query_with_its_place_tables_and_callers(flask):
 
 # flask demo fill
 
+MISCOUNTED = """
+SELECT u.username FROM users AS u
+WHERE u.follower_count <> (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = u.id)
+    OR u.following_count <> (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = u.id)
+"""
+
 
 def rows(server: PrivateServer, settings: Settings, sql: str) -> list[tuple[object, ...]]:
     with server.connect(database=settings.DB_NAME) as connection, connection.cursor() as cursor:
@@ -478,22 +484,42 @@ def test_fill_makes_plausible_videos_of_a_year(filled, server):
     assert counts == (5000, 1, 364, 1, 1)
 
 
+def test_fill_lets_people_follow_one_another_and_counts_it(filled, server):
+    made_up = "SELECT AVG(u.following_count) BETWEEN 4 AND 5, MAX(u.follower_count) > 20 FROM users AS u WHERE u.username LIKE 'fill%'"
+    assert rows(server, filled, MISCOUNTED) == []
+    assert rows(server, filled, made_up) == [(1, 1)]
+
+
+def test_fill_leaves_what_the_audit_log_would_have(filled, server):
+    counts = "SELECT action, COUNT(*) FROM audit_logs GROUP BY action ORDER BY action"
+    assert rows(server, filled, counts) == [
+        ("login", 1000),
+        ("login.failed", 100),
+        ("register", 1000),
+        ("video.create", 5000),
+    ]
+    times = "SELECT COUNT(*) FROM audit_logs AS a INNER JOIN audit_logs AS b ON b.id = a.id + 1 WHERE b.created_at < a.created_at"
+    assert rows(server, filled, times) == [(0,)]
+
+
 def test_fill_adds_more_each_time_and_the_same_for_the_same_start(flask, scratch, server):
     make_ready(scratch)
     titles = "SELECT v.title, v.user_id FROM videos AS v ORDER BY v.id"
+    follows = "SELECT * FROM follows ORDER BY follower_id, followed_id"
     done = flask("demo", "fill", "--videos", "20", "--yes", DB_NAME=scratch.DB_NAME)
     assert done.output.endswith("4 people and 20 videos more.\n")
-    first = rows(server, scratch, titles)
+    first, followed = rows(server, scratch, titles), rows(server, scratch, follows)
     flask("demo", "fill", "--videos", "3", DB_NAME=scratch.DB_NAME, DEBUG=True)
     names = [name for (name,) in rows(server, scratch, "SELECT u.username FROM users AS u ORDER BY u.id")]
     assert names == ["fill_1", "fill_2", "fill_3", "fill_4", "fill_5"]
     assert rows(server, scratch, titles)[:20] == first
     assert len(rows(server, scratch, titles)) == 23
+    assert rows(server, scratch, MISCOUNTED) == []
     with server.connect(autocommit=True) as connection:
         connection.cursor().execute(f"DROP DATABASE `{scratch.DB_NAME}`")
     make_ready(scratch)
     list(demo.fill(scratch, 20))
-    assert rows(server, scratch, titles) == first
+    assert (rows(server, scratch, titles), rows(server, scratch, follows)) == (first, followed)
 
 
 def test_fill_outside_debug_needs_to_be_meant(flask, scratch):

@@ -10,23 +10,27 @@ written there, and one view can call another.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
 
 import orjson
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from flask.json.provider import JSONProvider
 from pydantic import BaseModel, WithJsonSchema
 from werkzeug.local import LocalProxy
 
 from database import Database
-from web.guards import identify
-from web.inputs import Inputs
+from web import audit as audit_log
+from web import limits
+from web.guards import LINKS, Login, authenticate, follow_link, identify
+from web.inputs import Inputs, username_key
 from web.paging import Page
 
 View = TypeVar("View", bound=Callable[..., Any])
+log = logging.getLogger("rawreel.errors")
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 db = cast(Database, LocalProxy(lambda: current_app.extensions["database"]))
@@ -39,7 +43,9 @@ class Operation:
 
     returns: str | type[BaseModel] | None
     status: int
-    login: bool | None
+    login: Login
+    limit: str | None
+    audit: str | None
     errors: tuple[int, ...]
     errors_as: str
     transaction: bool
@@ -55,7 +61,9 @@ def api(
     *,
     returns: str | type[BaseModel] | None = None,
     status: int | None = None,
-    login: bool | None = False,
+    login: Login = False,
+    limit: str | None = None,
+    audit: str | None = None,
     errors: tuple[int, ...] = (),
     errors_as: str = "application/problem+json",
     transaction: bool = True,
@@ -64,14 +72,15 @@ def api(
 
     `returns` is the name of the query whose row it gives (with a Page among its parameters, a page of them), a model of
     the body, or a media type like "text/html"; with nothing to return, the status is 204. `login` is True where one is
-    required, None where nobody is asked who they are. `errors` are the statuses beyond those that follow from the
+    required, or says what more is (guards.Login), and None where nobody is asked who they are. `limit` is the rule by
+    which tries are counted (LIMIT_... in the settings), `audit` what the audit log calls it. `errors` are the statuses beyond those that follow from the
     inputs, `errors_as` their media type. Without `transaction` a writing view runs each query by itself: for work that would hold a connection idle.
     """
 
     status = status or (200 if returns else 204)
 
     def note(view: View) -> View:
-        view.api = partial(Operation, returns, status, login, errors, errors_as, transaction)  # type: ignore[attr-defined]
+        view.api = partial(Operation, returns, status, login, limit, audit, errors, errors_as, transaction)  # type: ignore[attr-defined]
         return view
 
     return note
@@ -89,29 +98,75 @@ def install(app: Flask) -> None:
 
 
 def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
+    if operation.login in ("credentials", "password") and not operation.audit:
+        raise TypeError(f"{view.__module__}.{view.__name__} checks a password, so `@api` needs `audit`")
+
     def serve(**path: Any) -> Response:
-        if operation.login is not None:
-            identify(db, required=operation.login)
-        arguments = {**path, **operation.inputs.read()}
-        if operation.transaction and request.method in WRITES:
-            answer = db.transaction(lambda: view(**arguments))
-        else:
+        arguments = _admitted(operation, path)
+
+        def work() -> Any:
+            g.after_commit = []  # of this run: the one before it was rolled back
             answer = view(**arguments)
+            if operation.audit:
+                audit_log.succeeded(db, operation.audit, operation.login, path, arguments.get("body"), answer)
+            return answer
+
+        answer = db.transaction(work) if operation.transaction and request.method in WRITES else work()
+        for after in g.after_commit:
+            _run(after)
         if (answer is None) != (operation.returns is None):
             raise TypeError(
                 f"{view.__module__}.{view.__name__} returned {answer!r}, and `@api` says {operation.returns!r}"
             )
-        response = current_app.make_response("" if answer is None else answer)
-        response.status_code = operation.status
-        if operation.status == 204:
-            response.headers.pop("Content-Type")
-        if isinstance(answer, str) and isinstance(operation.returns, str):
-            response.mimetype = operation.returns
-        return response
+        return _answered(operation, answer)
 
     serve.__doc__, serve.__name__ = view.__doc__, view.__name__
     serve.operation = operation  # type: ignore[attr-defined]
     return serve
+
+
+def _admitted(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
+    """Let the request in, or raise what it is refused with: who asks, how often, and with what. Return the view's arguments."""
+    if operation.login is not None:
+        identify(db, operation.login)
+    if request.method in WRITES:
+        limits.count_write()
+    arguments = {**path, **operation.inputs.read()}
+    body = arguments.get("body")
+    if operation.limit:
+        name = getattr(body, "username", (g.get("user") or {}).get("username"))
+        limits.count(db, operation.limit, name and username_key(name))
+    if operation.login in ("credentials", "password"):
+        authenticate(db, body, str(operation.audit))
+    elif operation.login in LINKS:
+        follow_link(db, str(operation.login), getattr(body, "token", ""))
+    return arguments
+
+
+def _answered(operation: Operation, answer: Any) -> Response:
+    """Make the response of what a view has returned."""
+    response = current_app.make_response("" if answer is None else answer)
+    response.status_code = operation.status
+    if answer is None:
+        response.headers.pop("Content-Type")
+    content = answer[0] if isinstance(answer, tuple) else answer
+    if isinstance(content, (str, bytes)) and isinstance(operation.returns, str):
+        response.mimetype = operation.returns
+    if "ETag" in response.headers:
+        response.make_conditional(request)  # not sent again to whoever has it
+    return response
+
+
+def after_commit(work: Callable[[], None]) -> None:
+    """Run work() once what this view writes is stored: mail, files. Its faults are logged, as it cannot be undone."""
+    g.after_commit.append(work)
+
+
+def _run(after: Callable[[], None]) -> None:
+    try:
+        after()
+    except Exception:
+        log.exception("after the commit")
 
 
 def created(row: dict[str, Any], endpoint: str, **values: Any) -> tuple[dict[str, Any], dict[str, str]]:

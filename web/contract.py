@@ -15,11 +15,13 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
-from web.api import Operation
+from web.api import WRITES, Operation
+from web.guards import LINKS, NOT_BEARERS, ROLES
 
 VERSION = "0.1.0"
 REF = "#/components/schemas/{model}"
 JSON, PROBLEM = "application/json", "application/problem+json"
+FILE = {"type": "string", "format": "binary"}  # its bytes; the media type says what they are
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 CONVERTERS: dict[str, dict[str, Any]] = {"IntegerConverter": {"type": "integer", "minimum": 0}}
 
@@ -50,7 +52,7 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
         inputs = operation.inputs
         models |= {model for model in (inputs.body, inputs.form, operation.returns) if isinstance(model, type)}
         problems = _problems(rule, operation)
-        statuses |= problems
+        statuses |= {status for status in problems if status >= 400}
         tags.add(rule.endpoint.partition(".")[0])
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
@@ -92,7 +94,9 @@ def _operation(
     rule: Rule, method: str, doc: str, operation: Operation, problems: set[int], catalog: dict[str, Any]
 ) -> dict[str, Any]:
     summary, _, description = doc.partition("\n")
-    paragraph = " ".join(description.split())
+    roles = list(ROLES[ROLES.index(operation.login) :]) if operation.login in ROLES else []
+    needs = f"This needs the role {' or '.join(roles)}." if roles else ""
+    paragraph = " ".join([*description.split(), *needs.split()])
     result: dict[str, Any] = {
         "operationId": rule.endpoint,
         "tags": [rule.endpoint.partition(".")[0]],
@@ -105,19 +109,27 @@ def _operation(
             **{str(status): _error(operation, status) for status in sorted(problems)},
         },
     }
-    if operation.login is not None:
-        result["security"] = [*([] if operation.login else [{}]), {"bearer": []}]  # {}: or without
+    if operation.login not in NOT_BEARERS:
+        # {}: or without. A list holds the roles of which one is needed, as OpenAPI 3.1 has it for other than OAuth.
+        result["security"] = [*([] if operation.login else [{}]), {"bearer": roles}]
     return result
 
 
 def _problems(rule: Rule, operation: Operation) -> set[int]:
     """The errors that follow from the inputs, and those the view names."""
     problems = {*operation.errors, 422, 500, 503}  # 422: an unknown parameter is told everywhere
-    if operation.login is not None:
-        problems.add(401)  # a token that is no longer valid is told, even where none is needed
+    if operation.login in LINKS:
+        problems |= {403, 410}  # somebody banned; a link that is no longer good
+    elif operation.login is not None:
+        problems |= {
+            401,
+            403,
+        }  # a token that is no longer valid, or of somebody banned, is told even where none is needed
+    if (rule.methods or set()) & WRITES:
+        problems.add(429)
     if rule.arguments:
         problems.add(404)
-    if operation.inputs.body:
+    if operation.inputs.body or operation.inputs.raw:
         problems |= {400, 413, 415}
     if operation.inputs.form:
         problems |= {413}
@@ -150,6 +162,8 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 def _request_body(operation: Operation) -> dict[str, Any]:
     model = operation.inputs.body or operation.inputs.form
+    if raw := operation.inputs.raw:
+        return {"requestBody": {"required": True, "content": {kind: {"schema": FILE} for kind in raw.kinds}}}
     if not model:
         return {}
     schema = {"$ref": REF.format(model=model.__name__)}
@@ -186,7 +200,7 @@ def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
             if operation.status == 302
             else {}
         )
-        content = {returns: {"schema": {"type": "string"}}}
+        content = {returns: {"schema": {"type": "string"} if returns.startswith("text/") else FILE}}
         return {"description": description, **({"headers": headers} if headers else {}), "content": content}
     schema: dict[str, Any] = {"$ref": REF.format(model=returns)}
     examples = catalog["schemas"][returns].get("examples", [])
@@ -215,6 +229,8 @@ def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
 
 
 def _error(operation: Operation, status: int) -> dict[str, Any]:
+    if status < 400:  # 304
+        return {"description": HTTP_STATUS_CODES[status]}
     if operation.errors_as == PROBLEM:
         return {"$ref": f"#/components/responses/{status}"}
     return {"description": HTTP_STATUS_CODES[status], "content": {operation.errors_as: {"schema": {"type": "string"}}}}

@@ -24,8 +24,14 @@ log = logging.getLogger("rawreel.errors")
 # A rule of the schema, by its name: the status, the code for programs, the field, the sentence for people.
 CONSTRAINTS = {
     "uq_users_username_key": (409, "username_taken", "username", "This username is taken."),
+    "uq_users_email_key": (409, "email_taken", None, "This address belongs to another account."),
     "fk_sessions_user_id": (404, "not_found", None, "This account is gone."),
-    "fk_videos_user_id": (404, "not_found", None, "This account is gone."),
+    "fk_email_tokens_user_id": (404, "not_found", None, "This account is gone."),
+    "fk_avatars_user_id": (401, "unauthorized", None, "This account is gone."),
+    "fk_follows_follower_id": (401, "unauthorized", None, "This account is gone."),
+    "fk_follows_followed_id": (404, "not_found", None, "There is nobody of this name."),
+    "ck_follows_oneself": (409, "oneself", None, "Nobody follows themselves."),
+    "fk_videos_user_id": (401, "unauthorized", None, "This account is gone."),
     "ck_videos_title": (422, "validation_failed", "title", "A title cannot be empty."),
 }
 # The server's numbers. A violated rule: unique, foreign key, check (MySQL, MariaDB).
@@ -66,12 +72,17 @@ def answer(error: Exception) -> Any:
     """Log what is our fault, and make the answer."""
     if isinstance(error, HTTPException) and (error.code is None or error.code < 400):
         return error  # a redirect of the router
+    return document(logged(error))
+
+
+def logged(error: Exception) -> Problem:
+    """Explain an exception, and log it if it is our fault."""
     problem = explain(error)
     if problem.code in (500, 503) and not isinstance(error, HTTPException):
         query = getattr(error, "query", None)
         log.error("%s%s: %s", f"{query.place} {query.name}: " if query else "", type(error).__name__, error,
                   exc_info=error if problem.code == 500 else None)  # fmt: skip
-    return document(problem)
+    return problem
 
 
 def explain(error: Exception) -> Problem:

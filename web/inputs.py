@@ -1,8 +1,8 @@
 """What a request brings, validated whole: every bad field in one 422.
 
 A view's parameters tell what it takes. Those of the URL come from the URL; `body` is a model read from JSON, `form` one
-read from a form; every other one is a query parameter, by its annotation and default, and a model there stands for a
-group of them (like Page).
+read from a form; one annotated with Raw() is the body itself, a file; every other one is a query parameter, by its
+annotation and default, and a model there stands for a group of them (like Page).
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from typing import Any, get_origin, get_type_hints
 
 from annotated_types import GroupedMetadata
 from flask import abort, request
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 from web.errors import Problem
 
@@ -80,6 +88,23 @@ class Text(GroupedMetadata):
         yield AfterValidator(_paragraphs)
 
 
+class Raw:
+    """The body is a file, as it is: Annotated[bytes, Raw("image/png", largest=5 * MiB)]. Validators may come after it."""
+
+    def __init__(self, *kinds: str, largest: int):
+        self.kinds, self.largest = kinds, largest
+
+    def read(self) -> bytes:
+        """Read it whole. Aborts with 415 for another kind, 413 for too many bytes, unread if their number is known."""
+        if request.mimetype not in self.kinds:
+            kinds = ", ".join(self.kinds)
+            abort(415, f"Send the file itself as the body, and its kind as Content-Type: one of {kinds}.")
+        request.max_content_length = self.largest + 1  # one more, as werkzeug cuts a chunked body without a word
+        if (request.content_length or 0) > self.largest or len(data := request.get_data(cache=False)) > self.largest:
+            abort(413, f"The file is too large: at most {self.largest / 1024 / 1024:.3g} MiB.")
+        return data or abort(400, "The body is empty.")
+
+
 def username_key(name: str) -> str:
     """What makes two usernames one: regardless of case, of width, and of how an accent is composed."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
@@ -100,6 +125,7 @@ class Inputs:
         hints = get_type_hints(view, include_extras=True)
         self.body: type[BaseModel] | None = None
         self.form: type[BaseModel] | None = None
+        self.raw: Raw | None = None
         self.groups: dict[str, type[BaseModel]] = {}
         fields: dict[str, Any] = {}
         for name, parameter in inspect.signature(view).parameters.items():
@@ -112,6 +138,8 @@ class Inputs:
                 )
             if name in ("body", "form"):
                 setattr(self, name, hint)
+            elif found := [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Raw)]:
+                self.raw, self.raw_name, self.raw_type = found[0], name, TypeAdapter(hint)
             elif isinstance(hint, type) and issubclass(hint, BaseModel):
                 self.groups[name] = hint
                 fields.update({key: (field.annotation, field) for key, field in hint.model_fields.items()})
@@ -129,6 +157,9 @@ class Inputs:
             arguments["body"] = _checked(self.body.model_validate_json, _json(), errors, self.body, "body", strict=True)
         if self.form:
             arguments["form"] = _checked(self.form.model_validate, request.form.to_dict(), errors, self.form, "form")
+        if self.raw:
+            file = self.raw.read()
+            arguments[self.raw_name] = _checked(self.raw_type.validate_python, file, errors, self.query, "body")
         if errors:
             raise Problem(422, "Some of what was sent is not right: see `errors`.", "validation_failed", errors)
         return arguments

@@ -27,17 +27,16 @@ class Page(BaseModel):
 
     def fetch(self, db: Any, name: str, **arguments: Any) -> tuple[dict[str, Any], dict[str, str]]:
         """Run the query for this page. Return the body and the headers."""
-        keys = [p.removeprefix("after_") for p in db.query(name).parameters if p.startswith("after_")]
-        # Signed: a cursor that a client has made up never reaches the database.
-        serializer = URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"cursor {name}")
-        after = self._values(serializer, keys)
-        rows = db.fetch_all(name, limit=self.limit + 1, **after, **arguments)
+        keys, serializer = _cursor(db, name)
+        rows = db.fetch_all(name, limit=self.limit + 1, **self.position(db, name), **arguments)
         items, more = rows[: self.limit], len(rows) > self.limit
         cursor = serializer.dumps([items[-1][key] for key in keys]) if more else None
         headers = {"Link": f'<{self._url(str(cursor))}>; rel="next"'} if more else {}
         return {"items": items, "next": cursor}, headers
 
-    def _values(self, serializer: URLSafeSerializer, keys: list[str]) -> dict[str, Any]:
+    def position(self, db: Any, name: str) -> dict[str, Any]:
+        """Where this page of the query begins: its arguments after_..., all None for the first page."""
+        keys, serializer = _cursor(db, name)
         try:
             values = serializer.loads(self.after) if self.after else [None] * len(keys)
         except BadSignature:
@@ -49,3 +48,9 @@ class Page(BaseModel):
     def _url(self, cursor: str) -> str:
         query = urlencode({**request.args.to_dict(flat=False), "after": cursor}, doseq=True)
         return f"{current_app.config['PUBLIC_URL']}{quote(request.script_root + request.path)}?{query}"
+
+
+def _cursor(db: Any, name: str) -> tuple[list[str], URLSafeSerializer]:
+    """What a cursor of the query holds, and how it is written. Signed: a made-up one never reaches the database."""
+    keys = [p.removeprefix("after_") for p in db.query(name).parameters if p.startswith("after_")]
+    return keys, URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"cursor {name}")

@@ -30,7 +30,7 @@ def install(app: Flask) -> None:
 def _protect(response: Response) -> Response:
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "same-origin"
+    headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Content-Security-Policy", PAGE if response.mimetype == "text/html" else NOT_A_PAGE)
     if request.path.startswith("/api/"):
         headers.setdefault("Cache-Control", "no-store")  # what is somebody's stays out of shared caches

@@ -1,27 +1,37 @@
--- Five people. Their names are their keys: lower case, no full-width letters.
+-- Five people, and under DEBUG an admin and a moderator. Their names are their keys: lower case, no full-width letters.
 
 -- name: list_missing_users
+-- A real server gets nobody with a role from here. Whoever has one of the names already stays as they are.
 SELECT
     d.username,
+    d.role,
+    d.bio,
     d.created_at
 FROM (
-    SELECT 'demo' AS username, '2026-01-05 08:00:00.000' AS created_at
-    UNION ALL SELECT '王小明', '2026-01-06 09:30:00.000'
-    UNION ALL SELECT '李小红', '2026-01-07 10:15:00.000'
-    UNION ALL SELECT 'alice', '2026-01-08 18:45:00.000'
-    UNION ALL SELECT 'jürgen', '2026-01-09 20:00:00.000'
+    SELECT
+        'demo' AS username,
+        'user' AS role,
+        'Log in as me and try everything. 用我的账号随便试。' AS bio,
+        '2026-01-05 08:00:00.000' AS created_at
+    UNION ALL SELECT '王小明', 'user', '大连人,爱拍海,也爱写 SQL。', '2026-01-06 09:30:00.000'
+    UNION ALL SELECT '李小红', 'user', '古筝、水彩、猫 🐱', '2026-01-07 10:15:00.000'
+    UNION ALL SELECT 'alice', 'user', 'Trains, bread and databases. 在学二胡。', '2026-01-08 18:45:00.000'
+    UNION ALL SELECT 'jürgen', 'user', 'Zürich. Ich lerne Chinesisch. 学中文的第一百天。', '2026-01-09 20:00:00.000'
+    UNION ALL SELECT 'admin', 'admin', 'The admin of this classroom. 管理员', '2026-01-09 21:00:00.000'
+    UNION ALL SELECT 'moderator', 'moderator', 'Keeps the peace. 版主', '2026-01-09 22:00:00.000'
 ) AS d
 LEFT JOIN users AS u ON u.username_key = d.username
 WHERE
     u.id IS NULL
+    AND (d.role = 'user' OR %(is_debug)s)
 ORDER BY
     d.created_at,
     d.username
 LIMIT 100;
 
 -- name: create_user
-INSERT INTO users (username, username_key, password_hash, created_at)
-VALUES (%(username)s, %(username)s, %(password_hash)s, %(created_at)s);
+INSERT INTO users (username, username_key, password_hash, role, bio, created_at)
+VALUES (%(username)s, %(username)s, %(password_hash)s, %(role)s, %(bio)s, %(created_at)s);
 
 -- name: create_videos
 -- A person who already has a video of this title keeps the one there is.
@@ -70,6 +80,42 @@ WHERE
 ORDER BY
     d.created_at;
 
+-- name: create_follows
+-- Nobody follows the moderator and the admin. The demo user does not follow alice: the Postman collection has them do it.
+INSERT INTO follows (follower_id, followed_id, created_at)
+SELECT
+    u.id,
+    o.id,
+    d.created_at
+FROM (
+    SELECT 'demo' AS follower, '王小明' AS followed, '2026-01-10 08:00:00.000' AS created_at
+    UNION ALL SELECT 'demo', '李小红', '2026-01-11 08:00:00.000'
+    UNION ALL SELECT 'demo', 'jürgen', '2026-01-12 08:00:00.000'
+    UNION ALL SELECT '王小明', '李小红', '2026-01-13 12:00:00.000'
+    UNION ALL SELECT '李小红', '王小明', '2026-01-14 12:00:00.000'
+    UNION ALL SELECT '王小明', 'demo', '2026-01-15 12:00:00.000'
+    UNION ALL SELECT 'alice', 'demo', '2026-01-16 21:00:00.000'
+    UNION ALL SELECT 'alice', 'jürgen', '2026-01-17 21:00:00.000'
+    UNION ALL SELECT 'jürgen', 'alice', '2026-01-18 05:00:00.000'
+    UNION ALL SELECT 'jürgen', '李小红', '2026-01-19 05:00:00.000'
+) AS d
+INNER JOIN users AS u ON u.username_key = d.follower
+INNER JOIN users AS o ON o.username_key = d.followed
+LEFT JOIN follows AS f ON f.follower_id = u.id AND f.followed_id = o.id
+WHERE
+    f.follower_id IS NULL
+ORDER BY
+    d.created_at;
+
+-- name: set_follow_counts
+-- Of the people above alone: counted anew, as some of it may have been there before.
+UPDATE users AS u
+SET
+    u.follower_count = (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = u.id),
+    u.following_count = (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = u.id)
+WHERE
+    u.username_key IN ('demo', '王小明', '李小红', 'alice', 'jürgen');
+
 -- name: get_last_fill
 -- The crowd of `flask demo fill`: the highest number there is; fill_41 gives 41.
 SELECT
@@ -93,9 +139,72 @@ ORDER BY
     u.id
 LIMIT %(limit)s;
 
+-- name: create_fill_follow
+INSERT INTO follows (follower_id, followed_id, created_at)
+VALUES (%(follower_id)s, %(followed_id)s, %(created_at)s);
+
+-- name: set_fill_follower_counts
+-- These people are new, so all they follow is counted for the first time.
+UPDATE users AS u
+INNER JOIN (
+    SELECT
+        f.followed_id,
+        COUNT(*) AS new_count
+    FROM follows AS f
+    WHERE
+        f.follower_id IN %(follower_ids)s
+    GROUP BY
+        f.followed_id
+) AS n ON n.followed_id = u.id
+SET
+    u.follower_count = u.follower_count + n.new_count;
+
+-- name: set_fill_following_counts
+UPDATE users AS u
+SET
+    u.following_count = (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = u.id)
+WHERE
+    u.id IN %(follower_ids)s;
+
 -- name: create_fill_video
 INSERT INTO videos (user_id, title, description, visibility, created_at)
 VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(created_at)s);
 
+-- name: get_last_ids
+SELECT
+    (SELECT COALESCE(MAX(u.id), 0) FROM users AS u) AS user_id,
+    (SELECT COALESCE(MAX(v.id), 0) FROM videos AS v) AS video_id;
+
+-- name: create_fill_logs
+-- What the new made-up people would have left there, as time went by.
+INSERT INTO audit_logs (action, actor_id, object_id, address, request_id, created_at)
+SELECT
+    d.action,
+    d.actor_id,
+    d.object_id,
+    '192.0.2.1',
+    '',
+    d.created_at
+FROM (
+    SELECT 'register' AS action, u.id AS actor_id, u.id AS object_id, u.created_at
+    FROM users AS u
+    WHERE u.id > %(user_id)s AND u.username_key LIKE %(pattern)s
+    UNION ALL
+    SELECT 'login.failed', NULL, u.id, u.created_at + INTERVAL 1 MINUTE
+    FROM users AS u
+    WHERE u.id > %(user_id)s AND u.username_key LIKE %(pattern)s AND MOD(u.id, 10) = 0
+    UNION ALL
+    SELECT 'login', u.id, u.id, u.created_at + INTERVAL 2 MINUTE
+    FROM users AS u
+    WHERE u.id > %(user_id)s AND u.username_key LIKE %(pattern)s
+    UNION ALL
+    SELECT 'video.create', v.user_id, v.id, v.created_at
+    FROM videos AS v
+    INNER JOIN users AS u ON u.id = v.user_id
+    WHERE v.id > %(video_id)s AND u.username_key LIKE %(pattern)s
+) AS d
+ORDER BY
+    d.created_at;
+
 -- name: update_statistics
-ANALYZE TABLE users, videos;
+ANALYZE TABLE users, videos, follows, audit_logs;

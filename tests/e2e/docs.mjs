@@ -1,5 +1,6 @@
 // The pages in a real browser: node docs.mjs ADDRESS FOLDER. Screenshots go to the folder; any fault ends it with 1.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 
@@ -85,10 +86,47 @@ async function watch() {
   await look("watch.png");
 }
 
+/** The link of the newest mail; without a mail server they are in the log. */
+async function mailed(purpose) {
+  for (let tries = 0; tries < 50; tries++) {
+    const links = readFileSync(join(folder, "server.log"), "utf8").match(new RegExp(`/account#${purpose}=[\\w-]+`, "g"));
+    if (links) return links.at(-1);
+    await page.waitForTimeout(100);
+  }
+  throw new Error(`no mail to ${purpose}`);
+}
+
+async function account() {
+  const username = `reader_${Date.now()}`;
+  const send = (path, body) => fetch(`${address}/api/v1/auth/${path}`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  });
+  await send("register", { username, email: `${username}@example.org`, password: "a first password" });
+  await page.goto(address + await mailed("verify"));
+  assert.equal(page.url(), `${address}/account`, "the token stays in the address bar");
+  await look("account-verify.png");
+  await page.keyboard.press("Enter"); // the button has the focus
+  await page.getByText("邮箱已确认").waitFor();
+
+  await page.goto(`${address}/account`);
+  await page.getByLabel("用户名或邮箱").fill(`${username}@example.org`);
+  await page.keyboard.press("Enter");
+  await page.getByText("邮件已经发出").waitFor();
+  await page.goto(address + await mailed("reset"));
+  await page.getByLabel("新密码").fill("a second password");
+  await page.getByLabel("显示密码").check();
+  await look("account-reset.png");
+  await page.getByRole("button", { name: "设置" }).click();
+  await page.getByText("密码已设置").waitFor();
+  await look("account-done.png");
+  assert.equal((await send("login", { username, password: "a second password" })).status, 200);
+}
+
 try {
   await docs();
   await tutorial();
   await watch();
+  await account();
 } catch (error) {
   await look("failed.png");
   faults.push(error.stack);
@@ -96,5 +134,5 @@ try {
   await browser.close();
 }
 faults.forEach((fault) => console.error(fault));
-console.log(faults.length ? "The pages have faults." : "The pages are fine: docs, try it, tutorial, login, watch.");
+console.log(faults.length ? "The pages have faults." : "The pages are fine: docs, try it, tutorial, login, watch, account.");
 process.exit(faults.length ? 1 : 0);

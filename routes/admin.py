@@ -1,0 +1,174 @@
+"""The admin's desk: people, their roles, bans and quotas; figures; what was done."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal
+
+from flask import Blueprint, abort, g
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, FutureDatetime
+
+from web.api import api, db, row
+from web.guards import keep_an_admin
+from web.inputs import Input, Line
+from web.names import NOBODY, beginning, user_id_of
+from web.paging import Page
+
+bp = Blueprint("admin", __name__)
+
+FOR_GOOD = datetime(9999, 12, 31, 23, 59, 59, 999000, timezone.utc)
+MOST_BYTES = 2**53  # what JavaScript still counts exactly
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        instant = instant.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("in UTC this is outside the years 1 to 9999") from None
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)  # the database would round up
+
+
+def _is_written_out(value: Any) -> Any:
+    if isinstance(value, str) and not re.match(
+        r"\d{4}-\d\d-\d\d", value
+    ):  # pydantic takes 0.5 for half a second of 1970
+        raise ValueError("an instant reads 2026-12-31T23:59:59Z")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_is_written_out), AfterValidator(_in_utc)]
+Role = Literal["user", "moderator", "admin"]
+Name = Annotated[str, Field(max_length=254)]
+
+
+class RoleChange(Input):
+    """What somebody is to be."""
+
+    role: Annotated[Role, Field(examples=["user"])]
+
+
+class Ban(Input):
+    """Why, and until when."""
+
+    reason: Annotated[str, Line(1, 500), Field(description="The banned person reads it.", examples=["Spam"])]
+    until: Annotated[
+        Annotated[AwareDatetime, FutureDatetime, AfterValidator(_in_utc)] | None,
+        Field(description="null: for good.", examples=["2099-12-31T00:00:00Z"]),
+    ]
+
+
+class QuotaChange(Input):
+    """How much somebody may store."""
+
+    quota_bytes: Annotated[
+        Annotated[int, Field(ge=0, le=MOST_BYTES)] | None,
+        Field(description="null: as everybody may.", examples=[10 * 2**30]),
+    ]
+
+
+class Stats(BaseModel):
+    """How much there is, and what came on each of the last 30 days (UTC)."""
+
+    totals: Annotated[dict[str, Any], row("admin.get_totals")]
+    days: list[Annotated[dict[str, Any], row("admin.list_days")]]
+
+
+@bp.get("/users")
+@api(returns="admin.list_users", login="moderator")
+def list_users(
+    page: Page,
+    q: Annotated[str, Line(1, 32), Field(description="How the name begins.")] | None = None,
+    role: Role | None = None,
+    is_banned: bool | None = None,
+):
+    """List people, the newest first.
+
+    With `q` they come by name, and there is no other filter; with `is_banned=true` those who are banned for the longest come first.
+    """
+    if q is not None:
+        role is is_banned is None or abort(
+            422, "A search by name takes no other filter: leave `role` and `is_banned` out."
+        )
+        return page.fetch(db, "admin.list_users_by_name", pattern=beginning(q))
+    if is_banned:
+        return page.fetch(db, "admin.list_banned_users", role=role)
+    if role:
+        return page.fetch(db, "admin.list_users_by_role", role=role, is_banned=is_banned)
+    return page.fetch(db, "admin.list_users", is_banned=is_banned)
+
+
+@bp.get("/users/<username>")
+@api(returns="admin.get_user", login="moderator")
+def get_user(username):
+    """Show what the desk knows of a person."""
+    return db.fetch_one("admin.get_user", user_id=user_id_of(db, username)) or abort(404, NOBODY)
+
+
+@bp.put("/users/<username>/role")
+@api(returns="admin.get_user", login="admin", audit="user.role", errors=(409,))
+def set_role(username, body: RoleChange):
+    """Make somebody a user, a moderator or an admin. The last admin stays one."""
+    user_id = user_id_of(db, username)
+    if body.role != "admin":
+        keep_an_admin(db, user_id)
+    db.execute("users.set_role", user_id=user_id, role=body.role)
+    return get_user(username)
+
+
+@bp.put("/users/<username>/ban")
+@api(returns="admin.get_user", login="moderator", audit="user.ban", errors=(409,))
+def ban_user(username, body: Ban):
+    """Ban somebody; their tokens stop working at once. A moderator may ban plain users, an admin everybody but the last admin."""
+    return set_ban(username, body.until or FOR_GOOD, body.reason)
+
+
+@bp.delete("/users/<username>/ban")
+@api(returns="admin.get_user", login="moderator", audit="user.unban")
+def unban_user(username):
+    """End a ban, if there is one; a moderator that of a plain user."""
+    return set_ban(username, None, "")
+
+
+@bp.put("/users/<username>/quota")
+@api(returns="admin.get_user", login="admin", audit="user.quota")
+def set_quota(username, body: QuotaChange):
+    """Say how many bytes of videos somebody may store. An avatar does not count."""
+    db.execute("users.set_quota", user_id=user_id_of(db, username), quota_bytes=body.quota_bytes)
+    return get_user(username)
+
+
+@bp.get("/stats")
+@api(returns=Stats, login="admin")
+def get_stats():
+    """Count people and videos, and what each of the last 30 days brought."""
+    return {"totals": db.fetch_one("admin.get_totals"), "days": db.fetch_all("admin.list_days")}
+
+
+@bp.get("/logs")
+@api(returns="audit_logs.list_newest", login="admin", errors=(404,))
+def list_logs(
+    page: Page,
+    action: Annotated[str, Field(max_length=32, description="user.ban, say.")] | None = None,
+    actor: Annotated[Name, Field(description="The username of who did it.")] | None = None,
+    since: Instant | None = None,
+    until: Annotated[Instant, Field(description="This instant itself is left out.")] | None = None,
+):
+    """List what was done, the newest first."""
+    times = {"since": since, "until": until}
+    if actor is not None:
+        return page.fetch(db, "audit_logs.list_for_actor", actor_id=user_id_of(db, actor), action=action, **times)
+    if action is not None:
+        return page.fetch(db, "audit_logs.list_for_action", action=action, **times)
+    return page.fetch(db, "audit_logs.list_newest", **times)
+
+
+def set_ban(username: str, until: datetime | None, reason: str) -> dict[str, Any]:
+    """Begin or end a ban. Aborts with a 403 where a moderator may not."""
+    user_id, is_admin = user_id_of(db, username), g.user["role"] == "admin"
+    if until and is_admin:  # a moderator reaches no admin
+        keep_an_admin(db, user_id)
+    db.execute("users.set_ban", user_id=user_id, banned_until=until, ban_reason=reason, is_admin=is_admin) or abort(
+        403, "A moderator decides about plain users alone."
+    )
+    return get_user(username)

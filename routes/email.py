@@ -1,0 +1,66 @@
+"""The e-mail address of an account: change it, and prove that it is yours."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint, abort, g
+from pydantic import Field
+
+from web import mail
+from web.api import api, db
+from web.guards import spend_link
+from web.inputs import Input, username_key
+from web.names import Email
+
+bp = Blueprint("email", __name__)
+
+
+class EmailChange(Input):
+    """The address there is to be, and the password."""
+
+    email: Annotated[Email | None, Field(examples=["li@example.org"], description="null for none.")]
+    password: Annotated[str, Field(max_length=1000, examples=["rawreel-demo"])]
+
+
+class Verification(Input):
+    """What came by mail."""
+
+    token: Annotated[str, Field(max_length=100, examples=["what-follows-verify-in-the-link"])]
+
+
+@bp.put("")
+@api(login="password", limit="verify", audit="email.change", errors=(409,))
+def change_email(body: EmailChange):
+    """Give your account another e-mail address, or none. A link is sent to a new one; until it is used, it proves nothing."""
+    user_id, before = g.user["id"], db.fetch_one("users.get_email", user_id=g.user["id"])
+    db.execute("users.set_email", user_id=user_id, email=body.email, old_hash=g.user["password_hash"]) or abort(
+        409, "Your password has just been changed elsewhere."
+    )
+    db.execute("email_tokens.delete_for_user", user_id=user_id, purpose=None)
+    if body.email:  # whoever else has it, proven or not, this looks the same
+        mail.send_link(db, "verify", user_id, body.email)
+    if before and before["email"] != body.email:
+        mail.tell(before, "email_changed")
+
+
+@bp.post("/send")
+@api(status=202, login=True, limit="verify", errors=(409,))
+def send_verification():
+    """Send the link that proves your address again."""
+    user = db.fetch_one("users.get_email", user_id=g.user["id"]) or abort(409, "This account is gone.")
+    user["email"] or abort(409, "Your account has no e-mail address.")
+    user["is_proven"] and abort(409, "Your e-mail address is proven already.")
+    mail.send_link(db, "verify", user["id"], user["email"]) or abort(
+        409, "Several links are out already, and each of them works: look for them, among the spam too."
+    )
+
+
+@bp.post("/verify")
+@api(login="verify", limit="verify", audit="email.verify", errors=(409,))
+def verify_email(body: Verification):
+    """Prove an address with the token of a link that was mailed to it. Log in with it from now on, if you like."""
+    user_id, email = g.user["id"], g.user["email"]
+    db.execute("users.set_email_key", user_id=user_id, email=email, email_key=username_key(email))
+    spend_link(db)
+    db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="verify")

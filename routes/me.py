@@ -1,0 +1,119 @@
+"""One's own account: what is kept of it, its feed, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import orjson
+from flask import Blueprint, Response, abort, g, stream_with_context
+from pydantic import BaseModel, Field
+
+from web.api import api, db, row
+from web.guards import keep_an_admin
+from web.inputs import UNSENT, Input, Text, sent
+from web.paging import Page
+
+bp = Blueprint("me", __name__)
+
+BATCH = 500  # rows of an export that are in memory at once
+
+
+class AccountChange(Input):
+    """The fields to change; the others keep their value."""
+
+    bio: Annotated[str, Text(500), Field(examples=["海边长大 · Grew up by the sea."])] = UNSENT
+
+
+class Farewell(Input):
+    """The password, so that no borrowed session ends an account."""
+
+    password: Annotated[str, Field(max_length=1000, examples=["correct horse battery"])]
+
+
+class Export(BaseModel):
+    """All that is kept of a person."""
+
+    account: Annotated[dict[str, Any], row("users.get_account")]
+    videos: list[Annotated[dict[str, Any], row("videos.list_for_user")]]
+    following: list[Annotated[dict[str, Any], row("follows.list_following")]]
+    followers: list[Annotated[dict[str, Any], row("follows.list_followers")]]
+    sessions: list[Annotated[dict[str, Any], row("sessions.list_for_user")]]
+    actions: list[Annotated[dict[str, Any], row("audit_logs.list_for_actor")]]
+
+
+@bp.get("")
+@api(returns="users.get_account", login=True)
+def get_me():
+    """Show your account."""
+    return db.fetch_one("users.get_account", user_id=g.user["id"]) or abort(401, "This account is gone.")
+
+
+@bp.patch("")
+@api(returns="users.get_account", login=True)
+def update_me(body: AccountChange):
+    """Change the fields that were sent."""
+    db.execute("users.update", user_id=g.user["id"], **sent(body))
+    return get_me()
+
+
+@bp.delete("")
+@api(login="password", audit="account.delete", errors=(409,))
+def delete_me(body: Farewell):
+    """Delete your account for good, with your videos and follows. The name becomes free."""
+    user_id = g.user["id"]
+    if g.user["role"] == "admin":
+        keep_an_admin(db, user_id)
+    db.fetch_value("users.count_held", user_id=user_id)
+    db.execute("users.set_follower_counts", user_id=user_id)
+    db.execute("users.set_following_counts", user_id=user_id)
+    db.execute("follows.delete_following", user_id=user_id)
+    db.execute("follows.delete_followers", user_id=user_id)
+    db.execute("videos.delete_for_user", user_id=user_id)
+    db.execute("users.delete", user_id=user_id)
+
+
+@bp.get("/feed")
+@api(returns="videos.list_feed", login=True)
+def list_feed(page: Page):
+    """List the public videos of those you follow, newest first."""
+    position = page.position(db, "videos.list_feed")
+    people = db.fetch_all("follows.list_active", follower_id=g.user["id"], limit=page.limit + 1, **position)
+    since = max((one["since"] for one in people if one["since"]), default=None)
+    return page.fetch(db, "videos.list_feed", user_ids=[one["user_id"] for one in people], since=since)
+
+
+@bp.get("/export")
+@api(returns=Export, login=True)
+def export_me():
+    """Give all that is kept of you, as one document."""
+    user_id = g.user["id"]
+    lists = {
+        "videos": _batches("videos.list_for_user", user_id=user_id, viewer_id=user_id),
+        "following": _batches("follows.list_following", user_id=user_id),
+        "followers": _batches("follows.list_followers", user_id=user_id),
+        "sessions": _batches("sessions.list_for_user", user_id=user_id, session_id=g.user["session_id"]),
+        "actions": _batches("audit_logs.list_for_actor", actor_id=user_id, action=None, since=None, until=None),
+    }
+    disposition = {"Content-Disposition": 'attachment; filename="rawreel.json"'}
+    return Response(stream_with_context(_written(get_me(), lists)), headers=disposition, mimetype="application/json")
+
+
+def _batches(name: str, **arguments: Any) -> Iterator[list[Any]]:
+    """Yield all rows of a query that gives pages. In between no connection is held, however slowly they are taken."""
+    after = ""
+    while after is not None:
+        body, _ = Page.model_construct(limit=BATCH, after=after).fetch(db, name, **arguments)
+        yield body["items"]
+        after = body["next"]
+
+
+def _written(account: dict[str, Any], lists: dict[str, Iterator[list[Any]]]) -> Iterator[bytes]:
+    """Write an Export piece by piece."""
+    yield b'{"account":' + orjson.dumps(account)
+    for name, batches in lists.items():
+        yield b',"%s":[' % name.encode()
+        for n, rows in enumerate(filter(None, batches)):
+            yield (b"," if n else b"") + orjson.dumps(rows)[1:-1]
+        yield b"]"
+    yield b"}"

@@ -1,0 +1,82 @@
+"""People: who there is, what they show, and who follows whom."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint, abort, g
+from pydantic import Field
+
+from web.api import api, db
+from web.errors import Problem
+from web.guards import viewer_id
+from web.inputs import username_key
+from web.names import NOBODY, beginning, user_id_of
+from web.paging import Page
+
+bp = Blueprint("users", __name__)
+
+Beginning = Annotated[str, Field(max_length=32, description="How the name begins, in any case and width.")]
+
+
+@bp.get("")
+@api(returns="users.list_named")
+def list_users(page: Page, q: Beginning = ""):
+    """List people by name: all, or those whose name begins with `q`."""
+    return page.fetch(db, "users.list_named", pattern=beginning(q))
+
+
+@bp.get("/<username>")
+@api(returns="users.get_by_username")
+def get_user(username):
+    """Show what somebody tells of themselves. The name may be in any case and width."""
+    key = username_key(username)
+    return db.fetch_one("users.get_by_username", username_key=key, viewer_id=viewer_id()) or abort(404, NOBODY)
+
+
+@bp.get("/<username>/videos")
+@api(returns="videos.list_for_user")
+def list_user_videos(username, page: Page):
+    """List somebody's videos, newest first; the private ones to their owner alone."""
+    return page.fetch(db, "videos.list_for_user", user_id=user_id_of(db, username), viewer_id=viewer_id())
+
+
+@bp.get("/<username>/followers")
+@api(returns="follows.list_followers")
+def list_followers(username, page: Page):
+    """List who follows somebody, the newest follower first."""
+    return page.fetch(db, "follows.list_followers", user_id=user_id_of(db, username))
+
+
+@bp.get("/<username>/following")
+@api(returns="follows.list_following")
+def list_following(username, page: Page):
+    """List whom somebody follows, the latest first."""
+    return page.fetch(db, "follows.list_following", user_id=user_id_of(db, username))
+
+
+@bp.put("/<username>/follow")
+@api(login=True, errors=(409,))
+def follow_user(username):
+    """Follow somebody. To do so again changes nothing."""
+    pair = _pair(username)
+    if db.execute("follows.create", **pair):
+        db.execute("users.set_follow_counts", **pair, step=1)
+
+
+@bp.delete("/<username>/follow")
+@api(login=True, errors=(409,))
+def unfollow_user(username):
+    """Follow somebody no longer. To do so again changes nothing."""
+    pair = _pair(username)
+    if db.execute("follows.delete", **pair):
+        db.execute("users.set_follow_counts", **pair, step=-1)
+
+
+def _pair(username: str) -> dict[str, int]:
+    """Hold whoever asks and the person of this name until the transaction ends. Raises a 404, or a 409 for oneself."""
+    pair = {"follower_id": g.user["id"], "followed_id": user_id_of(db, username)}
+    if pair["follower_id"] == pair["followed_id"]:
+        raise Problem(409, "Nobody follows themselves.", "oneself")
+    len(db.fetch_all("users.list_pair", **pair)) == 2 or abort(404, NOBODY)
+    return pair

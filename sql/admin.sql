@@ -1,0 +1,255 @@
+-- name: get_user
+-- What the desk knows of a person.
+SELECT
+    u.id,
+    u.username,
+    u.username_key,
+    u.email,
+    u.email_key IS NOT NULL AS is_email_verified,
+    u.role,
+    u.quota_bytes,
+    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
+    u.banned_until,
+    u.ban_reason,
+    u.follower_count,
+    u.following_count,
+    u.created_at,
+    (
+        SELECT
+            COUNT(*)
+        FROM sessions AS s
+        WHERE
+            s.user_id = %(user_id)s
+            AND s.expires_at > CURRENT_TIMESTAMP(3)
+    ) AS session_count,
+    (
+        SELECT
+            COUNT(*)
+        FROM videos AS v
+        WHERE
+            v.user_id = %(user_id)s
+    ) AS video_count
+FROM users AS u
+WHERE
+    u.id = %(user_id)s;
+
+-- name: list_users
+-- The newest first: ids grow with time. Nearly nobody is banned, so leaving them out costs few reads.
+SELECT
+    u.id,
+    u.username,
+    u.username_key,
+    u.email,
+    u.email_key IS NOT NULL AS is_email_verified,
+    u.role,
+    u.quota_bytes,
+    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
+    u.banned_until,
+    u.ban_reason,
+    u.follower_count,
+    u.following_count,
+    u.created_at
+FROM users AS u
+WHERE
+    (%(after_id)s IS NULL OR u.id < %(after_id)s)
+    AND (%(is_banned)s IS NULL OR u.banned_until IS NULL OR u.banned_until <= CURRENT_TIMESTAMP(3))
+ORDER BY
+    u.id DESC
+LIMIT %(limit)s;
+
+-- name: list_users_by_name
+-- Those whose name begins so: a range of the key that makes names unique.
+SELECT
+    u.id,
+    u.username,
+    u.username_key,
+    u.email,
+    u.email_key IS NOT NULL AS is_email_verified,
+    u.role,
+    u.quota_bytes,
+    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
+    u.banned_until,
+    u.ban_reason,
+    u.follower_count,
+    u.following_count,
+    u.created_at
+FROM users AS u
+WHERE
+    u.username_key LIKE %(pattern)s
+    AND (%(after_username_key)s IS NULL OR u.username_key > %(after_username_key)s)
+ORDER BY
+    u.username_key
+LIMIT %(limit)s;
+
+-- name: list_users_by_role
+-- The page is chosen on the index alone: beside an equality, that is what makes the cursor a range.
+SELECT
+    u.id,
+    u.username,
+    u.username_key,
+    u.email,
+    u.email_key IS NOT NULL AS is_email_verified,
+    u.role,
+    u.quota_bytes,
+    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
+    u.banned_until,
+    u.ban_reason,
+    u.follower_count,
+    u.following_count,
+    u.created_at
+FROM (
+    SELECT
+        p.id
+    FROM users AS p
+    WHERE
+        p.role = %(role)s
+        AND (%(after_id)s IS NULL OR p.id < %(after_id)s)
+        AND (%(is_banned)s IS NULL OR p.banned_until IS NULL OR p.banned_until <= CURRENT_TIMESTAMP(3))
+    ORDER BY
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN users AS u ON u.id = page.id
+ORDER BY
+    u.id DESC;
+
+-- name: list_banned_users
+-- Those who are banned for the longest first: that is the order of the index. Nearly all of them are plain users, so the
+-- filter by role costs few reads. Many are banned for good, and so until the same instant: hence two ranges in the cursor.
+SELECT
+    u.id,
+    u.username,
+    u.username_key,
+    u.email,
+    u.email_key IS NOT NULL AS is_email_verified,
+    u.role,
+    u.quota_bytes,
+    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
+    u.banned_until,
+    u.ban_reason,
+    u.follower_count,
+    u.following_count,
+    u.created_at
+FROM (
+    SELECT
+        p.id
+    FROM users AS p
+    WHERE
+        p.banned_until > CURRENT_TIMESTAMP(3)
+        AND (%(role)s IS NULL OR p.role = %(role)s)
+        AND (
+            %(after_id)s IS NULL
+            OR p.banned_until < %(after_banned_until)s
+            OR p.banned_until = %(after_banned_until)s
+            AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.banned_until DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN users AS u ON u.id = page.id
+ORDER BY
+    u.banned_until DESC,
+    u.id DESC;
+
+-- name: get_totals
+-- A session knows to the hour when it was last used.
+-- accept full-scan: InnoDB counts by walking an index; the desk alone asks.
+SELECT
+    people.user_count,
+    banned.banned_count,
+    active.active_today_count,
+    public.public_video_count,
+    private.private_video_count
+FROM (
+    SELECT
+        COUNT(*) AS user_count
+    FROM users AS u
+) AS people
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS banned_count
+    FROM users AS u
+    WHERE
+        u.banned_until > CURRENT_TIMESTAMP(3)
+) AS banned
+CROSS JOIN (
+    SELECT
+        COUNT(DISTINCT s.user_id) AS active_today_count
+    FROM sessions AS s
+    WHERE
+        s.last_used_at >= CURRENT_DATE
+) AS active
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS public_video_count
+    FROM videos AS v
+    WHERE
+        v.visibility = 'public'
+) AS public
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS private_video_count
+    FROM videos AS v
+    WHERE
+        v.visibility = 'private'
+) AS private;
+
+-- name: list_days
+-- The last 30 days in UTC, today too; a day without anything is there with zeros.
+-- accept unordered: each day is there once.
+WITH RECURSIVE days AS (
+    SELECT
+        CURRENT_DATE - INTERVAL 29 DAY AS day
+    UNION ALL
+    SELECT
+        b.day + INTERVAL 1 DAY
+    FROM days AS b
+    WHERE
+        b.day < CURRENT_DATE
+),
+new_users AS (
+    SELECT
+        DATE(u.created_at) AS day,
+        COUNT(*) AS user_count
+    FROM users AS u
+    WHERE
+        u.created_at >= CURRENT_DATE - INTERVAL 29 DAY
+    GROUP BY
+        DATE(u.created_at)
+),
+new_videos AS (
+    SELECT
+        DATE(v.created_at) AS day,
+        COUNT(*) AS video_count
+    FROM videos AS v
+    WHERE
+        v.visibility IN ('public', 'private')
+        AND v.created_at >= CURRENT_DATE - INTERVAL 29 DAY
+    GROUP BY
+        DATE(v.created_at)
+),
+logins AS (
+    SELECT
+        DATE(al.created_at) AS day,
+        COUNT(*) AS login_count
+    FROM audit_logs AS al
+    WHERE
+        al.action = 'login'
+        AND al.created_at >= CURRENT_DATE - INTERVAL 29 DAY
+    GROUP BY
+        DATE(al.created_at)
+)
+SELECT
+    d.day,
+    COALESCE(nu.user_count, 0) AS user_count,
+    COALESCE(nv.video_count, 0) AS video_count,
+    COALESCE(l.login_count, 0) AS login_count
+FROM days AS d
+LEFT JOIN new_users AS nu ON nu.day = d.day
+LEFT JOIN new_videos AS nv ON nv.day = d.day
+LEFT JOIN logins AS l ON l.day = d.day
+ORDER BY
+    d.day
+LIMIT 30;

@@ -1,0 +1,24 @@
+-- name: get
+SELECT
+    a.image
+FROM avatars AS a
+WHERE
+    a.id = %(avatar_id)s;
+
+-- name: create
+-- REPLACE deletes the one before. A DELETE by user_id would lock the gap where a first picture goes, and of several people's
+-- first pictures at once most would be deadlocks.
+REPLACE INTO avatars (user_id, image)
+VALUES (%(user_id)s, %(image)s);
+
+-- name: delete
+DELETE FROM avatars
+WHERE
+    user_id = %(user_id)s;
+
+-- name: set_current
+UPDATE users
+SET
+    avatar_id = %(avatar_id)s
+WHERE
+    id = %(user_id)s;

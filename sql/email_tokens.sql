@@ -1,0 +1,62 @@
+-- name: create
+-- Only while the address is still the account's: a change of it that is under way is waited for, as this reads the row
+-- that it holds.
+INSERT INTO email_tokens (user_id, purpose, token_hash, email, expires_at)
+SELECT
+    u.id,
+    %(purpose)s,
+    %(token_hash)s,
+    %(email)s,
+    CURRENT_TIMESTAMP(3) + INTERVAL %(hours)s HOUR
+FROM users AS u
+WHERE
+    u.id = %(user_id)s
+    AND u.email = %(email)s;
+
+-- name: count_for_user
+-- The links of a kind that somebody has. No lock is taken: a few more, asked for at the same moment, do no harm.
+SELECT
+    COUNT(*) AS token_count
+FROM email_tokens AS et
+WHERE
+    et.user_id = %(user_id)s
+    AND et.purpose = %(purpose)s
+    AND et.expires_at > CURRENT_TIMESTAMP(3);
+
+-- name: get_user
+-- To whom a link was sent: for this purpose, in time, and to an address that is still the account's.
+SELECT
+    u.id,
+    u.username,
+    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
+    u.banned_until,
+    u.ban_reason,
+    et.id AS token_id,
+    et.email
+FROM email_tokens AS et
+INNER JOIN users AS u ON u.id = et.user_id
+WHERE
+    et.token_hash = %(token_hash)s
+    AND et.purpose = %(purpose)s
+    AND et.expires_at > CURRENT_TIMESTAMP(3)
+    AND u.email = et.email;
+
+-- name: delete
+-- Of two who use a token at once, one finds nothing.
+DELETE FROM email_tokens
+WHERE
+    id = %(token_id)s;
+
+-- name: delete_for_user
+-- Those of one purpose, or with NULL all of them.
+DELETE FROM email_tokens
+WHERE
+    user_id = %(user_id)s
+    AND (%(purpose)s IS NULL OR purpose = %(purpose)s);
+
+-- name: delete_expired
+-- A few at each login, so that none of them pays for all.
+DELETE FROM email_tokens
+WHERE
+    expires_at < CURRENT_TIMESTAMP(3)
+LIMIT 100;

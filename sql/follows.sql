@@ -1,0 +1,152 @@
+-- name: list_followers
+-- Who follows a person, the newest first: the page is chosen on the index alone (see videos.list_newest).
+SELECT
+    u.id,
+    u.username,
+    u.bio,
+    CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,
+    u.follower_count,
+    u.following_count,
+    u.created_at,
+    f.created_at AS followed_at
+FROM (
+    SELECT
+        p.follower_id,
+        p.created_at
+    FROM follows AS p
+    WHERE
+        p.followed_id = %(user_id)s
+        AND (
+            %(after_id)s IS NULL
+            OR p.created_at <= %(after_followed_at)s
+            AND (p.created_at < %(after_followed_at)s OR p.follower_id < %(after_id)s)
+        )
+    ORDER BY
+        p.created_at DESC,
+        p.follower_id DESC
+    LIMIT %(limit)s
+) AS f
+INNER JOIN users AS u ON u.id = f.follower_id
+ORDER BY
+    f.created_at DESC,
+    f.follower_id DESC;
+
+-- name: list_following
+-- Whom a person follows, the newest first.
+SELECT
+    u.id,
+    u.username,
+    u.bio,
+    CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,
+    u.follower_count,
+    u.following_count,
+    u.created_at,
+    f.created_at AS followed_at
+FROM (
+    SELECT
+        p.followed_id,
+        p.created_at
+    FROM follows AS p
+    WHERE
+        p.follower_id = %(user_id)s
+        AND (
+            %(after_id)s IS NULL
+            OR p.created_at <= %(after_followed_at)s
+            AND (p.created_at < %(after_followed_at)s OR p.followed_id < %(after_id)s)
+        )
+    ORDER BY
+        p.created_at DESC,
+        p.followed_id DESC
+    LIMIT %(limit)s
+) AS f
+INNER JOIN users AS u ON u.id = f.followed_id
+ORDER BY
+    f.created_at DESC,
+    f.followed_id DESC;
+
+-- name: list_active
+-- Whose videos can be on a page of the feed, and since when. One that is on it is among the `limit` newest of all, so its
+-- owner is among the `limit` people whose newest is the newest; and where somebody has `limit` videos since some instant,
+-- nothing older is on it. Each is found in a few steps of ix_videos_user_id_created_at, read backwards: `user_id` is in
+-- the ORDER BY as MySQL sorts all videos of each person without it.
+WITH people AS (
+    SELECT
+        f.followed_id,
+        (
+            SELECT
+                v.id
+            FROM videos AS v
+            WHERE
+                v.user_id = f.followed_id
+                AND v.visibility = 'public'
+                AND (
+                    %(after_id)s IS NULL
+                    OR v.created_at <= %(after_created_at)s
+                    AND (v.created_at < %(after_created_at)s OR v.id < %(after_id)s)
+                )
+            ORDER BY
+                v.user_id DESC,
+                v.created_at DESC,
+                v.id DESC
+            LIMIT 1
+        ) AS video_id
+    FROM follows AS f
+    WHERE
+        f.follower_id = %(follower_id)s
+),
+active AS (
+    SELECT
+        p.followed_id
+    FROM people AS p
+    INNER JOIN videos AS n ON n.id = p.video_id
+    ORDER BY
+        n.created_at DESC,
+        n.id DESC
+    LIMIT %(limit)s
+)
+SELECT
+    a.followed_id AS user_id,
+    (
+        SELECT
+            CAST(v.created_at AS CHAR)
+        FROM videos AS v
+        WHERE
+            v.user_id = a.followed_id
+            AND v.visibility = 'public'
+            AND (
+                %(after_id)s IS NULL
+                OR v.created_at <= %(after_created_at)s
+                AND (v.created_at < %(after_created_at)s OR v.id < %(after_id)s)
+            )
+        ORDER BY
+            v.user_id DESC,
+            v.created_at DESC,
+            v.id DESC
+        LIMIT 1 OFFSET %(limit)s
+    ) AS since
+FROM active AS a
+ORDER BY
+    followed_id
+LIMIT %(limit)s;
+
+-- name: create
+-- IGNORE: of a follow that is there already nothing is inserted, and nothing but its own row is locked to find that out;
+-- NOT EXISTS would lock the gap around it. What else it would pass over cannot be: users.list_pair holds both people.
+INSERT IGNORE INTO follows (follower_id, followed_id)
+VALUES (%(follower_id)s, %(followed_id)s);
+
+-- name: delete
+DELETE FROM follows
+WHERE
+    follower_id = %(follower_id)s
+    AND followed_id = %(followed_id)s;
+
+-- name: delete_followers
+DELETE FROM follows
+WHERE
+    followed_id = %(user_id)s;
+
+-- name: delete_following
+DELETE FROM follows
+WHERE
+    follower_id = %(user_id)s;

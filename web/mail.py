@@ -1,0 +1,160 @@
+"""Mail, sent by a thread of its own after the request: an answer neither waits for it nor tells by its time what it said.
+
+Without MAIL_HOST nothing is sent. Under DEBUG the log then shows the mail, so that a class can follow its link.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import smtplib
+import ssl
+import threading
+from collections.abc import Callable
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, localtime, make_msgid
+from queue import Full, Queue
+from typing import Any
+
+from flask import Flask, current_app, has_request_context, render_template
+
+from web.api import after_commit
+from web.guards import new_token
+
+log = logging.getLogger("rawreel.mail")
+
+MOST = 200  # mails that wait; what comes on top of them is dropped, and logged
+TIMEOUT = 15.0  # seconds for each step with the mail server
+AT_THE_END = 3.0  # seconds that a process which ends gives to the mails that wait
+
+HOURS = {"reset": 1, "verify": 72}  # how long a link works
+MOST_LINKS = 5  # that one person has of a kind; they all work, so nobody can take one away by asking for more
+SUBJECTS = {
+    "reset": "重置密码 · Set a new password",
+    "verify": "确认邮箱 · Confirm your e-mail address",
+    "password_changed": "密码已更改 · Your password was changed",
+    "email_changed": "邮箱已更改 · Your e-mail address was changed",
+}
+
+
+class Outbox:
+    """The thread that sends, made at the first mail of a process, as a fork copies none. It keeps no process from ending."""
+
+    def __init__(self, app: Flask):
+        self.app, self._lock, self._pid = app, threading.Lock(), 0
+        self._waiting: Queue[Callable[[], None]] = Queue(MOST)
+
+    def put(self, work: Callable[[], None]) -> None:
+        """Run work() in the application's context, after what came before it. A fault of it is logged."""
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid, self._waiting = os.getpid(), Queue(MOST)
+                # Not a ThreadPoolExecutor's: the interpreter would wait for that one, however long the mail server takes.
+                threading.Thread(target=self._work, args=(self._waiting,), name="mail", daemon=True).start()
+                atexit.register(self._end)
+        try:
+            self._waiting.put_nowait(work)
+        except Full:
+            log.error("a mail is dropped: %d are waiting already", MOST)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing is left to do. Tell whether that came true."""
+        waiting = self._waiting
+        with waiting.all_tasks_done:
+            return waiting.all_tasks_done.wait_for(lambda: not waiting.unfinished_tasks, seconds)
+
+    def _work(self, waiting: Queue[Callable[[], None]]) -> None:
+        while True:
+            work = waiting.get()
+            try:
+                with self.app.app_context():
+                    work()
+            except Exception as error:
+                log.error("a mail could not be sent: %s: %s", type(error).__name__, error)
+            finally:
+                waiting.task_done()
+
+    def _end(self) -> None:
+        if not self.wait(AT_THE_END):
+            log.error("the process ends, and %d mails were not sent", self._waiting.unfinished_tasks)
+
+
+def install(app: Flask) -> None:
+    """Give the application its outbox."""
+    app.extensions["outbox"] = Outbox(app)
+
+
+def later(work: Callable[[], None]) -> None:
+    """Run work(), which may send(), after this answer, and only once what it writes is stored. Only the log hears of its faults."""
+    put = current_app.extensions["outbox"].put
+    after_commit(lambda: put(work)) if has_request_context() else put(work)
+
+
+def page(path: str) -> str:
+    """An address for a mail: below PUBLIC_URL, never below what a request's Host header says."""
+    config = current_app.config
+    host = f"[{config['HOST']}]" if ":" in config["HOST"] else config["HOST"]
+    return (config["PUBLIC_URL"] or f"http://{host}:{config['PORT']}") + path
+
+
+def send_link(db: Any, purpose: str, user_id: int | None, email: str) -> bool:
+    """Mail a link that works once, for its `purpose` alone. False if as many as may be are out already.
+
+    Its token is stored as a hash, and follows a # in the link: so it is in no log of a server, and in no Referer.
+    """
+    if db.fetch_value("email_tokens.count_for_user", user_id=user_id, purpose=purpose) >= MOST_LINKS:
+        return False
+    (token, token_hash), hours = new_token(), HOURS[purpose]
+    link = page("/account") + f"#{purpose}={token}"
+    is_stored = db.insert(
+        "email_tokens.create", user_id=user_id, purpose=purpose, token_hash=token_hash, email=email, hours=hours
+    )
+    if is_stored:
+        later(lambda: send(email, purpose, link=link))
+    return is_stored is not None
+
+
+def tell(user: dict[str, Any] | None, what: str) -> None:
+    """Mail somebody what was changed, if it is certain that the address is theirs; `user` is a row of users.get_email."""
+    if user and user["is_proven"]:
+        later(lambda: send(user["email"], what, link=page("/account")))
+
+
+def send(to: str, what: str, **values: Any) -> None:
+    """Send one mail, templates/mail_<what>.txt. Call it from later().
+
+    What somebody else may have chosen, like a name, is in no mail: anybody can give anybody's address as their own.
+    """
+    config, message, subject = current_app.config, EmailMessage(), SUBJECTS[what]
+    message["Subject"], message["From"] = subject, config["MAIL_FROM"] or "rawreel@localhost"
+    message["To"] = Address(addr_spec=to)  # it refuses whatever is not one address
+    message["Date"] = format_datetime(localtime())
+    message["Message-ID"] = make_msgid(domain=message["From"].addresses[0].domain)
+    message["Auto-Submitted"] = "auto-generated"  # so that no absence is reported to us
+    message.set_content(render_template(f"mail_{what}.txt", **values))
+    if config["MAIL_HOST"]:
+        _deliver(config, message)
+        log.info("mail sent: %s", subject)
+    elif current_app.debug:
+        log.info("there is no MAIL_HOST, so here is the mail to %s: %s", to, subject)
+        for line in filter(None, message.get_content().splitlines()):
+            log.info("| %s", line)
+    else:
+        log.warning("there is no MAIL_HOST, so a mail was not sent: %s", subject)
+
+
+def _deliver(config: Any, message: EmailMessage) -> None:
+    where, encryption = (config["MAIL_HOST"], config["MAIL_PORT"]), config["MAIL_TLS"]
+    context = ssl.create_default_context() if encryption != "none" else None  # tens of milliseconds
+    if encryption == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(*where, timeout=TIMEOUT, context=context)
+    else:
+        server = smtplib.SMTP(*where, timeout=TIMEOUT)
+    with server:
+        if encryption == "starttls":
+            server.starttls(context=context)
+        if config["MAIL_USERNAME"]:
+            server.login(config["MAIL_USERNAME"], config["MAIL_PASSWORD"])
+        server.send_message(message)
