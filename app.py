@@ -23,7 +23,7 @@ from ops.migrations import MigrationError
 from queries import QueryError
 from web import api, errors, limits, logs, mail, metrics, safety, turns
 
-MAX_BODY = 1024 * 1024  # bytes of a request that is no upload
+MAX_BODY = 128 * 1024  # bytes of a request that is no file; what a hostile one costs grows with it
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(settings.model_dump(), MAX_CONTENT_LENGTH=MAX_BODY)
     app.json = api.ORJSONProvider(app)
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # the redirect would name whatever host the request does
     watch = app.extensions["watch"] = metrics.Watch()
     try:
         app.extensions["database"] = Database(

@@ -30,6 +30,7 @@ def _loopback(host: str) -> bool:
 
 
 Limit = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}/[1-9]\d{0,6}$")]
+Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,64}$")]
 
 
@@ -63,7 +64,8 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     LIMIT_FORGOT: Limit = "3/60/3600"
     LIMIT_RESET: Limit = "10/60/3600"
     LIMIT_VERIFY: Limit = "10/200/3600"
-    LIMIT_WRITES: Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}$")] = "600/60"
+    LIMIT_WRITES: Rate = "600/60"
+    LIMIT_MAILS: Rate = "10/3600"
     MAIL_HOST: str | None = None
     MAIL_PORT: int = Field(587, ge=1, le=65535)
     MAIL_TLS: Literal["starttls", "tls", "none"] = "starttls"

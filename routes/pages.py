@@ -39,10 +39,12 @@ def account():
 @bp.get("/openapi.json")
 def openapi():
     """Give the OpenAPI document; under DEBUG of the .sql files as they are now."""
+    known = current_app.extensions
     if current_app.debug:
-        current_app.extensions["refresh_catalog"]()
-    catalog = orjson.loads((db.sql / "catalog.json").read_bytes())
-    return contract.document(current_app, catalog)
+        known["refresh_catalog"]()
+    if current_app.debug or "openapi" not in known:  # it takes a tenth of a second to make
+        known["openapi"] = contract.document(current_app, orjson.loads((db.sql / "catalog.json").read_bytes()))
+    return known["openapi"]
 
 
 @bp.get("/docs")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -34,6 +35,9 @@ from web import logs
 from web.contract import document
 from web.guards import new_token
 from web.inputs import username_key
+
+# A shell that runs the suite in the background has it ignore Ctrl-C, and the programs under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IS_MYSQL = os.environ.get("TEST_DATABASE") == "mysql"
 KEPT = {"schema_migrations", "weather"}  # tables whose rows the schema itself brings

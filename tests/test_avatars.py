@@ -195,7 +195,7 @@ def test_no_connection_is_held_while_a_picture_is_read(make_app, alice, monkeypa
 
 
 def test_pictures_are_read_one_at_a_time_and_too_many_come_back_later(make_app, alice, monkeypatch):
-    app = make_app(THREADS=4)
+    app = make_app(THREADS=8)
     begun, go_on, running = threading.Semaphore(0), threading.Event(), []
 
     def slow(data):

@@ -18,7 +18,7 @@ from web.api import db as current_db
 from web.errors import CONSTRAINTS
 
 VIDEOS, REGISTER = "/api/v1/videos", "/api/v1/auth/register"
-TOO_MUCH = b" " * (1024 * 1024 + 1)
+TOO_MUCH = b" " * (MAX_BODY + 1)
 
 
 def with_view(app, view):
@@ -82,7 +82,6 @@ def test_options_tells_the_methods(client):
 
 def test_a_slash_too_many_at_the_end_is_no_error(client):
     assert client.get(f"{VIDEOS}/").status_code == 200
-    assert client.get("/api//v1///videos", follow_redirects=True).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain"])
@@ -99,7 +98,7 @@ def test_a_body_that_is_too_large_is_413(alice, client, kind):
 
 def test_a_body_of_just_the_limit_is_read(client):
     body = b'{"username": "x", "password": "x"}'
-    response = client.post("/get_json", data=body.rjust(1024 * 1024), content_type="application/json")
+    response = client.post("/get_json", data=body.rjust(MAX_BODY), content_type="application/json")
     assert response.status_code == 200
     assert "username:x" in response.text
 
@@ -237,6 +236,13 @@ def test_every_rule_with_a_sentence_is_in_the_schema(root):
     assert CONSTRAINTS.keys() <= names
 
 
+def test_no_redirect_names_the_host_that_a_request_names(client):
+    for path in ("/api//v1/videos", "//api/v1/videos", "/api/v1//videos", "/api/v1/videos/"):
+        response = client.get(path, headers={"Host": "evil.example"})
+        assert "Location" not in response.headers
+        assert response.status_code in (200, 404)
+
+
 # The database
 
 
@@ -344,7 +350,7 @@ def test_a_field_named_like_markup_is_answered_as_json(client):
 
 
 def test_a_hostile_body_gets_a_short_answer_in_a_short_time(client):
-    body = {**{f"usernam{n:05}": 1 for n in range(40_000)}, "k" * 100_000: 1}
+    body = {**{f"usernam{n:05}": 1 for n in range(5_000)}, "k" * 20_000: 1}
     begun = time.thread_time()
     answer = client.post("/api/v1/auth/login", json=body)
     assert (answer.status_code, len(answer.json["errors"])) == (422, 20)

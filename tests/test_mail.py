@@ -173,6 +173,15 @@ def test_a_reset_ends_every_session_and_uses_up_every_link(mailing, post, root):
     assert rows(root, "SELECT id FROM email_tokens WHERE purpose = 'reset'") == ()
 
 
+def test_one_mailbox_gets_a_few_mails_whoever_asks_for_them(open_app, post):
+    client = open_app(post.port, RATE_LIMITS=True, LIMIT_MAILS="3/3600").test_client()
+    for n in range(5):
+        register(client, f"person{n}", "Victim@example.org" if n % 2 else "victim@example.org")
+    assert len(post.mails) == 3
+    register(client, "other", "other@example.org")
+    assert len(post.mails) == 4
+
+
 def test_a_reset_ends_the_wait_after_too_many_guesses(open_app, post):
     client = open_app(post.port, RATE_LIMITS=True, LIMIT_LOGIN="2/300/900").test_client()
     register(client)

@@ -15,6 +15,7 @@ from werkzeug.security import generate_password_hash
 from test_follows import are_exact, counts, follow
 from test_users import rows_read
 from test_videos import insert
+from web import guards
 
 ME, FEED, EXPORT, USERS, VIDEOS = (
     "/api/v1/me",
@@ -190,6 +191,18 @@ def test_the_last_admin_stays(admin, person, known, root):
     person("another_admin", "admin")
     known()
     assert delete(admin).status_code == 204
+
+
+def test_whoever_became_the_last_admin_since_the_password_was_checked_stays(alice, root, known, monkeypatch):
+    known()
+    look = guards.is_password
+
+    def promoted(*arguments):  # between the look at the role and the transaction
+        rows(root, "UPDATE users SET role = 'admin' WHERE id = %s", alice.user_id)
+        return look(*arguments)
+
+    monkeypatch.setattr(guards, "is_password", promoted)
+    assert delete(alice).json["code"] == "last_admin"
 
 
 def test_of_two_last_admins_who_leave_at_once_one_stays(admin, person, known, root):
@@ -408,3 +421,14 @@ def test_an_export_holds_neither_a_connection_nor_more_than_a_batch(alice, app, 
     tracemalloc.stop()
     assert size > 6_000_000
     assert peak < 2_000_000
+
+
+def test_few_exports_are_sent_at_once_and_each_gives_its_place_back(make_app, alice):
+    app = make_app(THREADS=4)
+    client = FlaskClient(app, app.response_class)
+    headers = {"Authorization": f"Bearer {alice.token}"}
+    for _ in range(3):
+        slow = client.get(EXPORT, headers=headers, buffered=False)
+        refused = client.get(EXPORT, headers=headers)
+        assert (slow.status_code, refused.status_code, refused.headers["Retry-After"]) == (200, 503, "3")
+        slow.close()

@@ -79,7 +79,8 @@ def authenticate(db: Any, body: Any, action: str) -> None:
     """
     holder = g.user
     account = username_key(holder["username"] if holder else body.username)
-    counted, is_wrong = limits.begin_guess(db, account), False
+    # Guesses of strangers do not keep the holder of a token from changing the password.
+    counted, is_wrong = limits.begin_guess(db, f"holder {holder['id']}" if holder else account), False
     try:
         user = db.fetch_one("users.get_password", account=account)
         is_wrong = not is_password(body.password, user and user["password_hash"])

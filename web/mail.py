@@ -20,8 +20,10 @@ from typing import Any
 
 from flask import Flask, current_app, has_request_context, render_template
 
+from web import limits
 from web.api import after_commit
 from web.guards import new_token
+from web.inputs import username_key
 
 log = logging.getLogger("rawreel.mail")
 
@@ -128,6 +130,9 @@ def send(to: str, what: str, **values: Any) -> None:
     What somebody else may have chosen, like a name, is in no mail: anybody can give anybody's address as their own.
     """
     config, message, subject = current_app.config, EmailMessage(), SUBJECTS[what]
+    if not limits.may_mail(current_app.extensions["database"], username_key(to)):
+        log.warning("one address has had too many mails, so one was not sent: %s", subject)
+        return
     message["Subject"], message["From"] = subject, config["MAIL_FROM"] or "rawreel@localhost"
     message["To"] = Address(addr_spec=to)  # it refuses whatever is not one address
     message["Date"] = format_datetime(localtime())

@@ -23,8 +23,9 @@ RESERVED = {
     "official", "rawreel", "root", "staff", "superuser", "support", "sysadmin", "system", "undefined",
     "管理员", "管理員", "超级管理员", "官方", "系统", "系統", "客服", "版主", "匿名", "已注销",
 }  # fmt: skip
+OFFICES = ("管理员", "管理員", "官方", "客服")  # anywhere in a name
 # Letters of other scripts that look like a Latin one.
-LOOKALIKES = str.maketrans("авеһікморстхуѕјԁаеοαιρτυνκı", "abehikmopctxysjdaeoaiptuvki")
+LOOKALIKES = str.maketrans("авеһікморстхуѕјԁгпοαιρτυνκıɑᴀᎪꭺꓮոɾꜱ01", "abehikmopctxysjdrnoaiptuvkiaaaaanrsoi")
 
 
 def _is_name(name: str) -> str:
@@ -39,7 +40,9 @@ def _is_name(name: str) -> str:
 
 
 def _is_free(name: str) -> str:
-    if username_key(name).translate(LOOKALIKES | dict.fromkeys(map(ord, "_.-"))) in RESERVED:
+    bare = "".join(c for c in unicodedata.normalize("NFD", username_key(name)) if unicodedata.category(c) != "Mn")
+    plain = bare.translate(LOOKALIKES | dict.fromkeys(map(ord, "_.-")))
+    if plain in RESERVED or any(word in plain for word in OFFICES):
         raise ValueError("this username is reserved: take another one")
     return name
 

@@ -24,13 +24,18 @@ class Turns:
 
     def run(self, work: Callable[[], T]) -> T:
         """Run work() when it is its turn. Raises a 503 when too many are waiting."""
-        if not self._places.acquire(blocking=False):
-            raise Problem(503, self.refusal, headers={"Retry-After": WAIT})
+        give_back = self.take()
         try:
             with self._running:
                 return work()
         finally:
-            self._places.release()
+            give_back()
+
+    def take(self) -> Callable[[], None]:
+        """Take a place, for what goes on after this; return what gives it back. Raises a 503 when there is none."""
+        if not self._places.acquire(blocking=False):
+            raise Problem(503, self.refusal, headers={"Retry-After": WAIT})
+        return self._places.release
 
 
 def install(app: Flask) -> None:
@@ -39,10 +44,17 @@ def install(app: Flask) -> None:
     processors = max(1, (os.cpu_count() or 2) // 2)  # of two processes or more
     app.extensions["turns"] = {
         "passwords": Turns(processors, places, "Too many people are logging in right now."),
-        "pictures": Turns(1, places, "Too many pictures are being read right now."),
+        "pictures": Turns(1, max(1, places // 2), "Too many pictures are being read right now."),
+        "exports": Turns(1, max(1, places // 2), "Too many exports are running right now."),
     }
 
 
 def in_turn(kind: str, work: Callable[[], T]) -> T:
     """Run work() when it is its turn; outside of a server at once. Raises a 503 when too many are waiting."""
     return current_app.extensions["turns"][kind].run(work) if current_app else work()
+
+
+def place_for(kind: str) -> Callable[[], None]:
+    """Take a place for what goes on after the view; return what gives it back. Raises a 503 when there is none."""
+    turns: Turns = current_app.extensions["turns"][kind]
+    return turns.take()
