@@ -566,7 +566,7 @@ def test_a_jpeg_of_a_hundred_thousand_scans_does_not_keep_the_server_busy(alice,
     data += last * ((images.LARGEST - len(data) - 2) // len(last)) + b"\xff\xd9"
     begun = time.monotonic()
     assert refused(alice, data) == UNREADABLE
-    assert time.monotonic() - begun < 8  # of twelve minutes
+    assert time.monotonic() - begun < 30  # of twelve minutes
 
 
 def test_a_flood_of_chunks_does_not_keep_the_server_busy(alice, monkeypatch):
@@ -577,7 +577,7 @@ def test_a_flood_of_chunks_does_not_keep_the_server_busy(alice, monkeypatch):
     for data in (png(8, 8, zlib.compress(b"\0" * 72), flood), png(8, 8, zlib.compress(b"\0" * 72), text), comment):
         begun = time.monotonic()
         assert send(alice, data).status_code in (200, 422)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 10
 
 
 def test_whatever_bytes_change_the_answer_is_200_or_422(alice):
