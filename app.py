@@ -18,10 +18,10 @@ from werkzeug.serving import WSGIRequestHandler, run_simple
 import routes
 from config import ROOT, ConfigError, Settings, load
 from database import Database
-from ops import catalog, commands, demo, startup
+from ops import catalog, commands, demo, startup, worker
 from ops.migrations import MigrationError
 from queries import QueryError
-from web import api, errors, limits, logs, mail, metrics, safety, turns
+from web import api, errors, files, limits, logs, mail, metrics, safety, turns
 
 MAX_BODY = 128 * 1024  # bytes of a request that is no file; what a hostile one costs grows with it
 
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     turns.install(app)
     limits.install(app)
     mail.install(app)
+    files.install(app)
     routes.register(app)
     api.install(app)
     commands.register(app)
@@ -94,6 +95,8 @@ def main() -> None:
             server.patience = 1.0  # the reloader may have killed its child this moment
         if is_first or not settings.DEBUG:
             print(banner(app), flush=True)
+        if not (is_first and settings.DEBUG):  # that one only watches
+            worker.start(app)
         logging.getLogger("werkzeug").setLevel(logging.INFO if settings.DEBUG else logging.ERROR)
         while not serve(app, settings, is_first):
             print("Stopped by the error above; starting again when a file changes.", flush=True)
@@ -136,7 +139,12 @@ def banner(app: Flask) -> str:
         else "named by DB_HOST or DB_SOCKET"
     )
     where = settings.DB_SOCKET or f"{settings.DB_HOST}:{settings.DB_PORT}"
-    lines = [f"Rawreel   {url}", f"API docs  {url}/docs", f"Database  {settings.DB_NAME} at {where}, {kind}"]
+    lines = [
+        f"Rawreel   {url}",
+        f"Videos    {url}/watch",
+        f"API docs  {url}/docs",
+        f"Database  {settings.DB_NAME} at {where}, {kind}",
+    ]
     if settings.DEBUG:
         lines += [f"Login     {demo.USERNAME} / {demo.PASSWORD}", f"Admin     {demo.ADMIN} / {demo.PASSWORD}"]
     return "\n".join(lines)

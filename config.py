@@ -72,9 +72,12 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     MAIL_USERNAME: str = ""
     MAIL_PASSWORD: str = Field("", repr=False)
     MAIL_FROM: str = ""
+    MEDIA_DIR: str = ""
+    QUOTA_BYTES: int = Field(10 * 1024**3, ge=0, lt=2**63)
+    X_ACCEL: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     METRICS_TOKEN: str = Field("", pattern=r"^([!-~]{16,})?$", repr=False)
     WEB_CONCURRENCY: int = Field(2, ge=1, le=256)
-    THREADS: int = Field(4, ge=1, le=256)
+    THREADS: int = Field(8, ge=1, le=256)
 
     @property
     def is_private(self) -> bool:

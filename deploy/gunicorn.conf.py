@@ -9,6 +9,8 @@ import os
 import shutil
 import sys
 import tempfile
+import time
+from contextlib import suppress
 
 sys.path.insert(0, ".")
 
@@ -25,7 +27,7 @@ workers = settings.WEB_CONCURRENCY
 threads = settings.THREADS
 preload_app = True  # the workers share the program's memory; pool.py leaves no connection to cross the fork
 keepalive = 75  # seconds; longer than nginx keeps an idle connection, so that nginx is the one to close it
-timeout = 60  # a worker that is silent for so long is replaced
+timeout = 60  # a worker that is silent for so long is replaced; its threads may take as long as they need
 graceful_timeout = 30
 accesslog = None  # web/logs.py writes a line per request
 secure_scheme_headers: dict[str, str] = {}  # TRUSTED_PROXIES alone decides whom to believe,
@@ -41,12 +43,45 @@ if settings.METRICS_TOKEN:
         master = os.getpid()  # workers end by way of atexit too
         atexit.register(lambda: master == os.getpid() and shutil.rmtree(folder, ignore_errors=True))
 
-BODY_TIMEOUT = 5  # seconds a client may be silent in the middle of a body
+BODY_TIMEOUT = 5  # seconds a client may be silent in the middle of a body;
+# of a large one, or while it is sent a file, as someone who has paused a video: web/turns.py lets few.
+FILE_TIMEOUT = 60
+GRACE = 30  # seconds after which a body must have come
+SLOWEST = 2000  # at so many bytes a second
+SMALL = 128 * 1024  # bytes
+LEFT_TIME = 2  # seconds for what is left of a body when it is answered
 
 
 def pre_request(worker, req):  # type: ignore[no-untyped-def]
-    """Let nobody hold a thread by sending nothing."""
-    req.unreader.sock.settimeout(BODY_TIMEOUT)
+    """Let nobody hold a thread by sending nothing, or a byte now and then; or for long by taking nothing."""
+    headers = dict(req.headers)
+    length = headers.get("CONTENT-LENGTH", "")
+    is_small = 0 < int(length) <= SMALL if length.isdecimal() else "TRANSFER-ENCODING" in headers
+    unreader, begun, come = req.unreader, time.monotonic(), 0
+    unreader.sock.settimeout(BODY_TIMEOUT if is_small else FILE_TIMEOUT)
+
+    def chunk(*size):  # type: ignore[no-untyped-def]
+        nonlocal come
+        data = type(unreader).chunk(unreader, *size)
+        come += len(data)
+        if time.monotonic() - begun > GRACE + come / SLOWEST:
+            raise TimeoutError("a body comes too slowly")
+        return data
+
+    unreader.chunk = chunk
+
+
+def post_request(worker, req, environ, resp):  # type: ignore[no-untyped-def]
+    """Read what is left of a body that was refused: to close while it is being sent may take the answer away from its sender.
+
+    gunicorn itself reads no more than 64 kB, and then closes a connection that nginx takes for a good one: a 502.
+    """
+    until = time.monotonic() + LEFT_TIME
+    with suppress(Exception):  # it breaks off, or is no body
+        req.unreader.sock.settimeout(LEFT_TIME)
+        while not getattr(req.body, "failed", False) and time.monotonic() < until and req.body.read(SMALL):
+            pass
+    vars(req.unreader).pop("chunk", None)  # what comes next on the connection is another request
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]

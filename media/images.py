@@ -6,6 +6,7 @@ import io
 import logging
 import time
 import warnings
+from collections.abc import Callable
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -18,12 +19,18 @@ MOST_PIXELS = 25_000_000  # 100 MB once decoded; a telephone's 24 megapixels are
 MOST_PIXELS_OF_WEBP = MOST_PIXELS // 2  # its decoder holds the picture four times
 PATIENCE = 5.0  # seconds; the slowest honest picture takes 0.6 s on an idle machine
 BLOCK = 8192  # bytes decoded between two looks at the clock
-SIDE = 256  # pixels of what is made
+SIDE = 256  # pixels of a portrait
+WIDEST = 640  # pixels of a side of a thumbnail
+FEW = 2048  # pixels of a side that are enough to make either of
 QUALITY = 85
 
 TOO_LARGE = (
     f"these are too many pixels: a picture has at most {LONGEST} a side and 25 million in all, a WebP half of them"
 )
+
+Box = tuple[float, float, float, float]
+Size = tuple[int, int]
+Frame = Callable[[int, int], tuple[Box, Size]]  # of a picture's width and height: which part of it, and made how large
 
 # What Pillow finds odd but can read is of no interest; what it takes for a bomb is refused.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -49,10 +56,30 @@ def portrait(data: bytes) -> bytes:
     Raises a ValueError that says what is wrong. The format is what the bytes are, whatever they were called. It takes up
     to 200 MB: let few run at once.
     """
+    return _made(data, _middle)
+
+
+def thumbnail(data: bytes) -> bytes:
+    """Make a JPEG of a whole picture, at most 640 pixels a side, and else as portrait() does."""
+    return _made(data, _whole)
+
+
+def _middle(width: int, height: int) -> tuple[Box, Size]:
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return (left, top, left + side, top + side), (SIDE, SIDE)
+
+
+def _whole(width: int, height: int) -> tuple[Box, Size]:
+    scale = min(1, WIDEST / max(width, height))
+    return (0, 0, width, height), (max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _made(data: bytes, frame: Frame) -> bytes:
     try:
         image = Image.open(_Timed(data), formats=("JPEG", "PNG", "WEBP", "GIF"))
         _refuse_large(image)
-        return _small(image)
+        return _small(image, frame)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(TOO_LARGE) from None
     except Exception as error:  # Pillow raises whatever the broken bytes led it to, from SyntaxError to struct.error
@@ -68,18 +95,18 @@ def _refuse_large(image: Image.Image) -> None:
         raise Image.DecompressionBombError
 
 
-def _small(image: Image.Image) -> bytes:
+def _small(image: Image.Image, frame: Frame) -> bytes:
     image.decodermaxblock = BLOCK  # type: ignore[attr-defined]
-    image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is decoded at a half, a quarter or an eighth of its size
+    enough = 2 * max(frame(*image.size)[1])
+    image.draft("RGB", (enough, enough))  # a JPEG is decoded at a half, a quarter or an eighth of its size
     image.load()
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box, size = frame(*image.size)
     # By dropping pixels first, as each conversion of the whole would take as much memory again.
-    few = min(side, 8 * SIDE)
-    image = image.resize((few, few), Image.Resampling.NEAREST, (left, top, left + side, top + side))
+    few = (min(round(box[2] - box[0]), FEW), min(round(box[3] - box[1]), FEW))
+    image = image.resize(few, Image.Resampling.NEAREST, box)
     if image.mode == "I;16":
         image = image.point(lambda value: value / 256).convert("L")
-    image = image.convert("RGBA").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    image = image.convert("RGBA").resize(size, Image.Resampling.LANCZOS)
     image = ImageOps.exif_transpose(image)  # a camera held upright writes so, and the sensor's lines as they came
     made = Image.new("RGB", image.size, "white")
     made.paste(image, mask=image)

@@ -17,12 +17,12 @@ from flask.cli import AppGroup
 
 from config import ROOT, ConfigError, Settings
 from database import SQL, Database
-from ops import catalog, migrations, postman, sqlcheck, sqlexplain
+from ops import catalog, demo_media, migrations, postman, sqlcheck, sqlexplain
 from ops import demo as demo_world
 from ops.callers import find_uses
 from ops.inspection import Inspector, inspecting
 from ops.mariadb import find
-from ops.startup import ensure_database, explain, make_ready
+from ops.startup import ensure_database, explain, index_videos, make_ready
 from pool import Connection
 from web.contract import document
 
@@ -34,13 +34,17 @@ api_group = AppGroup("api", help="What describes the API: the catalog of the que
 
 def register(app: Flask) -> None:
     """Add the commands to `flask`."""
-    from ops.people import user_group  # here, as that file needs this one first
+    from ops.media import media_group  # here, as these files need this one first
+    from ops.people import user_group
+    from ops.worker import worker_command
 
     app.cli.add_command(db_group)
     app.cli.add_command(demo_group)
     app.cli.add_command(user_group)
+    app.cli.add_command(media_group)
     app.cli.add_command(sql_group)
     app.cli.add_command(api_group)
+    app.cli.add_command(worker_command)
 
 
 def command(group: AppGroup, name: str, *parameters: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,6 +80,8 @@ def migrate(settings: Settings) -> None:
     ensure_database(settings)
     for name in migrations.migrate(unlimited(settings)):
         click.echo(f"applied {name}")
+    if count := index_videos(unlimited(settings)):
+        click.echo(f"indexed {count} videos")
     click.echo("The schema is current.")
 
 
@@ -137,6 +143,8 @@ def shell(settings: Settings) -> None:
 def load(settings: Settings) -> None:
     """Add what is missing of the demo world: safe to repeat. Outside DEBUG it prints each new person's password."""
     people = demo_world.load(settings)
+    demo_media.create_files(settings)
+    index_videos(unlimited(settings))
     for username, password in people:
         click.echo(f"{username:12} {password}")
     click.echo(f"The demo world is there ({len(people)} new people).")
@@ -149,7 +157,7 @@ def load(settings: Settings) -> None:
     click.option("--yes", is_flag=True, help="Outside DEBUG too."),
 )
 def fill(settings: Settings, videos: int, yes: bool) -> None:
-    """Add made-up videos, and a person for every five, so that plans and speed mean something. Each run adds more."""
+    """Add made-up videos, and a person for every five or ten, so that plans and speed mean something. Each run adds more."""
     if not (settings.DEBUG or yes):
         raise ConfigError("This adds made-up people and videos, so outside DEBUG it needs --yes.")
     people = demo_world.crowd(videos)

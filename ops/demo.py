@@ -10,10 +10,16 @@ import datetime
 import random
 import secrets
 from collections.abc import Iterator
+from typing import Any
+
+import orjson
 
 from config import Settings
 from database import SQL, Database
+from ops import demo_media
+from web.inputs import username_key
 from web.passwords import hash_password
+from web.terms import terms
 
 USERNAME = "demo"
 ADMIN = "admin"  # there under DEBUG alone, like the moderator
@@ -43,6 +49,29 @@ ENDINGS = (
     ("", "", ", part {}", " #{}", " (take {})", " | episode {}", " ✨"),
     ("", "", "(第{}集)", " · 之{}", " 第{}天", " vlog {}", " 🎬"),
 )
+NAMED = (", with {}", "《{}》")
+TAGS = (
+    "travel",
+    "food",
+    "music",
+    "旅行",
+    "美食",
+    "音乐",
+    "vlog",
+    "4K",
+    "夜景",
+    "train",
+    "火车",
+    "city walk",
+    "教程",
+    "日常",
+)
+# Two of them make a name: a few names are in many titles, most are rare, as words are.
+SYLLABLES = (
+    ("mar", "lo", "ven", "dor", "hal", "wick", "bran", "ter", "ash", "ford", "kes", "ning", "ral", "mor", "pel", "tan", "sil",
+     "gar", "bor", "lin", "rud", "hol", "fen", "cas", "nor", "wen", "tru", "el", "ost", "van"),
+    "山海风云江月星雨花林春秋东南西北金玉龙凤天地石松竹梅雪夜光影湖岛桥城楼台灯火鱼鸟马鹿",
+)  # fmt: skip
 
 
 def load(settings: Settings) -> list[tuple[str, str]]:
@@ -60,17 +89,19 @@ def load(settings: Settings) -> list[tuple[str, str]]:
         shared = hash_password(PASSWORD) if settings.DEBUG and people else ""
         for row, password in people:
             db.insert("demo.create_user", password_hash=shared or hash_password(password), **row)
+        db.execute("demo.create_categories")
         db.execute("demo.create_videos")
         db.execute("demo.create_follows")
         db.execute("demo.set_follow_counts")
+        demo_media.create_entries(db)
         return [(row["username"], password) for row, password in people]
 
     return db.transaction(work)
 
 
 def crowd(videos: int) -> int:
-    """How many people make that many videos: 1000 for 5000, so that the plans over people mean something too."""
-    return max(1, videos // 5)
+    """How many people make that many videos: one for ten, and up to 1000 one for five, so that the plans over people mean something."""
+    return max(1, videos // 10, min(videos // 5, 1000))
 
 
 def fill(settings: Settings, videos: int) -> Iterator[int]:
@@ -82,6 +113,10 @@ def fill(settings: Settings, videos: int) -> Iterator[int]:
     pattern = r"fill\_%"
     last, people = db.fetch_value("demo.get_last_fill", pattern=pattern), crowd(videos)
     before = db.fetch_one("demo.get_last_ids") or {}
+    last_video = before.get("video_id", 0)
+    db.execute("demo.create_categories")
+    categories = [row["id"] for row in db.fetch_all("demo.list_categories")]
+    tag_ids: dict[str, int] = {}
     owners = [row["id"] for row in db.stream("demo.list_fill_users", pattern=pattern, batch=CHUNK)]
     chance = random.Random(last)  # not for secrets
     for first in range(0, people, CHUNK):
@@ -91,8 +126,12 @@ def fill(settings: Settings, videos: int) -> Iterator[int]:
         owners += (row["id"] for row in new)
         _follow(db, chance, owners, len(new))
     for first in range(0, videos, CHUNK):
-        rows = [_video(chance, owners, n / videos) for n in range(first, min(first + CHUNK, videos))]
-        yield db.insert_many("demo.create_fill_video", rows)
+        rows = [_video(chance, owners, categories, n / videos) for n in range(first, min(first + CHUNK, videos))]
+        db.insert_many("demo.create_fill_video", rows)
+        made = db.fetch_all("demo.list_fill_videos", after=last_video, limit=CHUNK)
+        last_video = made[-1]["id"]
+        _index(db, [row for row in made if row["visibility"] == "public"], tag_ids)
+        yield len(rows)
     db.execute("demo.create_fill_logs", pattern=pattern, **before)
     db.fetch_all("demo.update_statistics")  # or the next plans would be made for the tables as they were
     db.pool.close()
@@ -121,14 +160,43 @@ def _follow(db: Database, chance: random.Random, owners: list[int], newest: int)
     db.transaction(work)
 
 
-def _video(chance: random.Random, owners: list[int], when: float) -> dict[str, object]:
+def _index(db: Database, videos: list[dict[str, Any]], tag_ids: dict[str, int]) -> None:
+    """Let videos be found, as web.terms.index does for one. `tag_ids` learns the tags that are new."""
+    if names := list({tag for video in videos for tag in video["tags"]} - tag_ids.keys()):
+        keys = {username_key(name): name for name in names}
+        db.insert_many("demo.create_fill_tag", [{"name": name, "name_key": key} for key, name in sorted(keys.items())])
+        rows = db.fetch_all("demo.list_fill_tags", name_keys=list(keys), limit=len(keys))
+        tag_ids.update((keys[row["name_key"]], row["id"]) for row in rows)
+    pairs = [{"tag_id": tag_ids[tag], "video_id": video["id"]} for video in videos for tag in video["tags"]]
+    db.insert_many("demo.create_fill_video_tag", sorted(pairs, key=lambda pair: pair["tag_id"]))
+    found = [
+        {"term": term, "video_id": video["id"]}
+        for video in videos
+        for term in terms(" ".join([video["title"], *video["tags"]]))
+    ]
+    db.insert_many("demo.create_fill_video_term", sorted(found, key=lambda one: one["term"]))
+
+
+def _name(chance: random.Random, language: int) -> str:
+    """A made-up name. The second most common is half as common as the first, the third a third, and so on."""
+    parts = SYLLABLES[language]
+    first, second = divmod(int(len(parts) ** (2 * chance.random())) - 1, len(parts))
+    return (parts[first] + parts[second]).capitalize()
+
+
+def _video(chance: random.Random, owners: list[int], categories: list[int], when: float) -> dict[str, object]:
     """One video. `when` tells how much of the year has gone by: ids and times grow together, as they do in life."""
     language = chance.randrange(2)
     subject, place, ending = (chance.choice(words[language]) for words in (SUBJECTS, PLACES, ENDINGS))
+    name = _name(chance, language)
+    tags = chance.sample(TAGS, chance.randrange(4)) + [_name(chance, language)] * chance.randrange(2)
     return {
         "user_id": chance.choice(owners),
-        "title": subject.format(place) + ending.format(chance.randrange(1, 100)),
+        "title": subject.format(place) + ending.format(chance.randrange(1, 100)) + NAMED[language].format(name),
         "description": "" if chance.random() < 0.5 else subject.format(place),
+        "category_id": chance.choice(categories),
+        "tags": orjson.dumps(tags).decode(),
+        "view_count": int(10 ** chance.uniform(0, 5)) - 1,
         "visibility": "public" if chance.random() < 0.95 else "private",
         "created_at": FILLED + datetime.timedelta(seconds=int(when * YEAR)),
     }

@@ -16,11 +16,18 @@ from typing import Any
 import orjson
 
 from config import ROOT
-from ops.postman_item import VARIABLES, Call, Maker, Sender, identity, item
+from ops.postman_item import FILES, VARIABLES, Call, Maker, Sender, identity, item
 
 FOLDER = ROOT / "postman"
 TUTORIAL, CHINESE = "tutorial", "Flask 教程"  # its requests are in its own order, the others in this one:
-ORDER = ("post", "get", "put", "patch", "delete")  # a thing is made before it is looked at, and deleted at the end
+ORDER = (
+    "post",
+    "get",
+    "head",
+    "put",
+    "patch",
+    "delete",
+)  # a thing is made before it is looked at, and deleted at the end
 LAST = ("auth.delete_session", "auth.delete_sessions", "auth.logout", "me.delete_me")  # after each the token is void
 REGISTER, LOGIN = "auth.register", "auth.login"
 PARAMETER = re.compile(r"{(\w+)}")
@@ -87,8 +94,9 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
 def _makers(calls: list[Call]) -> dict[str, Maker]:
     """For each id in an address, whose answer tells it.
 
-    Of the `video_id` of /videos/{video_id} that is POST /videos, or else the list GET /videos, whose first is taken; of
-    the `avatar_id` of /avatars/{avatar_id} it is a PUT .../avatar that answers with an `avatar_url`.
+    Of the `video_id` of /videos/{video_id} that is POST /videos, or else the list at GET /videos, whose first is taken; of
+    the `avatar_id` of /avatars/{avatar_id} it is a PUT .../avatar that answers with an `avatar_url`. A POST that answers
+    with nothing tells it in its Location.
     """
     parameters = {name for call in calls for name in PARAMETER.findall(call.path)}
     addresses = " ".join(call.path for call in calls)
@@ -98,11 +106,13 @@ def _makers(calls: list[Call]) -> dict[str, Maker]:
         properties, noun = schema.get("properties", {}), call.path.split("/")[-1]
         found = re.search(rf"/{noun}/{{(\w+_id)}}", addresses)
         if call.method == "post" and status == 201 and found and "id" in properties:
-            makers.setdefault(found[1], Maker(call, "id"))
-        elif call.method == "get" and found and "id" in _of_list(properties):
-            makers.setdefault(found[1], Maker(call, "items[0].id"))
+            makers.setdefault(found[1], Maker(call, "json().id"))
+        elif call.method == "post" and status == 201 and found and not properties:
+            makers.setdefault(found[1], Maker(call, 'headers.get("Location").split("/").pop()'))
+        elif call.method == "get" and f"{call.path}/{{" in addresses and found and "id" in _of_list(properties):
+            makers.setdefault(found[1], Maker(call, "json().items[0].id"))
         elif call.method == "put" and f"{noun}_id" in parameters and f"{noun}_url" in properties:
-            makers.setdefault(f"{noun}_id", Maker(call, f'{noun}_url.split("/").pop()'))
+            makers.setdefault(f"{noun}_id", Maker(call, f'json().{noun}_url.split("/").pop()'))
     return makers
 
 
@@ -116,7 +126,8 @@ def _folder(tag: dict[str, Any], own: list[Call], calls: list[Call], makers: dic
     """The requests of one resource, before them what they need, and logins wherever the token is not the sender's."""
     named = {call.name: call for call in calls}
     if tag["name"] != TUTORIAL:
-        own = sorted(own, key=lambda call: _rank(call, makers))
+        told = {name for name, maker in makers.items() if maker.call in own and maker.call.method == "get"}
+        own = sorted(own, key=lambda call: _rank(call, told))
     sender = _sender(own)
     holder: Sender | None = Sender.DEMO  # of the token
     needed = _needed(own, makers)
@@ -152,11 +163,13 @@ def _sender(own: list[Call]) -> Sender:
     return Sender.DEMO
 
 
-def _rank(call: Call, makers: dict[str, Maker]) -> tuple[int, int, int]:
+def _rank(call: Call, told: set[str]) -> tuple[int, float, int]:
     depth = -call.path.count("/") if call.method == "delete" else 0  # what belongs to a thing goes before the thing
-    is_maker = any(maker.call is call for maker in makers.values())
     end = LAST.index(call.name) if call.name in LAST else -1
-    return end, -1 if is_maker and call.method == "put" else ORDER.index(call.method), depth
+    order: float = -1 if call.kind in FILES and call.method == "put" else ORDER.index(call.method)
+    if call.method == "post" and told & {*PARAMETER.findall(call.path)}:  # of something that a list tells
+        order = ORDER.index("get") + 0.5
+    return end, order, depth
 
 
 def _needed(own: list[Call], makers: dict[str, Maker]) -> list[Call]:

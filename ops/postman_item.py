@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
+from config import ROOT
 from ops import demo
 from web.contract import FORMS, JSON
 
@@ -31,6 +32,10 @@ class Sender(Enum):
 
 USERNAMES = {Sender.DEMO: "{{username}}", Sender.NEW: "{{new_username}}", Sender.ADMIN: demo.ADMIN}
 
+# Newman finds them from the project's folder; in Postman one chooses a file of one's own.
+CLIP = "postman/clip.mp4"
+FILES = {"image/png": "postman/avatar.png", "video/mp4": CLIP, "application/offset+octet-stream": CLIP}
+
 # What a request has to send and the document cannot know: by the name of its parameter or field.
 ADDRESS = "{{new_username}}@example.org"
 HINTS: dict[str, dict[str, Any]] = {
@@ -39,12 +44,16 @@ HINTS: dict[str, dict[str, Any]] = {
     "email.change_email": {"email": f"new_{ADDRESS}"},
     "admin.set_role": {"role": "user"},  # as it was, and so is the quota
     "admin.set_quota": {"quota_bytes": None},
+    "uploads.create_upload": {
+        "Upload-Length": lambda: (ROOT / CLIP).stat().st_size,
+        "Upload-Metadata": "title 5aSn6L+e55qE5rW3",  # 大连的海
+    },
+    "uploads.send_piece": {"Upload-Offset": 0},
     "tutorial.weather": {"city": "北京"},
     "tutorial.test_get": {"user_name": "张三"},
     "tutorial.success": {"user_name": "张三"},
 }
 SAME = {"password": "{{password}}", "new_password": "{{password}}"}  # everyone's here, so that a change changes nothing
-PICTURE = "postman/avatar.png"  # newman finds it from the project's folder; in Postman one chooses a file of one's own
 BEFORE = {  # a name that is free, on every run
     "auth.register": [
         'pm.collectionVariables.set("new_username", `student_${Math.random().toString(36).slice(2, 10)}`);'
@@ -82,9 +91,6 @@ KEYWORDS = {
 FORMATS = {"date-time", "date", "time", "email", "uri", "uuid", "ipv4", "ipv6"}
 
 
-KINDS = {"raw": JSON, "file": "image/png"}  # by the mode of a body; Postman adds those of forms
-
-
 def identity(name: str) -> str:
     """An id for Postman, always the same one for a name."""
     return str(uuid5(NAMESPACE_URL, f"rawreel/postman/{name}"))
@@ -120,6 +126,12 @@ class Call:
         return [role for needs in self.operation.get("security", []) for role in needs.get("bearer", [])]
 
     @property
+    def kind(self) -> str:
+        """The media type of the body that is sent; empty for none."""
+        kinds = list(self.operation.get("requestBody", {}).get("content", {}))
+        return next((kind for kind in kinds if kind in FILES), next(iter(kinds), ""))
+
+    @property
     def fields(self) -> dict[str, Any]:
         """The fields of the body, with their schemas."""
         content = self.operation.get("requestBody", {}).get("content", {"": {"schema": {}}})
@@ -135,7 +147,7 @@ class Call:
 
 
 class Maker(NamedTuple):
-    """What tells the id of something, and where in its answer."""
+    """What tells the id of something, and where in its answer, in the words of a script."""
 
     call: Call
     field: str
@@ -162,26 +174,31 @@ def item(call: Call, key: str, makers: dict[str, Maker], reason: str, login: Sen
 
 
 def _request(call: Call, makers: dict[str, Maker], login: Sender) -> dict[str, Any]:
-    hints = HINTS.get(call.name, {})
+    hints = {name: value() if callable(value) else value for name, value in HINTS.get(call.name, {}).items()}
     if call.name == "auth.login":
         hints = {"username": USERNAMES[login]}
-    path, query = call.path, []
+    path = call.path
+    query: list[dict[str, Any]] = []
+    headers: list[dict[str, Any]] = []
     for parameter in call.operation["parameters"]:
         name, schema = parameter["name"], parameter["schema"]
-        value = hints.get(name) or ("{{" + name + "}}" if name in makers else _text(_value(schema)))
+        value = _text(hints[name] if name in hints else "{{" + name + "}}" if name in makers else _value(schema))
         if parameter["in"] == "path":
             value = "{{person}}" if name == "username" else value
             path = path.replace(f"{{{name}}}", value)
         else:
             on = parameter["required"] or name in hints
             about = {"description": parameter["description"]} if "description" in parameter else {}
-            query.append({"key": name, "value": value, **about, **({} if on else {"disabled": True})})
+            one = {"key": name, "value": value, **about, **({} if on else {"disabled": True})}
+            (headers if parameter["in"] == "header" else query).append(one)
     sent = "&".join(f"{one['key']}={one['value']}" for one in query if "disabled" not in one)
     body = _body(call, hints)
+    if body and call.kind not in FORMS:  # Postman adds those of forms
+        headers.insert(0, {"key": "Content-Type", "value": call.kind})
     return {
         **({"auth": {"type": "noauth"}} if {} in call.operation.get("security", [{}]) else {}),  # {}: needs no login
         "method": call.method.upper(),
-        "header": [{"key": "Content-Type", "value": KINDS[body["mode"]]}] if body.get("mode") in KINDS else [],
+        "header": headers,
         **({"body": body} if body else {}),
         "url": {
             "raw": "{{baseUrl}}" + path + (f"?{sent}" if sent else ""),
@@ -194,12 +211,13 @@ def _request(call: Call, makers: dict[str, Maker], login: Sender) -> dict[str, A
 
 
 def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
-    content = call.operation.get("requestBody", {}).get("content", {})
-    if not content:
+    request = call.operation.get("requestBody", {})
+    if not request.get("required", bool(request)):
         return {}
-    kind, described = next(iter(content.items()))
-    if kind not in (JSON, *FORMS):
-        return {"mode": "file", "file": {"src": PICTURE}}
+    content = request["content"]
+    kind, described = call.kind, content[call.kind]
+    if kind in FILES:
+        return {"mode": "file", "file": {"src": FILES[kind]}}
     schema = inlined(described["schema"], call.schemas)
     required = {name: _value(schema["properties"][name]) for name in schema.get("required", [])}
     same = {} if call.tag == "tutorial" else {name: SAME[name] for name in schema["properties"] if name in SAME}
@@ -216,8 +234,9 @@ def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
 
 def _value(schema: dict[str, Any]) -> Any:
     """Something that fits, where nothing better was given."""
-    if "default" in schema:
-        return schema["default"]
+    for key in ("default", "const"):
+        if key in schema:
+            return schema[key]
     plain: dict[str, Any] = {
         "integer": schema.get("minimum") or 1,
         "number": 1.5,
@@ -244,13 +263,14 @@ def _tests(call: Call, makers: dict[str, Maker]) -> list[str]:
         text = orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode()
         lines += f"const schema = {text};".splitlines()
         lines += ['pm.test("The body fits its schema", () => pm.response.to.have.jsonSchema(schema));']
-    elif status == 302:
-        lines += ['pm.test("It says where to go on", () => pm.response.to.have.header("Location"));']
+    elif status in (201, 302):
+        where = "It says where to go on" if status == 302 else "It says where it is"
+        lines += [f'pm.test("{where}", () => pm.response.to.have.header("Location"));']
     elif kind:
-        check = f'pm.expect(pm.response.headers.get("Content-Type")).to.include("{kind}")'
+        check = f'pm.expect(pm.response.headers.get("Content-Type")).to.include("{kind.rstrip("*")}")'
         lines += [f'pm.test("It is {kind}", () => {check});']
     lines += [
-        f'pm.collectionVariables.set("{name}", pm.response.json().{maker.field});'
+        f'pm.collectionVariables.set("{name}", pm.response.{maker.field});'
         for name, maker in makers.items()
         if maker.call is call
     ]

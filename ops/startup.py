@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import socket
+from functools import partial
 from pathlib import Path
 
 from config import ConfigError, Settings
 from database import Database, errno
-from ops import demo, migrations
+from ops import demo, demo_media, migrations
 from ops.mariadb import PrivateServer, kept
-from pool import Connection
+from pool import LOST, Connection
+from web.terms import index
 
 
 def private_server(folder: Path, settings: Settings) -> tuple[PrivateServer, Settings]:
@@ -64,7 +66,7 @@ def explain(error: BaseException, settings: Settings) -> str:
     """One sentence on why the database does not let us in."""
     where = settings.DB_SOCKET or f"{settings.DB_HOST}:{settings.DB_PORT}"
     number = errno(error)
-    if number == 1045:
+    if number in (1045, 1698):  # 1698: MariaDB, by a unix socket
         return (
             f"The database at {where} refuses user {settings.DB_USER} with this password: see DB_USER and DB_PASSWORD."
         )
@@ -72,7 +74,7 @@ def explain(error: BaseException, settings: Settings) -> str:
         return f"There is no database {settings.DB_NAME} at {where} that {settings.DB_USER} may use, and none may be created."
     if number == 1146:
         return f"The schema of {settings.DB_NAME} at {where} is not there: run `flask db migrate`."
-    if number in (2002, 2003, 2013, 0):
+    if number in (2002, 2003, *LOST):
         return f"No database answers at {where}: start it, or correct DB_HOST, DB_PORT or DB_SOCKET."
     return f"The database at {where} cannot be used: {error.args[-1]}."
 
@@ -87,3 +89,19 @@ def make_ready(settings: Settings) -> None:
         raise ConfigError(explain(error, settings)) from None
     if migrated and settings.DEBUG and not db.fetch_value("users.get_first"):
         demo.load(settings)
+        demo_media.create_files(settings)
+    if migrated:
+        index_videos(db)
+
+
+def index_videos(db: Database) -> int:
+    """Let every public video be found by its words that is not yet. Return how many."""
+    video_ids = [row["id"] for row in db.stream("videos.list_unindexed")]
+    for video_id in video_ids:
+        db.transaction(partial(_index_video, db, video_id))
+    return len(video_ids)
+
+
+def _index_video(db: Database, video_id: int) -> None:
+    if video := db.fetch_one("videos.get_words", video_id=video_id):
+        index(db, video)

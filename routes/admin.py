@@ -1,4 +1,4 @@
-"""The admin's desk: people, their roles, bans and quotas; figures; what was done."""
+"""The admin's desk: people, their roles, bans and quotas; categories; figures; what was done."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Annotated, Any, Literal
 from flask import Blueprint, abort, g
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, FutureDatetime
 
-from web.api import api, db, row
+from web.api import api, created, db, row
 from web.guards import keep_an_admin
-from web.inputs import Input, Line
+from web.inputs import UNSENT, Input, Line, sent
 from web.names import NOBODY, beginning, user_id_of
 from web.paging import Page
 
 bp = Blueprint("admin", __name__)
 
 FOR_GOOD = datetime(9999, 12, 31, 23, 59, 59, 999000, timezone.utc)
+NO_CATEGORY = "There is no such category."
 MOST_BYTES = 2**53  # what JavaScript still counts exactly
 
 
@@ -39,6 +40,7 @@ def _is_written_out(value: Any) -> Any:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_is_written_out), AfterValidator(_in_utc)]
 Role = Literal["user", "moderator", "admin"]
+JobState = Literal["waiting", "running", "done", "failed"]
 Name = Annotated[str, Field(max_length=254)]
 
 
@@ -65,6 +67,27 @@ class QuotaChange(Input):
         Annotated[int, Field(ge=0, le=MOST_BYTES)] | None,
         Field(description="null: as everybody may.", examples=[10 * 2**30]),
     ]
+
+
+Slug = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$", description="As it stands in an address.", examples=["games"])]
+CategoryName = Annotated[str, Line(1, 50), Field(description="As a person reads it.", examples=["游戏 Games"])]
+Position = Annotated[int, Field(ge=0, le=65535, description="Among the others: the lowest comes first.", examples=[8])]
+
+
+class NewCategory(Input):
+    """A category to be."""
+
+    slug: Slug
+    name: CategoryName
+    position: Position = 0
+
+
+class CategoryChange(Input):
+    """The fields to change; the others keep their value."""
+
+    slug: Slug = UNSENT
+    name: CategoryName = UNSENT
+    position: Position = UNSENT
 
 
 class Stats(BaseModel):
@@ -138,10 +161,34 @@ def set_quota(username, body: QuotaChange):
     return get_user(username)
 
 
+@bp.post("/categories")
+@api(returns="categories.get", status=201, login="admin", audit="category.create", errors=(409,))
+def create_category(body: NewCategory):
+    """Make a category."""
+    category_id = db.insert("categories.create", **body.model_dump())
+    category = db.fetch_one("categories.get", category_id=category_id) or abort(404, NO_CATEGORY)
+    return created(category, "videos.list_videos", category=body.slug)
+
+
+@bp.patch("/categories/<int:category_id>")
+@api(returns="categories.get", login="admin", audit="category.update", errors=(409,))
+def update_category(category_id, body: CategoryChange):
+    """Change a category. Its videos stay in it; addresses with its old slug end."""
+    db.execute("categories.update", category_id=category_id, **sent(body)) or abort(404, NO_CATEGORY)
+    return db.fetch_one("categories.get", category_id=category_id)
+
+
+@bp.delete("/categories/<int:category_id>")
+@api(login="admin", audit="category.delete", errors=(409,))
+def delete_category(category_id):
+    """Delete a category that no video is in."""
+    db.execute("categories.delete", category_id=category_id) or abort(404, NO_CATEGORY)
+
+
 @bp.get("/stats")
 @api(returns=Stats, login="admin")
 def get_stats():
-    """Count people and videos, and what each of the last 30 days brought."""
+    """Count people, videos, files and jobs, and what each of the last 30 days brought."""
     return {"totals": db.fetch_one("admin.get_totals"), "days": db.fetch_all("admin.list_days")}
 
 
@@ -161,6 +208,23 @@ def list_logs(
     if action is not None:
         return page.fetch(db, "audit_logs.list_for_action", action=action, **times)
     return page.fetch(db, "audit_logs.list_newest", **times)
+
+
+@bp.get("/jobs")
+@api(returns="jobs.list_newest", login="admin")
+def list_jobs(page: Page, state: JobState | None = None):
+    """List what the worker does with videos, the newest first."""
+    if state:
+        return page.fetch(db, "jobs.list_newest_in_state", state=state)
+    return page.fetch(db, "jobs.list_newest")
+
+
+@bp.post("/jobs/<int:job_id>/retry")
+@api(returns="jobs.get", login="admin", audit="job.retry")
+def retry_job(job_id):
+    """Have a job done again, whatever became of it. One that is running goes on."""
+    db.execute("jobs.set_waiting", job_id=job_id)
+    return db.fetch_one("jobs.get", job_id=job_id) or abort(404, "No such job.")
 
 
 def set_ban(username: str, until: datetime | None, reason: str) -> dict[str, Any]:

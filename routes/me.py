@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from pydantic import BaseModel, Field
 
 from web.api import api, db, row
+from web.files import detach_all
 from web.guards import keep_an_admin
 from web.inputs import UNSENT, Input, Text, sent
 from web.paging import Page
@@ -69,6 +70,7 @@ def delete_me(body: Farewell):
     db.execute("users.set_following_counts", user_id=user_id)
     db.execute("follows.delete_following", user_id=user_id)
     db.execute("follows.delete_followers", user_id=user_id)
+    detach_all(user_id)
     db.execute("videos.delete_for_user", user_id=user_id)
     db.execute("users.delete", user_id=user_id)
 

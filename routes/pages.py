@@ -6,16 +6,29 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import orjson
-from flask import Blueprint, current_app, redirect, render_template, send_from_directory, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, send_from_directory, url_for
 
-from web import contract
+from web import contract, errors
 from web.api import db
 
 bp = Blueprint("pages", __name__)
 
 # The folder of the package `offapi`, found without importing it, which would cost 60 MB.
 SWAGGER = Path(str(getattr(find_spec("offapi"), "origin", ""))).parent
+LANGUAGES = ("en", "zh")
+ASKED = ("v", "sort", "category", "tag", "user", "q")  # of /watch
 CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+@bp.errorhandler(Exception)
+def show_error(error):
+    """Tell a person on a page what they would find in a problem document."""
+    problem = errors.logged(error)
+    response = errors.document(problem)
+    if request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html":
+        response.set_data(render_template("error.html", problem=problem))
+        response.mimetype = "text/html"
+    return response
 
 
 def home():
@@ -25,9 +38,18 @@ def home():
 
 @bp.get("/watch")
 def watch():
-    """Show the newest public videos."""
-    videos = db.fetch_all("videos.list_newest", limit=50, after_created_at=None, after_id=None)
-    return render_template("watch.html", videos=videos)
+    """Show videos, and with ?v= one of them to play. static/watch.js asks the API for them; without it there is a list."""
+    asked = {name: value for name in ASKED if (value := request.args.get(name))}
+    chosen = request.args.get("lang") if request.args.get("lang") in LANGUAGES else None
+    page = render_template(
+        "watch.html",
+        asked=asked,
+        chosen=chosen,
+        lang=chosen or request.accept_languages.best_match(LANGUAGES, "en"),
+        videos=db.fetch_all("videos.list_newest", limit=50, after_created_at=None, after_id=None),
+        categories=db.fetch_all("categories.list_all"),
+    )
+    return page, {"Vary": "Accept-Language"}
 
 
 @bp.get("/account")

@@ -1,30 +1,37 @@
-"""Videos: what is known about each."""
+"""Videos: what is known about each, and how they are found."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
+import orjson
 from flask import Blueprint, abort, g
-from pydantic import Field
+from pydantic import BaseModel
 
-from web.api import api, created, db
-from web.guards import viewer_id
-from web.inputs import UNSENT, Input, Line, Text, sent
+from web.api import CHANGED, api, created, db, if_match, row
+from web.errors import Problem
+from web.files import FilePart, detach
+from web.inputs import UNSENT, Input, Line, sent, username_key
 from web.paging import Page
+from web.sharing import Token, shown_by
+from web.terms import index, search
+from web.videos import Category, Description, NewVideo, Tags, Title, Visibility, category_id, make
 
 bp = Blueprint("videos", __name__)
 
-Title = Annotated[str, Line(1, 200), Field(examples=["大连的海 · The sea at Dalian"])]
-Description = Annotated[str, Text(5000), Field(examples=["Gulls and wind, early in the morning."])]
-Visibility = Annotated[Literal["public", "private"], Field(examples=["public"])]
+RELATED = 12
 
+Sort = Literal["new", "hot", "views"]
 
-class NewVideo(Input):
-    """A video to be."""
-
-    title: Title
-    description: Description = ""
-    visibility: Visibility = "public"
+# One query for each order, as no index serves two; without a category, and within one.
+LISTS = {
+    ("new", False): "videos.list_newest",
+    ("hot", False): "videos.list_hottest",
+    ("views", False): "videos.list_most_viewed",
+    ("new", True): "videos.list_newest_in_category",
+    ("hot", True): "videos.list_hottest_in_category",
+    ("views", True): "videos.list_most_viewed_in_category",
+}
 
 
 class VideoChange(Input):
@@ -33,42 +40,101 @@ class VideoChange(Input):
     title: Title = UNSENT
     description: Description = UNSENT
     visibility: Visibility = UNSENT
+    category: Category | None = None
+    tags: Tags = UNSENT
+
+
+class Related(BaseModel):
+    """Videos beside one, the nearest first."""
+
+    items: list[Annotated[dict[str, Any], row("videos.list_related")]]
 
 
 @bp.get("")
 @api(returns="videos.list_newest")
-def list_videos(page: Page):
-    """List the public videos, newest first."""
-    return page.fetch(db, "videos.list_newest")
+def list_videos(
+    page: Page,
+    sort: Sort = "new",
+    category: Category | None = None,
+    tag: Annotated[str, Line(1, 32)] | None = None,
+    user: Annotated[str, Line(1, 32)] | None = None,
+    q: Annotated[str, Line(1, 100)] | None = None,
+):
+    """List public videos: all, or of one category, in three orders; or the newest by tag, by user, or by words."""
+    filters = {"category": category, "tag": tag, "user": user, "q": q}
+    given = [name for name, value in filters.items() if value is not None]
+    if len(given) > 1 or (sort != "new" and given not in ([], ["category"])):
+        _refuse_combination(given, sort)
+    if tag is not None:
+        tag_id = db.fetch_value("tags.get_by_name_key", name_key=username_key(tag))
+        return page.fetch(db, "videos.list_for_tag", tag_id=tag_id)
+    if user is not None:
+        user_id = db.fetch_value("users.get_id", username_key=username_key(user))
+        return page.fetch(db, "videos.list_for_user", user_id=user_id, viewer_id=None)
+    if q is not None:
+        return page.fetch(db, "videos.list_for_terms", **search(db, q))
+    more = {"category_id": category_id(category)} if category else {}
+    return page.fetch(db, LISTS[sort, bool(category)], **more)
+
+
+def _refuse_combination(given: list[str], sort: str) -> None:
+    names = [*given, *([f"sort={sort}"] if sort != "new" else [])]
+    sentence = f"{' and '.join(names)} cannot be combined: an order goes with category or alone, the others each alone."
+    raise Problem(
+        422, sentence, "validation_failed", dict.fromkeys([*given, *(["sort"] if sort != "new" else [])], sentence)
+    )
 
 
 @bp.post("")
 @api(returns="videos.get", status=201, login=True, audit="video.create")
-def create_video(body: NewVideo):
-    """Make a video."""
-    video_id = db.insert("videos.create", user_id=g.user["id"], **body.model_dump())
+def create_video(body: NewVideo, file: FilePart = None):
+    """Make a video.
+
+    From JSON, to which its file is sent afterwards, or from a form, with the file in its part `file`.
+    """
+    video_id = make(body, file)
     return created(get_video(video_id), "videos.get_video", video_id=video_id)
 
 
 @bp.get("/<int:video_id>")
 @api(returns="videos.get")
-def get_video(video_id):
-    """Show a video; a private one to its owner alone."""
-    return db.fetch_one("videos.get", video_id=video_id, viewer_id=viewer_id()) or abort(404, "No such video.")
+def get_video(video_id, token: Token = None):
+    """Show a video; a private one to its owner, or by a signed link."""
+    return db.fetch_one("videos.get", **shown_by(video_id, token)) or abort(404, "No such video.")
+
+
+@bp.get("/<int:video_id>/related")
+@api(returns=Related)
+def list_related(video_id):
+    """List a few public videos that share tags with one."""
+    get_video(video_id)
+    return {"items": db.fetch_all("videos.list_related", video_id=video_id, limit=RELATED)}
 
 
 @bp.patch("/<int:video_id>")
-@api(returns="videos.get", login=True, audit="video.update")
+@api(returns="videos.get", login=True, audit="video.update", errors=(412,))
 def update_video(video_id, body: VideoChange):
-    """Change the fields that were sent; only the owner may."""
-    db.execute("videos.update", video_id=video_id, user_id=g.user["id"], **sent(body)) or abort(
-        404, "No such video of yours."
+    """Change the fields that were sent; only the owner may. With If-Match only the version that was read."""
+    values = {**sent(body), "tags": orjson.dumps(body.tags).decode(), "category_id": category_id(body.category)}
+    del values["category"]
+    db.execute("videos.update", video_id=video_id, user_id=g.user["id"], version=if_match(), **values) or _not_changed(
+        video_id
     )
-    return get_video(video_id)
+    video = get_video(video_id)
+    if body.model_fields_set & {"title", "tags", "visibility"}:
+        index(db, video)
+    return video
+
+
+def _not_changed(video_id: int) -> NoReturn:
+    if db.fetch_value("files.get_size", video_id=video_id, user_id=g.user["id"]) is not None:
+        abort(412, CHANGED)
+    abort(404, "No such video of yours.")
 
 
 @bp.delete("/<int:video_id>")
-@api(login=True, audit="video.delete")
+@api(login=True, audit="video.delete", errors=(412,))
 def delete_video(video_id):
-    """Delete a video; only the owner may."""
+    """Delete a video with its files; only the owner may. With If-Match only the version that was read."""
+    detach(video_id)
     db.execute("videos.delete", video_id=video_id, user_id=g.user["id"]) or abort(404, "No such video of yours.")

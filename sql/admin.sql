@@ -8,6 +8,7 @@ SELECT
     u.email_key IS NOT NULL AS is_email_verified,
     u.role,
     u.quota_bytes,
+    u.used_bytes,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
     u.banned_until,
     u.ban_reason,
@@ -43,6 +44,7 @@ SELECT
     u.email_key IS NOT NULL AS is_email_verified,
     u.role,
     u.quota_bytes,
+    u.used_bytes,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
     u.banned_until,
     u.ban_reason,
@@ -67,6 +69,7 @@ SELECT
     u.email_key IS NOT NULL AS is_email_verified,
     u.role,
     u.quota_bytes,
+    u.used_bytes,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
     u.banned_until,
     u.ban_reason,
@@ -91,6 +94,7 @@ SELECT
     u.email_key IS NOT NULL AS is_email_verified,
     u.role,
     u.quota_bytes,
+    u.used_bytes,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
     u.banned_until,
     u.ban_reason,
@@ -124,6 +128,7 @@ SELECT
     u.email_key IS NOT NULL AS is_email_verified,
     u.role,
     u.quota_bytes,
+    u.used_bytes,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
     u.banned_until,
     u.ban_reason,
@@ -154,14 +159,18 @@ ORDER BY
     u.id DESC;
 
 -- name: get_totals
--- A session knows to the hour when it was last used.
+-- A session knows to the hour when it was last used. `used_bytes` has what uploads under way have reserved in it.
 -- accept full-scan: InnoDB counts by walking an index; the desk alone asks.
 SELECT
     people.user_count,
     banned.banned_count,
     active.active_today_count,
     public.public_video_count,
-    private.private_video_count
+    private.private_video_count,
+    files.file_count,
+    on_disk.used_bytes,
+    waiting.waiting_job_count,
+    failed.failed_job_count
 FROM (
     SELECT
         COUNT(*) AS user_count
@@ -194,7 +203,31 @@ CROSS JOIN (
     FROM videos AS v
     WHERE
         v.visibility = 'private'
-) AS private;
+) AS private
+CROSS JOIN (
+    SELECT
+        COUNT(v.file_key) AS file_count
+    FROM videos AS v
+) AS files
+CROSS JOIN (
+    SELECT
+        COALESCE(SUM(u.used_bytes), 0) AS used_bytes
+    FROM users AS u
+) AS on_disk
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS waiting_job_count
+    FROM jobs AS j
+    WHERE
+        j.state = 'waiting'
+) AS waiting
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS failed_job_count
+    FROM jobs AS j
+    WHERE
+        j.state = 'failed'
+) AS failed;
 
 -- name: list_days
 -- The last 30 days in UTC, today too; a day without anything is there with zeros.

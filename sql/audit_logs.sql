@@ -24,8 +24,8 @@ FROM (
         AND (%(until)s IS NULL OR p.created_at < %(until)s)
         AND (
             %(after_id)s IS NULL
-            OR p.created_at <= %(after_created_at)s
-            AND (p.created_at < %(after_created_at)s OR p.id < %(after_id)s)
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
         )
     ORDER BY
         p.created_at DESC,
@@ -60,8 +60,8 @@ FROM (
         AND (%(until)s IS NULL OR p.created_at < %(until)s)
         AND (
             %(after_id)s IS NULL
-            OR p.created_at <= %(after_created_at)s
-            AND (p.created_at < %(after_created_at)s OR p.id < %(after_id)s)
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
         )
     ORDER BY
         p.created_at DESC,
@@ -99,8 +99,8 @@ FROM (
         AND (%(until)s IS NULL OR p.created_at < %(until)s)
         AND (
             %(after_id)s IS NULL
-            OR p.created_at <= %(after_created_at)s
-            AND (p.created_at < %(after_created_at)s OR p.id < %(after_id)s)
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
         )
     ORDER BY
         p.created_at DESC,

@@ -18,8 +18,8 @@ FROM (
         p.followed_id = %(user_id)s
         AND (
             %(after_id)s IS NULL
-            OR p.created_at <= %(after_followed_at)s
-            AND (p.created_at < %(after_followed_at)s OR p.follower_id < %(after_id)s)
+            OR p.created_at < %(after_followed_at)s
+            OR p.created_at = %(after_followed_at)s AND p.follower_id < %(after_id)s
         )
     ORDER BY
         p.created_at DESC,
@@ -51,8 +51,8 @@ FROM (
         p.follower_id = %(user_id)s
         AND (
             %(after_id)s IS NULL
-            OR p.created_at <= %(after_followed_at)s
-            AND (p.created_at < %(after_followed_at)s OR p.followed_id < %(after_id)s)
+            OR p.created_at < %(after_followed_at)s
+            OR p.created_at = %(after_followed_at)s AND p.followed_id < %(after_id)s
         )
     ORDER BY
         p.created_at DESC,

@@ -29,7 +29,8 @@ SELECT
     u.role,
     u.email,
     u.email_key IS NOT NULL AS is_email_verified,
-    u.quota_bytes
+    u.quota_bytes,
+    u.used_bytes
 FROM users AS u
 WHERE
     u.id = %(user_id)s;
@@ -285,5 +286,79 @@ WHERE
 UPDATE users
 SET
     quota_bytes = %(quota_bytes)s
+WHERE
+    id = %(user_id)s;
+
+-- name: get_room
+-- How many bytes a person may still add; below zero if the quota was made smaller.
+SELECT
+    CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes
+FROM users AS u
+WHERE
+    u.id = %(user_id)s;
+
+-- name: get_room_locked
+-- The same, held until the end of the transaction: of two who add at once, the second counts the first.
+SELECT
+    CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes
+FROM users AS u
+WHERE
+    u.id = %(user_id)s
+FOR UPDATE;
+
+-- name: set_used
+-- Never below zero, which an unsigned column refuses: a file that goes is not to stay for a wrong sum.
+UPDATE users
+SET
+    used_bytes = used_bytes + %(more)s - LEAST(used_bytes + %(more)s, %(less)s)
+WHERE
+    id = %(user_id)s;
+
+-- name: list_used
+-- What each person has used, as it was counted, and as it is.
+SELECT
+    u.id,
+    u.username,
+    u.used_bytes,
+    CAST(COALESCE(SUM(v.size_bytes + v.thumbnail_bytes), 0) + COALESCE(arriving.reserved_bytes, 0) AS UNSIGNED) AS counted_bytes
+FROM (
+    SELECT
+        p.id
+    FROM users AS p
+    WHERE
+        p.id > %(after)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN users AS u ON u.id = page.id
+LEFT JOIN videos AS v ON v.user_id = u.id
+LEFT JOIN (
+    SELECT
+        a.user_id,
+        SUM(a.reserved_bytes) AS reserved_bytes
+    FROM uploads AS a
+    WHERE
+        a.finished_at IS NULL
+    GROUP BY
+        a.user_id
+) AS arriving ON arriving.user_id = u.id
+GROUP BY
+    u.id,
+    u.username,
+    u.used_bytes,
+    arriving.reserved_bytes
+ORDER BY
+    u.id;
+
+-- name: set_used_anew
+-- The owner's row is held first, as by whoever adds or removes a file.
+UPDATE users
+SET
+    used_bytes = (
+        SELECT COALESCE(SUM(v.size_bytes + v.thumbnail_bytes), 0) FROM videos AS v WHERE v.user_id = %(user_id)s
+    ) + (
+        SELECT COALESCE(SUM(p.reserved_bytes), 0) FROM uploads AS p WHERE p.user_id = %(user_id)s AND p.finished_at IS NULL
+    )
 WHERE
     id = %(user_id)s;

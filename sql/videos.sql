@@ -1,29 +1,54 @@
 -- name: get
--- A private video is there for its owner alone.
+-- A private video is there for its owner, and for whoever has a signed link that names its share_version. `stream_url` is
+-- NULL until there is a file.
+-- json: tags
 SELECT
     v.id,
     v.title,
     v.description,
     v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
     v.user_id,
     u.username,
+    v.version,
     v.created_at
 FROM videos AS v
 INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
 WHERE
     v.id = %(video_id)s
-    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s);
+    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
 
 -- name: list_newest
 -- The page is chosen on the index alone; only its rows are then read in full. On the first page there is no cursor.
--- `created_at <=` looks redundant: it is the range that the index can use, the line below it decides among equals.
+-- The two lines of the cursor are two ranges of the one index, read one after the other, however many are equal.
+-- Every list below is made like this one.
+-- json: tags
 SELECT
     v.id,
     v.title,
     v.description,
     v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
     v.user_id,
     u.username,
+    v.version,
     v.created_at
 FROM (
     SELECT
@@ -33,8 +58,8 @@ FROM (
         p.visibility = 'public'
         AND (
             %(after_id)s IS NULL
-            OR p.created_at <= %(after_created_at)s
-            AND (p.created_at < %(after_created_at)s OR p.id < %(after_id)s)
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
         )
     ORDER BY
         p.created_at DESC,
@@ -43,19 +68,250 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
     v.created_at DESC,
     v.id DESC;
 
--- name: list_for_user
--- One person's videos, the newest first; the private ones to their owner alone.
+-- name: list_hottest
+-- hot_score is a column that sql/schema/0009_discovery.sql explains. It moves, so a walk may miss or repeat a video.
+-- json: tags
 SELECT
     v.id,
     v.title,
     v.description,
     v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
     v.user_id,
     u.username,
+    v.version,
+    v.created_at
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.hot_score < %(after_hot_score)s
+            OR p.hot_score = %(after_hot_score)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.hot_score DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
+INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
+ORDER BY
+    v.hot_score DESC,
+    v.id DESC;
+
+-- name: list_most_viewed
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.description,
+    v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
+    v.user_id,
+    u.username,
+    v.version,
+    v.created_at
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.view_count < %(after_view_count)s
+            OR p.view_count = %(after_view_count)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.view_count DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
+INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
+ORDER BY
+    v.view_count DESC,
+    v.id DESC;
+
+-- name: list_newest_in_category
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.description,
+    v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
+    v.user_id,
+    u.username,
+    v.version,
+    v.created_at
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.category_id = %(category_id)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.created_at DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
+INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
+ORDER BY
+    v.created_at DESC,
+    v.id DESC;
+
+-- name: list_hottest_in_category
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.description,
+    v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
+    v.user_id,
+    u.username,
+    v.version,
+    v.created_at
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.category_id = %(category_id)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.hot_score < %(after_hot_score)s
+            OR p.hot_score = %(after_hot_score)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.hot_score DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
+INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
+ORDER BY
+    v.hot_score DESC,
+    v.id DESC;
+
+-- name: list_most_viewed_in_category
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.description,
+    v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
+    v.user_id,
+    u.username,
+    v.version,
+    v.created_at
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.category_id = %(category_id)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.view_count < %(after_view_count)s
+            OR p.view_count = %(after_view_count)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.view_count DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
+INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
+ORDER BY
+    v.view_count DESC,
+    v.id DESC;
+
+-- name: list_for_user
+-- One person's videos, the newest first; the private ones to their owner alone.
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.description,
+    v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
+    v.user_id,
+    u.username,
+    v.version,
     v.created_at
 FROM (
     SELECT
@@ -66,8 +322,8 @@ FROM (
         AND (p.visibility = 'public' OR p.user_id = %(viewer_id)s)
         AND (
             %(after_id)s IS NULL
-            OR p.created_at <= %(after_created_at)s
-            AND (p.created_at < %(after_created_at)s OR p.id < %(after_id)s)
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
         )
     ORDER BY
         p.created_at DESC,
@@ -76,6 +332,7 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
     v.created_at DESC,
     v.id DESC;
@@ -83,13 +340,24 @@ ORDER BY
 -- name: list_feed
 -- The public videos of some people, the newest first. Who they are and `since` when come from follows.list_active: with
 -- both each person is one short range of the index, where a join with follows would read all of their videos.
+-- json: tags
 SELECT
     v.id,
     v.title,
     v.description,
     v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
     v.user_id,
     u.username,
+    v.version,
     v.created_at
 FROM (
     SELECT
@@ -101,8 +369,8 @@ FROM (
         AND (%(since)s IS NULL OR p.created_at >= %(since)s)
         AND (
             %(after_id)s IS NULL
-            OR p.created_at <= %(after_created_at)s
-            AND (p.created_at < %(after_created_at)s OR p.id < %(after_id)s)
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
         )
     ORDER BY
         p.created_at DESC,
@@ -111,24 +379,226 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
     v.created_at DESC,
     v.id DESC;
 
+-- name: list_for_tag
+-- video_tags has public videos alone. Ids grow with time, so the newest come first by the primary key.
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.description,
+    v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
+    v.user_id,
+    u.username,
+    v.version,
+    v.created_at
+FROM (
+    SELECT
+        p.video_id AS id
+    FROM video_tags AS p
+    WHERE
+        p.tag_id = %(tag_id)s
+        AND (%(after_id)s IS NULL OR p.video_id < %(after_id)s)
+    ORDER BY
+        p.video_id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
+INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
+ORDER BY
+    v.id DESC;
+
+-- name: list_for_terms
+-- Those that have every one of the terms. It walks along the rarest, and looks for the next one by the primary key; only
+-- what has both is looked at for all of them. To count them all at once would read every video that has any.
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.description,
+    v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
+    v.user_id,
+    u.username,
+    v.version,
+    v.created_at
+FROM (
+    SELECT
+        p.video_id AS id
+    FROM video_terms AS p
+    WHERE
+        p.term = %(rarest)s
+        AND (%(after_id)s IS NULL OR p.video_id < %(after_id)s)
+        AND (
+            SELECT
+                COUNT(*)
+            FROM video_terms AS vt
+            WHERE
+                vt.term = %(next_rarest)s
+                AND vt.video_id = p.video_id
+        ) = 1
+        AND (
+            SELECT
+                COUNT(*)
+            FROM video_terms AS vt
+            WHERE
+                vt.video_id = p.video_id
+                AND vt.term IN %(terms)s
+        ) = %(term_count)s
+    ORDER BY
+        p.video_id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
+INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
+ORDER BY
+    v.id DESC;
+
+-- name: list_related
+-- Those that share most tags with it, the newest first among equals; then others of its category, so that there is
+-- something to show. A tag may be in half of all videos, so only its newest 50 are looked at: hence a line for each of
+-- the ten tags that it may have. What is private has no tags in video_tags.
+-- json: tags
+WITH near AS (
+    (SELECT p.id, 0 AS shared FROM videos AS p WHERE p.category_id = (SELECT own.category_id FROM videos AS own WHERE own.id = %(video_id)s) AND p.visibility = 'public' ORDER BY p.created_at DESC, p.id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 0) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 1) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 2) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 3) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 4) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 5) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 6) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 7) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 8) ORDER BY vt.video_id DESC LIMIT 50)
+    UNION ALL
+    (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 9) ORDER BY vt.video_id DESC LIMIT 50)
+),
+page AS (
+    SELECT
+        n.id,
+        SUM(n.shared) AS shared
+    FROM near AS n
+    WHERE
+        n.id <> %(video_id)s
+    GROUP BY
+        n.id
+    ORDER BY
+        shared DESC,
+        n.id DESC
+    LIMIT %(limit)s
+)
+SELECT
+    v.id,
+    v.title,
+    v.description,
+    v.visibility,
+    c.slug AS category,
+    v.tags,
+    IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
+    CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.view_count,
+    v.hot_score,
+    v.user_id,
+    u.username,
+    v.version,
+    v.created_at
+FROM page
+INNER JOIN videos AS v ON v.id = page.id
+INNER JOIN users AS u ON u.id = v.user_id
+LEFT JOIN categories AS c ON c.id = v.category_id
+ORDER BY
+    page.shared DESC,
+    v.id DESC;
+
+-- name: list_unindexed
+-- Public videos that no word finds: made before there were terms, or by SQL. One whose title has no letter stays here.
+-- accept full-scan: it runs at a migration alone
+SELECT
+    v.id
+FROM videos AS v
+WHERE
+    v.id > %(after)s
+    AND v.visibility = 'public'
+    AND NOT EXISTS (
+        SELECT
+            1
+        FROM video_terms AS vt
+        WHERE
+            vt.video_id = v.id
+    )
+ORDER BY
+    v.id
+LIMIT %(limit)s;
+
+-- name: get_words
+-- What a video is found by, held until the end of the transaction.
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.tags,
+    v.visibility
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s
+FOR UPDATE;
+
 -- name: create
-INSERT INTO videos (user_id, title, description, visibility)
-VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s);
+INSERT INTO videos (user_id, title, description, visibility, category_id, tags)
+VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(category_id)s, %(tags)s);
 
 -- name: update
--- A field that was not sent keeps its value.
+-- A field that was not sent keeps its value; an explicit null takes the category away. With a version only over that one.
+-- What becomes private is so for everybody: links end that were given before. That line stands before visibility changes, as
+-- the assignments are made in their order.
 UPDATE videos
 SET
+    share_version = share_version + (visibility = 'public' AND %(has_visibility)s AND %(visibility)s = 'private'),
     title = IF(%(has_title)s, %(title)s, title),
     description = IF(%(has_description)s, %(description)s, description),
-    visibility = IF(%(has_visibility)s, %(visibility)s, visibility)
+    visibility = IF(%(has_visibility)s, %(visibility)s, visibility),
+    category_id = IF(%(has_category)s, %(category_id)s, category_id),
+    tags = IF(%(has_tags)s, %(tags)s, tags),
+    version = version + 1
 WHERE
     id = %(video_id)s
-    AND user_id = %(user_id)s;
+    AND user_id = %(user_id)s
+    AND (%(version)s IS NULL OR version = %(version)s);
 
 -- name: delete
 DELETE FROM videos

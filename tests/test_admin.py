@@ -528,14 +528,20 @@ def test_a_cursor_of_one_log_is_none_of_another(alice, admin, log):
 # Figures
 
 
-def test_the_figures_count_people_and_videos(alice, bob, moderator, admin, root):
+def test_the_figures_count_people_and_videos_and_what_lies_on_disk(alice, bob, moderator, admin, root):
     for visibility in ("public", "public", "private"):
         alice.post(VIDEOS, json={"title": "x", "visibility": visibility})
     ban(admin, "bob")
     rows(root, "UPDATE users SET banned_until = '2026-01-01' WHERE username = 'alice'")
     rows(root, "UPDATE sessions SET last_used_at = CURRENT_DATE - INTERVAL 1 SECOND WHERE user_id = %s", bob.user_id)
+    rows(root, "UPDATE users SET used_bytes = 300 WHERE username IN ('alice', 'bob')")
+    rows(root, "UPDATE videos SET file_key = REPEAT('a', 32) ORDER BY id LIMIT 1")
+    for state in ("waiting", "failed", "done"):
+        rows(root, "INSERT INTO jobs (video_id, kind, state) SELECT v.id, 'inspect', %s FROM videos AS v WHERE NOT EXISTS"
+             " (SELECT 1 FROM jobs AS j WHERE j.video_id = v.id) ORDER BY v.id LIMIT 1", state)  # fmt: skip
     assert admin.get(STATS).json["totals"] == {
         "user_count": 4, "banned_count": 1, "active_today_count": 3, "public_video_count": 2, "private_video_count": 1,
+        "file_count": 1, "used_bytes": 600, "waiting_job_count": 1, "failed_job_count": 1,
     }  # fmt: skip
 
 

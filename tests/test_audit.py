@@ -13,6 +13,7 @@ from flask import abort
 from flask.testing import FlaskClient
 from pydantic import Field
 
+from conftest import NEW_VIDEO
 from web import audit, passwords
 from web.api import after_commit, api, install
 from web.api import db as current_db
@@ -178,7 +179,7 @@ def test_reading_is_not_written(alice, logged):
 def test_a_change_that_is_undone_leaves_no_row(make_app, alice, logged):
     @api(login=True, audit="video.create", errors=(409,))
     def half():
-        current_db.insert("videos.create", user_id=alice.user_id, title="half", description="", visibility="public")
+        current_db.insert("videos.create", user_id=alice.user_id, **NEW_VIDEO)
         audit.record(current_db, "video.create", 1, 1)
         abort(409, "No.")
 
@@ -190,9 +191,9 @@ def test_a_change_that_is_undone_leaves_no_row(make_app, alice, logged):
 def test_a_row_that_cannot_be_written_undoes_the_change(make_app, alice, logged):
     @api(login=True, audit="an action whose name fits no column at all")
     def change():
-        current_db.insert("videos.create", user_id=alice.user_id, title="half", description="", visibility="public")
+        current_db.insert("videos.create", user_id=alice.user_id, **NEW_VIDEO)
 
-    assert with_view(make_app(), change, token=alice.token).post("/view").status_code >= 400
+    assert with_view(make_app(), change, token=alice.token).post("/view").status_code == 422
     assert logged() == []
     assert alice.get(VIDEOS).json["items"] == []
 
@@ -220,7 +221,7 @@ def test_a_transaction_that_runs_again_writes_one_row_and_runs_each_hook_once(ma
     @api(login=True, audit="video.create")
     def change():
         after_commit(lambda: ran.append(len(logged())))
-        current_db.insert("videos.create", user_id=alice.user_id, title="x", description="", visibility="public")
+        current_db.insert("videos.create", user_id=alice.user_id, **NEW_VIDEO)
 
     client = with_view(make_app(), change, token=alice.token)
     assert client.post("/view").status_code == 204

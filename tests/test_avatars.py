@@ -322,9 +322,9 @@ def test_json_stays_at_its_own_limit(alice):
     assert alice.post("/api/v1/videos", data=body, content_type="application/json").status_code == 413
 
 
-def test_an_unknown_parameter_is_told_too(alice):
+def test_an_unknown_parameter_is_told_before_the_picture_is_read(alice):
     response = alice.put(f"{AVATAR}?size=1", data=b"x", content_type="image/png")
-    assert response.json["errors"].keys() == {"size", "body"}
+    assert response.json["errors"].keys() == {"size"}
 
 
 def test_the_document_shows_raw_bodies_and_binary_answers(client):
@@ -566,7 +566,7 @@ def test_a_jpeg_of_a_hundred_thousand_scans_does_not_keep_the_server_busy(alice,
     data += last * ((images.LARGEST - len(data) - 2) // len(last)) + b"\xff\xd9"
     begun = time.monotonic()
     assert refused(alice, data) == UNREADABLE
-    assert time.monotonic() - begun < 30  # of twelve minutes
+    assert time.monotonic() - begun < 8  # of twelve minutes
 
 
 def test_a_flood_of_chunks_does_not_keep_the_server_busy(alice, monkeypatch):
@@ -577,7 +577,7 @@ def test_a_flood_of_chunks_does_not_keep_the_server_busy(alice, monkeypatch):
     for data in (png(8, 8, zlib.compress(b"\0" * 72), flood), png(8, 8, zlib.compress(b"\0" * 72), text), comment):
         begun = time.monotonic()
         assert send(alice, data).status_code in (200, 422)
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 3
 
 
 def test_whatever_bytes_change_the_answer_is_200_or_422(alice):

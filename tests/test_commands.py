@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from pymysql.cursors import DictCursor
 
 from config import ROOT, Settings
+from database import SQL, Database
+from media.storage import Storage
+from ops import demo, demo_media
 from ops.mariadb import PrivateServer
 from ops.startup import make_ready
 from web.passwords import is_password
 
+Clips = Callable[..., "list[dict[str, Any]]"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -39,7 +46,7 @@ def run(*command: str, typed: str = "", **environment: object) -> subprocess.Com
 @pytest.fixture
 def flask(scratch: Settings) -> Run:
     """Run `flask` with a database of the test's own, which is not there yet; as a deployment, without SECRET_KEY."""
-    where = {"DB_SOCKET": scratch.DB_SOCKET, "DB_PASSWORD": scratch.DB_PASSWORD, "DB_NAME": scratch.DB_NAME}
+    where = {name: getattr(scratch, name) for name in ("DB_SOCKET", "DB_PASSWORD", "DB_NAME", "MEDIA_DIR")}
     return lambda *command, **environment: run("flask", *command, **{**where, **environment})
 
 
@@ -134,13 +141,155 @@ def test_demo_load_prints_each_new_password_and_may_be_repeated(flask: Run):
     assert (first.returncode, second.returncode) == (0, 0)
     assert re.search(r"(?m)^王小明 +\S{16}$", first.stdout)
     assert first.stdout.endswith("The demo world is there (5 new people).\n")
-    assert second.stdout == "The demo world is there (0 new people).\n"
+    assert first.stderr == "Making 6 small videos for the demo world ...\n"
+    assert (second.stdout, second.stderr) == ("The demo world is there (0 new people).\n", "")
 
 
 def test_demo_load_before_the_schema_is_there_says_what_to_do(flask: Run, server: PrivateServer, scratch: Settings):
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{scratch.DB_NAME}`")
     assert_one_sentence(flask("demo", "load"), "run `flask db migrate`")
+
+
+# The videos of the demo world that can be played
+
+
+@pytest.fixture
+def clips(scratch: Settings, monkeypatch: pytest.MonkeyPatch, database: Callable[..., Database]) -> Clips:
+    """Load the demo world with two of its videos, and show the rows of these. With an ffmpeg of the test's own if given."""
+    make_ready(scratch)
+    monkeypatch.setattr(demo_media, "CLIPS", demo_media.CLIPS[1:3])
+    db, path = database(database=scratch.DB_NAME), os.environ["PATH"]
+
+    def load(ffmpeg: str | None = None) -> list[dict[str, Any]]:
+        folder = Path(scratch.MEDIA_DIR).parent / "bin"
+        folder.mkdir(exist_ok=True)
+        monkeypatch.setenv("PATH", f"{folder}:{path}" if ffmpeg != "" else str(folder))
+        (folder / "ffmpeg").unlink(missing_ok=True)
+        if ffmpeg:
+            (folder / "ffmpeg").write_text(f"#!/bin/bash\n{ffmpeg}\n")
+            (folder / "ffmpeg").chmod(0o755)
+        demo.load(scratch)
+        demo_media.create_files(scratch)
+        with db.pool.connection() as connection, connection.cursor(DictCursor) as cursor:
+            cursor.execute("SELECT * FROM videos WHERE created_at > '2026-02-24 12:00:00' ORDER BY created_at")
+            return list(cursor.fetchall())
+
+    return load
+
+
+def files(settings: Settings) -> list[Path]:
+    """All files there are, whole or not."""
+    return [path for path in Path(settings.MEDIA_DIR).rglob("*") if path.is_file()]
+
+
+def test_demo_load_makes_videos_that_can_be_played(scratch: Settings, database: Callable[..., Database]):
+    make_ready(scratch)
+    demo.load(scratch)
+    demo_media.create_files(scratch)
+    storage, db = Storage(Path(scratch.MEDIA_DIR)), database(database=scratch.DB_NAME)
+    videos = [
+        db.fetch_one("videos.get", video_id=row["id"], viewer_id=None, share_version=None)
+        for row in stored(db, "videos")
+    ]
+    playable = [video for video in videos if video and video["stream_url"]]
+    assert len(playable) == len(demo_media.CLIPS) == 6
+    for video in playable:
+        assert video["duration_ms"] >= 5000
+        assert (video["width"], video["height"]) == (640, 360)
+        assert video["thumbnail_url"]
+        assert demo_media.NO_FILE not in video["description"]
+    for row in stored(db, "videos"):
+        if row["file_key"]:
+            assert row["media_type"] == "video/mp4"
+            assert storage.size(row["file_key"]) == row["size_bytes"] < 1024 * 1024
+            assert storage.path(row["thumbnail_key"]).read_bytes().startswith(b"\xff\xd8")
+    assert len(files(scratch)) == 12
+    assert stored(db, "jobs") == []
+    used = sum(row["used_bytes"] for row in stored(db, "users"))
+    assert used == sum(row["size_bytes"] for row in stored(db, "videos"))
+
+
+def test_demo_load_again_makes_no_file_twice_and_brings_back_a_video_that_is_gone(clips, scratch, database):
+    first, kept = clips(), files(scratch)
+    assert clips() == first
+    assert files(scratch) == kept
+    db = database(database=scratch.DB_NAME)
+    with db.pool.connection() as connection:
+        connection.cursor().execute("DELETE FROM videos WHERE id = %s", (first[0]["id"],))
+    again = clips()
+    assert [row["title"] for row in again] == [row["title"] for row in first]
+    assert again[0]["file_key"] not in (None, first[0]["file_key"])
+    assert again[1] == first[1]
+
+
+def test_without_ffmpeg_the_videos_say_so_and_get_their_files_once_it_is_there(clips, scratch):
+    without = clips(ffmpeg="")
+    assert [row["file_key"] for row in without] == [None, None]
+    assert all("还没有文件" in row["description"] and "This entry has no file" in row["description"] for row in without)
+    assert files(scratch) == []
+    after = clips()
+    assert [row["id"] for row in after] == [row["id"] for row in without]
+    assert all(row["file_key"] and "no file" not in row["description"] for row in after)
+
+
+def test_what_its_owner_has_changed_gets_no_file(clips, scratch, database):
+    first = clips(ffmpeg="")
+    with database(database=scratch.DB_NAME).pool.connection() as connection:
+        connection.cursor().execute("UPDATE videos SET description = 'mine' WHERE id = %s", (first[0]["id"],))
+    after = clips()
+    assert (after[0]["file_key"], after[0]["description"]) == (None, "mine")
+    assert after[1]["file_key"]
+
+
+@pytest.mark.parametrize(
+    "broken", ["exit 1", "echo x >&2; kill -9 $$", 'for last; do true; done; echo x >"${last#file:}"']
+)
+def test_an_ffmpeg_that_fails_leaves_nothing_behind_and_it_says_so(clips, scratch, capsys, broken):
+    assert [row["file_key"] for row in clips(ffmpeg=broken)] == [None, None]
+    assert files(scratch) == []
+    assert capsys.readouterr().err.count("ffmpeg has failed: ") == 2
+
+
+def test_an_ffmpeg_without_h264_makes_webm(clips):
+    real = shutil.which("ffmpeg")
+    rows = clips(ffmpeg=f'[[ "$*" == *libx264* ]] && exit 1; exec {real} "$@"')
+    assert {row["media_type"] for row in rows} == {"video/webm"}
+
+
+def test_a_video_without_a_thumbnail_is_left_to_the_worker(clips, scratch, database):
+    real = shutil.which("ffmpeg")
+    rows = clips(ffmpeg=f'[[ "$*" == *image2pipe* ]] && exit 1; exec {real} "$@"')
+    assert all(row["file_key"] and row["thumbnail_key"] is None for row in rows)
+    jobs = stored(database(database=scratch.DB_NAME), "jobs")
+    assert [(job["video_id"], job["kind"], job["state"]) for job in jobs] == [
+        (row["id"], "inspect", "waiting") for row in rows
+    ]
+
+
+def test_a_file_that_came_meanwhile_stays(clips, scratch, database):
+    """As when two load at once: the row has a file by the time that this one is made."""
+    clips(ffmpeg="")
+    db = database(database=scratch.DB_NAME)
+    with db.pool.connection() as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT id, user_id FROM videos WHERE created_at > '2026-02-24 12:00:00' LIMIT 1")
+        video_id, user_id = cursor.fetchone()
+        cursor.execute("UPDATE videos SET file_key = REPEAT('a', 32) WHERE id = %s", (video_id,))
+    storage = Storage(Path(scratch.MEDIA_DIR))
+    made = demo_media._make(str(shutil.which("ffmpeg", path=os.defpath)), storage, demo_media.CLIPS[0])
+    assert made
+    demo_db = database(database=scratch.DB_NAME, sql=SQL / "demo")
+    demo_media._attach(demo_db, storage, {"video_id": video_id, "user_id": user_id}, {**made, "description": "x"})
+    assert files(scratch) == []
+    assert {row["file_key"] for row in stored(db, "videos")} == {None, "a" * 32}
+    assert sum(row["used_bytes"] for row in stored(db, "users")) == 0
+
+
+def stored(db: Database, table: str) -> list[dict[str, Any]]:
+    with db.pool.connection() as connection, connection.cursor(DictCursor) as cursor:
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id")
+        return list(cursor.fetchall())
 
 
 # flask user

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 import pytest
@@ -18,7 +18,8 @@ from queries import QueryError
 from web import api as web_api
 from web.api import api
 from web.contract import document
-from web.inputs import Input
+from web.errors import Problem
+from web.inputs import Header, Input
 from web.paging import Page
 
 
@@ -67,7 +68,7 @@ def test_every_operation_says_what_it_does_takes_gives_and_refuses(contract):
         named = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
         assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
         assert {"422", "500", "503"} < operation["responses"].keys()
-        is_bare = path.endswith(("/logout", "/follow", "/email/send"))
+        is_bare = path.endswith(("/logout", "/follow", "/email/send", "/retry", "/views"))
         takes_a_password = (path, method) == ("/api/v1/me", "delete")
         assert ("requestBody" in operation) == (
             (method in ("post", "patch", "put") and not is_bare) or takes_a_password
@@ -95,7 +96,7 @@ def test_every_example_fits_its_schema(contract):
                 Draft202012Validator(schema).validate(content["example"])
         if operation["responses"].get("200", {}).get("content", {}).get("application/json"):
             is_model = re.search(
-                "auth|export|health|ready|stats|system|response_json", path
+                "auth|export|health|jobs|ready|share|stats|system|response_json", path
             )  # with no row for an example
             assert is_model or _has_example(operation), path
 
@@ -106,10 +107,12 @@ def _has_example(operation):
 
 def test_every_body_has_a_complete_example(contract):
     for path, _, operation in operations(contract):
-        for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-            if kind.startswith("image/"):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            schema = content["schema"]
+            if schema.get("format") == "binary":
                 continue
-            schema = contract["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+            if "$ref" in schema:
+                schema = contract["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
             assert set(schema.get("required", [])) <= content["example"].keys(), path
 
 
@@ -274,3 +277,40 @@ def test_body_and_query_are_told_in_one_answer(extended):
 
 def test_the_version_is_the_projects(contract):
     assert f'version = "{contract["info"]["version"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+# Headers
+
+
+def refuse():
+    return Problem(412, "Not this version.", headers={"Version": "1"})
+
+
+def test_a_header_may_have_a_refusal_of_its_own(extended):
+    @api(login=None, errors=(412,))
+    def versioned(version: Annotated[Literal["1"], Header("Version", refuse)], n: Annotated[int, Header("N")] = 0):
+        """Look."""
+
+    client, contract = extended("/extra", versioned)
+    for headers in ({}, {"Version": "2"}, {"Version": "2", "N": "x"}):
+        answer = client.get("/extra", headers=headers)
+        assert (answer.status_code, answer.headers["Version"]) == (412, "1")
+    assert client.get("/extra", headers={"Version": "1", "N": "x"}).status_code == 422
+    assert client.get("/extra", headers={"Version": "1"}).status_code == 204
+    version, n = contract["paths"]["/extra"]["get"]["parameters"]
+    assert (version["name"], version["in"], version["required"]) == ("Version", "header", True)
+    assert (n["name"], n["required"]) == ("N", False)
+
+
+def test_an_answer_may_be_nothing_but_headers_and_a_method_may_be_head(extended):
+    @api(status=200)
+    def look():
+        """Look."""
+        return None, {"Size": "3"}
+
+    client, contract = extended("/extra", look, methods=["HEAD"])
+    answer = client.head("/extra")
+    assert (answer.status_code, answer.data, answer.headers["Size"]) == (200, b"", "3")
+    assert "Content-Type" not in answer.headers
+    assert client.get("/extra").status_code == 405
+    assert list(contract["paths"]["/extra"]) == ["head"]

@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app import MAX_BODY
+from conftest import NEW_VIDEO
 from queries import parse
 from web.api import api, install
 from web.api import db as current_db
-from web.errors import CONSTRAINTS
+from web.errors import CONSTRAINTS, HELD
 
 VIDEOS, REGISTER = "/api/v1/videos", "/api/v1/auth/register"
 TOO_MUCH = b" " * (MAX_BODY + 1)
@@ -173,7 +174,7 @@ def test_an_expected_error_is_logged_as_no_fault(client, listen):
 def test_what_was_written_before_a_fault_is_undone(make_app, alice, root):
     @api(login=True)
     def half():
-        current_db.insert("videos.create", user_id=alice.user_id, title="half", description="", visibility="public")
+        current_db.insert("videos.create", user_id=alice.user_id, **NEW_VIDEO)
         raise RuntimeError("secret")
 
     app = make_app()
@@ -188,8 +189,7 @@ def test_what_was_written_before_a_fault_is_undone(make_app, alice, root):
 
 
 def video(**changes):
-    values = {"title": "x", "description": "", "visibility": "public", **changes}
-    return lambda: str(current_db.insert("videos.create", **values))
+    return lambda: str(current_db.insert("videos.create", **{**NEW_VIDEO, **changes}))
 
 
 def test_a_violated_check_is_422(make_app, alice):
@@ -233,7 +233,7 @@ def test_every_rule_with_a_sentence_is_in_the_schema(root):
             "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE()"
         )
         names = {name for (name,) in cursor.fetchall()}
-    assert CONSTRAINTS.keys() <= names
+    assert CONSTRAINTS.keys() | HELD.keys() <= names
 
 
 def test_no_redirect_names_the_host_that_a_request_names(client):

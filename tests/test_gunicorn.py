@@ -99,7 +99,7 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str) -> tuple
     return response.status, json.loads(response.read())
 
 
-def test_ten_thousand_requests_get_their_own_answers_and_leak_no_connection(server_process, port, alice, root):
+def test_thousands_of_requests_get_their_own_answers_and_leak_no_connection(server_process, port, alice, root):
     ids = [alice.post("/api/v1/videos", json={"title": f"video {n}"}).json["id"] for n in range(50)]
     with root.cursor() as cursor:
         cursor.execute("SHOW STATUS LIKE 'Threads_connected'")
@@ -108,7 +108,7 @@ def test_ten_thousand_requests_get_their_own_answers_and_leak_no_connection(serv
     def ask_many(worker: int) -> int:
         wrong = 0
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-            for n in range(1250):
+            for n in range(500):
                 video = (worker * 7 + n) % 50
                 status, body = ask(connection, "GET", f"/api/v1/videos/{ids[video]}")
                 wrong += status != 200 or (body["id"], body["title"]) != (ids[video], f"video {video}")
@@ -191,7 +191,7 @@ def test_clients_that_stop_in_the_middle_of_a_body_do_not_hold_the_threads(serve
             one.close()
 
 
-def scrape(port: int) -> tuple[dict[str, float], set[str]]:
+def scrape(port: int, tries: int = 10) -> tuple[dict[str, float], set[str]]:
     """{query or route: count} as one worker tells it for all, and the ids of the workers alive."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
@@ -201,6 +201,11 @@ def scrape(port: int) -> tuple[dict[str, float], set[str]]:
     counts = {s.labels.get("route") or s.labels["query"]: s.value for s in samples if s.name in counted}
     pools = [s.value for s in samples if s.name == "rawreel_pool" and s.labels["state"] == "size"]
     pids = {s.labels["pid"] for s in samples if s.name == "rawreel_start_time_seconds"}
+    if tries and pools != [
+        POOL_SIZE * len(pids)
+    ]:  # a worker that begins this moment has told one and not yet the other
+        time.sleep(0.1)
+        return scrape(port, tries - 1)
     assert pools == [POOL_SIZE * len(pids)]
     return counts, pids
 

@@ -106,7 +106,7 @@ def test_under_debug_an_answer_tells_what_it_cost(make_app, alice):
         )[1]
         for path in ("/healthz", "/watch", VIDEOS, f"{VIDEOS}/1")
     }
-    assert counts == {"/healthz": "0", "/watch": "1", VIDEOS: "2", f"{VIDEOS}/1": "2"}
+    assert counts == {"/healthz": "0", "/watch": "2", VIDEOS: "2", f"{VIDEOS}/1": "2"}
 
 
 def test_without_debug_it_does_not(client):

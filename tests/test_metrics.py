@@ -141,6 +141,15 @@ def test_nothing_is_lost_when_many_ask_at_once(watched):
     assert of(samples, "rawreel_requests_total", method="GET", route="/healthz", status="200") == 200
 
 
+def test_the_file_of_a_worker_that_begins_is_waited_for(watched, monkeypatch, tmp_path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    (tmp_path / "counter_1.db").touch()  # opened, and not yet of any size
+    later = threading.Timer(0.2, (tmp_path / "counter_1.db").write_bytes, [bytes(64 * 1024)])
+    later.start()
+    assert watched.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    later.join()
+
+
 def test_the_start_tells_the_version_and_when(watched, client):
     version = client.get("/openapi.json").json["info"]["version"]
     assert time.time() - of(scrape(watched), "rawreel_start_time_seconds", version=version) < 60

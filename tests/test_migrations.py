@@ -18,6 +18,7 @@ from ops.mariadb import PrivateServer, find
 from ops.migrations import MigrationError, migrate, read_migrations, status
 from ops.startup import ensure_database, make_ready
 
+pytestmark = pytest.mark.usefixtures("no_demo_files")
 Write = Callable[[str, str], Path]
 
 
@@ -292,7 +293,7 @@ def test_the_demo_world_has_at_least_twenty_public_videos(world: tuple[Settings,
 
 def test_the_demo_world_has_fixed_times(world: tuple[Settings, Database]):
     times = "SELECT MIN(created_at), MAX(created_at), COUNT(DISTINCT created_at) = COUNT(*) FROM videos"
-    assert fetch(world[1], times) == [("2026-02-01T08:00:00.000Z", "2026-02-24T05:00:00.000Z", 1)]
+    assert fetch(world[1], times) == [("2026-02-01T08:00:00.000Z", "2026-03-02T05:00:00.000Z", 1)]
 
 
 def test_loading_the_demo_world_again_adds_nothing(world: tuple[Settings, Database]):

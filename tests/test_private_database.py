@@ -26,6 +26,7 @@ from ops import demo, mariadb
 from ops.mariadb import PrivateServer
 from ops.startup import kept_secret
 from pool import Connection
+from programs import without_ffmpeg
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads Linux's table of processes")
 
@@ -142,7 +143,8 @@ class Project:
             (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(ROOT / part, folder / part)
 
     def environment(self, **more: object) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+        kept["PATH"] = without_ffmpeg(os.environ["PATH"])
         return {**kept, **{name: str(value) for name, value in more.items()}}
 
     def start(self, *command: str, port: int | None = None, **environment: object) -> App:
@@ -243,6 +245,7 @@ def test_the_banner_names_the_address_the_docs_the_login_and_the_database_once(r
     text = running.text()
     for words in (
         f"Rawreel   http://127.0.0.1:{running.port}\n",
+        f"Videos    http://127.0.0.1:{running.port}/watch\n",
         f"API docs  http://127.0.0.1:{running.port}/docs\n",
         f"Login     {demo.USERNAME} / {demo.PASSWORD}\n",
         f"Admin     {demo.ADMIN} / {demo.PASSWORD}\n",

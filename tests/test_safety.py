@@ -76,3 +76,15 @@ def test_every_answer_is_guarded(client, path):
 def test_answers_of_the_api_stay_out_of_caches(alice):
     assert alice.get(VIDEOS).headers["Cache-Control"] == "no-store"
     assert alice.post("/api/v1/auth/logout").headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since", "If-Range"])
+def test_a_date_beyond_all_bounds_is_no_date(alice, clip, name):
+    url = f"{VIDEOS}/{alice.post(VIDEOS, json={'title': 'Waves'}).json['id']}"
+    alice.put(f"{url}/file", data=clip, headers={"Content-Type": "video/mp4"})
+    for date in ("Thu, 01 Jan 1970 00:00:00 +9999999999999", f"Thu, 01 Jan {'9' * 20} 00:00:00 GMT"):
+        for path in (url, f"{url}/stream", "/static/style.css"):
+            with alice.get(path, headers={name: date, "Range": "bytes=0-0"}) as answer:
+                assert answer.status_code in (200, 206)
+        with alice.get(f"{url}/stream", headers={"If-Range": date, "Range": "bytes=0-0"}) as answer:
+            assert answer.status_code == 200  # not the part of a file that may be another one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,16 +20,19 @@ from ops.proofread import proofread
 from ops.startup import ensure_database, make_ready
 from pool import Connection
 from queries import load_queries
+from web.terms import terms
 
 Check = Callable[..., list[str]]
 Flask = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def filled(server: PrivateServer, settings: Settings) -> Iterator[Settings]:
+def filled(server: PrivateServer, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A database of 5000 videos, and the demo world."""
     name = f"filled-{secrets.token_hex(4)}"
-    mine = settings.model_copy(update={"DB_NAME": name, "DEBUG": True})
+    mine = settings.model_copy(
+        update={"DB_NAME": name, "DEBUG": True, "MEDIA_DIR": str(tmp_path_factory.mktemp("media"))}
+    )
     make_ready(mine)
     assert sum(demo.fill(mine, 5000)) == 6000
     yield mine
@@ -73,7 +77,8 @@ def test_every_query_of_the_project_and_every_call_of_one_is_right(filled, datab
         report = sqlcheck.check(inspector, SQL, ROOT)
     assert [str(finding) for finding in report.findings] == []
     assert len(report.table) == len(load_queries(SQL)) + len(load_queries(SQL / "demo"))
-    assert ("are judged for audit_logs, follows, users, videos" in report.closing) is not IS_MYSQL
+    judged = "are judged for audit_logs, follows, users, video_tags, video_terms, videos"
+    assert (judged in report.closing) is not IS_MYSQL
 
 
 # Each code, at its file and line
@@ -350,10 +355,11 @@ def test_a_clean_check_prints_a_table_and_ends_with_0(flask):
     assert done.exit_code == 0, done.output
     head, _, *rows, closing = done.output.splitlines()
     assert head.split() == ["query", "kind", "parameters", "columns", "plan", "access", "rows"]
-    assert next(row for row in rows if row.startswith("videos.get ")).split()[1:4] == [
+    assert next(row for row in rows if row.startswith("videos.get ")).split()[1:5] == [
         "SELECT",
         "video_id,",
-        "viewer_id",
+        "viewer_id,",
+        "share_version",
     ]
     assert f"{len(rows)} queries, 0 findings" in closing
     assert ("Plans are judged on MariaDB alone." in closing) is IS_MYSQL
@@ -367,7 +373,11 @@ def test_findings_are_printed_one_a_line_and_it_ends_with_1(flask, scratch, serv
     assert done.exit_code == 1
     *findings, closing = done.output.splitlines()
     assert all(": unknown-column: Unknown column " in finding for finding in findings)
-    assert {finding.split(":")[0] for finding in findings} == {"sql/videos.sql", "sql/demo/demo.sql"}
+    assert {finding.split(":")[0] for finding in findings} == {
+        "sql/videos.sql",
+        "sql/demo/demo.sql",
+        "sql/demo/clips.sql",
+    }
     assert f"{len(findings)} findings" in closing
 
 
@@ -403,9 +413,9 @@ def test_explain_shows_the_plan_as_a_tree_and_what_running_it_took(flask):
         ["u", "eq_ref"],
     ]
     last = output.splitlines()[-2:]
-    assert 90 <= int(last[0].split()[2].strip(",")) <= 200
+    assert 120 <= int(last[0].split()[2].strip(",")) <= 240
     assert "returned 30 " in last[0]
-    assert last[1] == "indexes used: v.PRIMARY, u.PRIMARY, p.ix_videos_visibility_created_at"
+    assert last[1] == "indexes used: v.PRIMARY, u.PRIMARY, c.PRIMARY, p.ix_videos_visibility_created_at"
 
 
 def test_explain_counts_the_rows_that_were_read_and_not_its_own(flask):
@@ -414,9 +424,9 @@ def test_explain_counts_the_rows_that_were_read_and_not_its_own(flask):
 
 
 def test_explain_takes_null_and_numbers_and_text(flask):
-    output = flask("sql", "explain", "videos.get", "video_id=5", "viewer_id=null").output
+    output = flask("sql", "explain", "videos.get", "video_id=5", "viewer_id=null", "share_version=null").output
     assert "v.id = 5\n" in output
-    assert "v.user_id = NULL)" in output
+    assert "v.share_version = NULL)" in output
     assert "u.username_key = '7'" in flask("sql", "explain", "users.get_password", "account=7").output
 
 
@@ -439,7 +449,7 @@ def test_explain_gives_its_lock_back(flask, filled, root):
     ("words", "sentence"),
     [
         (["videos.gett"], "There is no query videos.gett; did you mean videos.get?"),
-        (["videos.get", "id=1"], "id=1: videos.get takes video_id=..., viewer_id=...."),
+        (["videos.get", "id=1"], "id=1: videos.get takes video_id=..., viewer_id=..., share_version=...."),
         (["users.get_first", "5"], "5: users.get_first takes no values."),
     ],
 )
@@ -453,7 +463,7 @@ def test_list_names_each_query_with_its_place_tables_and_callers(flask):
     lines = flask("sql", "list").output.splitlines()
     place = load_queries(SQL)["videos.list_newest"].place
     (line,) = (line for line in lines if line.startswith("videos.list_newest "))
-    assert line.split()[1:4] == [place, "users,", "videos"]
+    assert line.split()[1:4] == [place, "categories,", "users,"]
     assert "routes/videos.py:" in line
     assert any(line.split()[1].startswith("sql/demo/demo.sql:") for line in lines if line.startswith("demo."))
 
@@ -488,6 +498,27 @@ def test_fill_lets_people_follow_one_another_and_counts_it(filled, server):
     made_up = "SELECT AVG(u.following_count) BETWEEN 4 AND 5, MAX(u.follower_count) > 20 FROM users AS u WHERE u.username LIKE 'fill%'"
     assert rows(server, filled, MISCOUNTED) == []
     assert rows(server, filled, made_up) == [(1, 1)]
+
+
+def test_a_made_up_video_is_found_like_a_real_one_and_a_private_one_is_not(filled, server):
+    cut = "v.title, v.tags, v.visibility FROM videos AS v INNER JOIN users AS u ON u.id = v.user_id WHERE u.username LIKE 'fill%'"
+    found = {}
+    for video_id, term in rows(server, filled, "SELECT video_id, term FROM video_terms"):
+        found.setdefault(video_id, set()).add(term)
+    for video_id, title, tags, visibility in rows(server, filled, f"SELECT v.id, {cut}"):
+        expected = set(terms(" ".join([title, *json.loads(tags)]))) if visibility == "public" else set()
+        assert found.get(video_id, set()) == expected
+
+
+def test_fill_makes_rare_words_and_common_ones(filled, server):
+    counts = [count for (count,) in rows(server, filled, "SELECT COUNT(*) FROM video_terms GROUP BY term")]
+    assert sum(count <= 50 for count in counts) > 500
+    assert sum(count > 500 for count in counts) > 10
+    assert len(rows(server, filled, "SELECT id FROM tags")) > 300
+
+
+def test_there_is_a_person_for_ten_videos_and_for_five_of_few():
+    assert [demo.crowd(videos) for videos in (1, 20, 5000, 8000, 200_000)] == [1, 4, 1000, 1000, 20_000]
 
 
 def test_fill_leaves_what_the_audit_log_would_have(filled, server):

@@ -11,10 +11,12 @@ written there, and one view can call another.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
+from zlib import crc32
 
 import orjson
 from flask import Flask, Response, current_app, g, request, url_for
@@ -25,12 +27,14 @@ from werkzeug.local import LocalProxy
 from database import Database
 from web import audit as audit_log
 from web import limits
+from web.errors import Problem
 from web.guards import LINKS, Login, authenticate, follow_link, identify
 from web.inputs import Inputs, username_key
 from web.paging import Page
 
 View = TypeVar("View", bound=Callable[..., Any])
 log = logging.getLogger("rawreel.errors")
+CHANGED = "It has been changed since: read it again."
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 db = cast(Database, LocalProxy(lambda: current_app.extensions["database"]))
@@ -104,6 +108,8 @@ def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any
     def serve(**path: Any) -> Response:
         arguments = _admitted(operation, path)
 
+        g.after_rollback = []  # of every run: a file that the first has moved is there however the last one ends
+
         def work() -> Any:
             g.after_commit = []  # of this run: the one before it was rolled back
             answer = view(**arguments)
@@ -111,10 +117,17 @@ def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any
                 audit_log.succeeded(db, operation.audit, operation.login, path, arguments.get("body"), answer)
             return answer
 
-        answer = db.transaction(work) if operation.transaction and request.method in WRITES else work()
+        try:
+            answer = db.transaction(work) if operation.transaction and request.method in WRITES else work()
+        except BaseException as error:
+            if not getattr(error, "is_unknown", False):  # a commit whose answer was lost may have been one
+                for after in g.after_rollback:
+                    _run(after)
+            raise
         for after in g.after_commit:
             _run(after)
-        if (answer is None) != (operation.returns is None):
+        content = answer[0] if isinstance(answer, tuple) else answer
+        if (content is None) != (operation.returns is None):
             raise TypeError(
                 f"{view.__module__}.{view.__name__} returned {answer!r}, and `@api` says {operation.returns!r}"
             )
@@ -131,7 +144,7 @@ def _admitted(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
         identify(db, operation.login)
     if request.method in WRITES:
         limits.count_write()
-    arguments = {**path, **operation.inputs.read()}
+    arguments = {**path, **operation.inputs.read(path)}
     body = arguments.get("body")
     if operation.limit:
         name = getattr(body, "username", (g.get("user") or {}).get("username"))
@@ -144,14 +157,20 @@ def _admitted(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answered(operation: Operation, answer: Any) -> Response:
-    """Make the response of what a view has returned."""
-    response = current_app.make_response("" if answer is None else answer)
+    """Make the response of what a view has returned. One that is a response already, as of a file, stays as it is."""
+    if isinstance(answer, Response):
+        return answer
+    content, headers = answer if isinstance(answer, tuple) else (answer, {})
+    response = current_app.make_response("" if content is None else content)
     response.status_code = operation.status
-    if answer is None:
+    if content is None:
         response.headers.pop("Content-Type")
-    content = answer[0] if isinstance(answer, tuple) else answer
+    response.headers.update(headers)
     if isinstance(content, (str, bytes)) and isinstance(operation.returns, str):
         response.mimetype = operation.returns
+    if isinstance(content, dict) and "version" in content:
+        # The version for If-Match, and what tells a change that is none of its owner's, as of a count.
+        response.set_etag(f"{content['version']}.{crc32(response.data):08x}")
     if "ETag" in response.headers:
         response.make_conditional(request)  # not sent again to whoever has it
     return response
@@ -162,11 +181,32 @@ def after_commit(work: Callable[[], None]) -> None:
     g.after_commit.append(work)
 
 
+def after_rollback(work: Callable[[], None]) -> None:
+    """Run work() if what this view writes is not stored: to take back what no transaction takes back."""
+    g.after_rollback.append(work)
+
+
 def _run(after: Callable[[], None]) -> None:
     try:
         after()
     except Exception:
-        log.exception("after the commit")
+        log.exception("after the end of a transaction")
+
+
+def if_match() -> int | None:
+    """The version that a change is to be made over, from If-Match; None for any. Raises a 412 for what is no ETag of ours."""
+    given = request.headers.get("If-Match", "*").strip()
+    # A proxy that compresses an answer makes its ETag a weak one, and the version in it is the same.
+    found = re.fullmatch(r'(?:W/)?"(\d{1,10})\.[0-9a-f]{8}"', given)
+    if given != "*" and not found:
+        raise Problem(412, "If-Match takes one ETag, as it was received.")
+    return int(found[1]) if found else None
+
+
+def check_match(version: int) -> None:
+    """Raise a 412 if a change is to be made over another version than this one, whose row is held."""
+    if if_match() not in (None, version):
+        raise Problem(412, CHANGED)
 
 
 def created(row: dict[str, Any], endpoint: str, **values: Any) -> tuple[dict[str, Any], dict[str, str]]:

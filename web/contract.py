@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 
 from web.api import WRITES, Operation
 from web.guards import LINKS, NOT_BEARERS, ROLES
+from web.inputs import Part, Upload
 
 VERSION = "0.1.0"
 REF = "#/components/schemas/{model}"
@@ -55,7 +56,8 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
         statuses |= {status for status in problems if status >= 400}
         tags.add(rule.endpoint.partition(".")[0])
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+        methods = rule.methods or set()
+        for method in sorted(methods - {"OPTIONS"} - ({"HEAD"} if "GET" in methods else set())):
             paths.setdefault(path, {})[method.lower()] = _operation(
                 rule, method, view.__doc__ or "", operation, problems, catalog
             )
@@ -102,11 +104,20 @@ def _operation(
         "tags": [rule.endpoint.partition(".")[0]],
         "summary": summary,
         **({"description": paragraph} if paragraph else {}),
-        "parameters": [*_path_parameters(rule), *_query_parameters(operation)],
+        "parameters": [
+            *_path_parameters(rule),
+            *_parameters(operation.inputs.query, "query"),
+            *_parameters(operation.inputs.headers, "header"),
+        ],
         **_request_body(operation),
         "responses": {
             str(operation.status): _answer(operation, catalog),
-            **{str(status): _error(operation, status) for status in sorted(problems)},
+            **(
+                {"304": {"description": "Not changed since the ETag."}}
+                if _has_version(method, operation, catalog)
+                else {}
+            ),
+            **{str(status): _error(operation, status, catalog) for status in sorted(problems)},
         },
     }
     if operation.login not in NOT_BEARERS:
@@ -129,8 +140,10 @@ def _problems(rule: Rule, operation: Operation) -> set[int]:
         problems.add(429)
     if rule.arguments:
         problems.add(404)
-    if operation.inputs.body or operation.inputs.raw:
+    if operation.inputs.body or operation.inputs.file:
         problems |= {400, 413, 415}
+    if isinstance(operation.inputs.file, Upload):
+        problems |= {507}
     if operation.inputs.form:
         problems |= {413}
     return problems
@@ -148,12 +161,12 @@ def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
-    schema = _resolved(operation.inputs.query.model_json_schema(ref_template=REF))
+def _parameters(model: type[BaseModel], where: str) -> list[dict[str, Any]]:
+    schema = _resolved(model.model_json_schema(ref_template=REF))
     parameters = []
     for name, field in schema.get("properties", {}).items():
         kinds = [kind for kind in field.pop("anyOf", []) if kind != {"type": "null"}]  # null cannot be sent in a URL
-        parameter = {"name": name, "in": "query", "required": name in schema.get("required", [])}
+        parameter = {"name": name, "in": where, "required": name in schema.get("required", [])}
         if "description" in field:
             parameter["description"] = field.pop("description")
         parameters.append({**parameter, "schema": {**field, **(kinds[0] if kinds else {})}})
@@ -162,16 +175,21 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 def _request_body(operation: Operation) -> dict[str, Any]:
     model = operation.inputs.body or operation.inputs.form
-    if raw := operation.inputs.raw:
-        return {"requestBody": {"required": True, "content": {kind: {"schema": FILE} for kind in raw.kinds}}}
+    file = operation.inputs.file
+    if file and not isinstance(file, Part):
+        required = not getattr(file, "may_be_empty", False)
+        return {"requestBody": {"required": required, "content": {kind: {"schema": FILE} for kind in file.kinds}}}
     if not model:
         return {}
     schema = {"$ref": REF.format(model=model.__name__)}
     example = example_of(model.model_json_schema())
     kinds = (JSON,) if operation.inputs.body else FORMS
-    return {
-        "requestBody": {"required": True, "content": {kind: {"schema": schema, "example": example} for kind in kinds}}
-    }
+    content = {kind: {"schema": schema, "example": example} for kind in kinds}
+    if file:
+        fields = _resolved(model.model_json_schema(ref_template=REF))
+        fields["properties"][operation.inputs.file_name] = FILE
+        content[FORMS[1]] = {"schema": fields, "example": example}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def example_of(schema: dict[str, Any]) -> dict[str, Any]:
@@ -190,10 +208,15 @@ def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
     """The answer of a view that succeeds."""
     description = HTTP_STATUS_CODES[operation.status]
     returns = operation.returns
+    lives = {"Location": {"description": "Where it lives, if it has an address.", "schema": {"type": "string"}}}
     if returns is None:
-        return {"description": description}
+        return {"description": description, **({"headers": lives} if operation.status == 201 else {})}
+    schema: dict[str, Any]
     if isinstance(returns, type):
-        return {"description": description, "content": {JSON: {"schema": {"$ref": REF.format(model=returns.__name__)}}}}
+        schema = {"$ref": REF.format(model=returns.__name__)}
+        example = _example_of_rows(returns, catalog)
+        content = {"schema": schema, **({"example": example} if example else {})}
+        return {"description": description, "content": {JSON: content}}
     if "/" in returns:
         headers = (
             {"Location": {"description": "Where to go on.", "schema": {"type": "string"}}}
@@ -202,7 +225,7 @@ def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
         )
         content = {returns: {"schema": {"type": "string"} if returns.startswith("text/") else FILE}}
         return {"description": description, **({"headers": headers} if headers else {}), "content": content}
-    schema: dict[str, Any] = {"$ref": REF.format(model=returns)}
+    schema = {"$ref": REF.format(model=returns)}
     examples = catalog["schemas"][returns].get("examples", [])
     headers = {}
     if operation.is_page:
@@ -223,12 +246,30 @@ def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
             "Link": {"description": 'The next page, rel="next"; not on the last one.', "schema": {"type": "string"}}
         }
     elif operation.status == 201:
-        headers = {"Location": {"description": "Where it lives, if it has an address.", "schema": {"type": "string"}}}
+        headers = lives
     content = {"schema": schema, **({"example": examples[0]} if examples else {})}
     return {"description": description, **({"headers": headers} if headers else {}), "content": {JSON: content}}
 
 
-def _error(operation: Operation, status: int) -> dict[str, Any]:
+def _has_version(method: str, operation: Operation, catalog: dict[str, Any]) -> bool:
+    """Whether a view shows one row that has a version, and so an ETag."""
+    row = catalog["schemas"].get(operation.returns, {}) if isinstance(operation.returns, str) else {}
+    return method == "GET" and not operation.is_page and "version" in row.get("properties", {})
+
+
+def _example_of_rows(model: type[BaseModel], catalog: dict[str, Any]) -> dict[str, Any]:
+    """An example of an answer that is nothing but lists of rows."""
+    lists = {
+        name: catalog["schemas"][field["items"]["x-query"]].get("examples", [])
+        for name, field in model.model_json_schema()["properties"].items()
+        if "x-query" in field.get("items", {})
+    }
+    return lists if len(lists) == len(model.model_fields) else {}
+
+
+def _error(operation: Operation, status: int, catalog: dict[str, Any]) -> dict[str, Any]:
+    if status == 206:
+        return {**_answer(operation, catalog), "description": "The range that was asked for."}
     if status < 400:  # 304
         return {"description": HTTP_STATUS_CODES[status]}
     if operation.errors_as == PROBLEM:

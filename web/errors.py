@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from errno import EDQUOT, ENOSPC
 from typing import Any
 
 import pymysql
@@ -32,7 +33,15 @@ CONSTRAINTS = {
     "fk_follows_followed_id": (404, "not_found", None, "There is nobody of this name."),
     "ck_follows_oneself": (409, "oneself", None, "Nobody follows themselves."),
     "fk_videos_user_id": (401, "unauthorized", None, "This account is gone."),
+    "fk_videos_category_id": (422, "validation_failed", "category", "There is no such category."),
+    "fk_uploads_user_id": (401, "unauthorized", None, "This account is gone."),
+    "fk_jobs_video_id": (404, "not_found", None, "No such video of yours."),
+    "uq_categories_slug": (409, "slug_taken", "slug", "There is a category with this slug."),
     "ck_videos_title": (422, "validation_failed", "title", "A title cannot be empty."),
+}
+# The same rules from the other side: what cannot be deleted while something points to it.
+HELD = {
+    "fk_videos_category_id": (409, "category_in_use", None, "There are videos in this category, so it stays."),
 }
 # The server's numbers. A violated rule: unique, foreign key, check (MySQL, MariaDB).
 RULE = {1062, 1451, 1452, 3819, 4025}
@@ -41,11 +50,13 @@ VALUE = {1264, 1265, 1292, 1366, 1406, 1411, 3140}
 # Try again later: too busy (lock timeout, deadlock, a statement over its limit), or not to be reached.
 BUSY = {1020, 1205, 1213, 1969, 3024}
 AWAY = {*LOST, 1203, 1226}
+POINTED_TO = 1451
 NO_SUCH_TABLE = 1146
 
 SENTENCES = {
     404: "There is nothing at this address.",
     413: "The body is too large.",
+    507: "This server's disk is full: nothing was stored.",
     429: "Too many requests.",
     500: "Something went wrong on our side. The request id finds it in the log.",
 }
@@ -78,7 +89,7 @@ def answer(error: Exception) -> Any:
 def logged(error: Exception) -> Problem:
     """Explain an exception, and log it if it is our fault."""
     problem = explain(error)
-    if problem.code in (500, 503) and not isinstance(error, HTTPException):
+    if problem.code in (500, 503, 507) and not isinstance(error, HTTPException):
         query = getattr(error, "query", None)
         log.error("%s%s: %s", f"{query.place} {query.name}: " if query else "", type(error).__name__, error,
                   exc_info=error if problem.code == 500 else None)  # fmt: skip
@@ -101,6 +112,8 @@ def explain(error: Exception) -> Problem:
         return Problem(
             status, str(error.description if own else SENTENCES.get(status, error.description)), headers=headers
         )
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+        return Problem(507, SENTENCES[507])
     if isinstance(error, PoolTimeout):
         return Problem(503, "The server is busy: no database connection came free in time.")
     if isinstance(error, pymysql.MySQLError) and (problem := _database_problem(error)):
@@ -113,7 +126,9 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
     if getattr(error, "is_unknown", False):
         return Problem(500, UNKNOWN, "outcome_unknown")
     if number in RULE:
-        for name, (status, code, field, sentence) in CONSTRAINTS.items():
+        for name, (status, code, field, sentence) in (
+            {**CONSTRAINTS, **HELD} if number == POINTED_TO else CONSTRAINTS
+        ).items():
             if re.search(rf"\b{name}\b", text):
                 return Problem(status, sentence, code, {field: sentence} if field else None)
     if number in VALUE:

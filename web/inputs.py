@@ -1,8 +1,9 @@
 """What a request brings, validated whole: every bad field in one 422.
 
 A view's parameters tell what it takes. Those of the URL come from the URL; `body` is a model read from JSON, `form` one
-read from a form; one annotated with Raw() is the body itself, a file; every other one is a query parameter, by its
-annotation and default, and a model there stands for a group of them (like Page).
+read from a form; one annotated with Raw() or Upload() is the body itself, a file; one with Part() is a file beside the
+fields of `body`, which then may come as a form too; one with Header() is a header; every other one is a query parameter,
+by its annotation and default, and a model there stands for a group of them (like Page).
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import difflib
 import inspect
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_origin, get_type_hints
+from typing import IO, Annotated, Any, cast, get_origin, get_type_hints
 
 from annotated_types import GroupedMetadata
 from flask import abort, request
@@ -22,16 +24,24 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     StringConstraints,
     TypeAdapter,
     ValidationError,
     create_model,
 )
+from werkzeug.datastructures import MultiDict
+from werkzeug.formparser import FormDataParser
+from werkzeug.wsgi import LimitedStream
 
 from web.errors import Problem
 
 MOST_ERRORS = 20  # that one answer tells; a hostile body may have thousands
 LONGEST_NAME = 64  # characters of a field that nobody knows, in an answer
+
+FORM = "multipart/form-data"
+MOST_PARTS = 50  # of a form
+ANY = ConfigDict(arbitrary_types_allowed=True)
 
 UNSENT: Any = None
 """The default of a field that may be left out of a partial update but not be null."""
@@ -105,6 +115,88 @@ class Raw:
         return data or abort(400, "The body is empty.")
 
 
+class Upload:
+    """The body is a file too large for memory: Annotated[Arriving, Upload("video/mp4", into=place)].
+
+    `into` is called with what is in the URL and opens the place, a media.storage.Arriving: what it raises comes before
+    anything is read. Validators may come after it. Where it `may_be_empty`, a request without a body has no kind either.
+    """
+
+    def __init__(self, *kinds: str, into: Callable[..., Any], may_be_empty: bool = False):
+        self.kinds, self.into, self.may_be_empty = kinds, into, may_be_empty
+
+    def read(self, path: dict[str, Any]) -> Any:
+        """Read it into its place. Aborts with a 415 for another kind; raises what `into` does, or its place when full."""
+        is_empty = not request.content_length and "Transfer-Encoding" not in request.headers
+        if request.mimetype not in self.kinds and not (self.may_be_empty and is_empty):
+            kinds = ", ".join(self.kinds)
+            abort(415, f"Send the file itself as the body, and its kind as Content-Type: one of {kinds}.")
+        file = self.into(**path)
+        if (request.content_length or 0) > file.room:
+            raise file.refusal
+        return file.take(_Body())
+
+
+class Part(Upload):
+    """A file in a multipart form, whose other parts are the fields of `body`. The body may be JSON as well: then it is None.
+
+    A field of the body that is a list is a part that may come several times. `before` is called before a form is read, which
+    may take as long as its sender likes even if there is no file in it.
+    """
+
+    def __init__(self, *kinds: str, into: Callable[..., Any], before: Callable[[], object]):
+        super().__init__(*kinds, into=into)
+        self.before = before
+
+    def read_form(self, path: dict[str, Any]) -> tuple[MultiDict[str, str], dict[str, Any]]:
+        """Read the form; return its fields, and by its name the place into which the one file has gone."""
+        self.before()
+        files: list[Any] = []
+
+        def place(*_: Any, **__: Any) -> Any:
+            if files:
+                abort(400, "A form may have one file.")
+            files.append(self.into(**path))
+            return files[0]
+
+        most = request.max_content_length  # bytes of a field, as of any other body; the place has a limit of its own
+        parser = FormDataParser(place, max_form_memory_size=most, max_form_parts=MOST_PARTS, silent=False)
+        try:
+            _, fields, parts = parser.parse(
+                cast(IO[bytes], _Body()), FORM, request.content_length, request.mimetype_params
+            )
+        except ValueError:
+            abort(400, "The body is not the multipart form that its Content-Type says.")
+        # A browser sends an empty one where none was chosen.
+        return fields, {str(name): part.stream for name, part in parts.items() if part.filename or files[0].size}
+
+
+class _Body(LimitedStream):
+    """The body as it comes, however long. A client that has gone in the middle of it is no fault of ours, and no end of a file."""
+
+    def __init__(self) -> None:
+        length = request.content_length
+        if length is None and "wsgi.input_terminated" not in request.environ:
+            length = 0  # no server tells where it ends
+        super().__init__(request.environ["wsgi.input"], sys.maxsize if length is None else length, length is None)
+
+    def readinto(self, b: Any) -> int | None:
+        try:
+            return super().readinto(b)
+        except Exception:  # of what is no chunk, each server says something else
+            abort(400, "The body broke off before its end.")
+
+
+class Header:
+    """The value comes in a header: Annotated[int, Header("Upload-Offset")]. With a default it may be left out.
+
+    `refusal` makes what is raised instead of a 422 if it is missing or wrong.
+    """
+
+    def __init__(self, name: str, refusal: Callable[[], Exception] | None = None):
+        self.name, self.refusal = name, refusal
+
+
 def username_key(name: str) -> str:
     """What makes two usernames one: regardless of case, of width, and of how an accent is composed."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
@@ -125,9 +217,11 @@ class Inputs:
         hints = get_type_hints(view, include_extras=True)
         self.body: type[BaseModel] | None = None
         self.form: type[BaseModel] | None = None
-        self.raw: Raw | None = None
+        self.file: Raw | Upload | None = None
         self.groups: dict[str, type[BaseModel]] = {}
         fields: dict[str, Any] = {}
+        headers: dict[str, Any] = {}
+        self.refusals: dict[str, Callable[[], Exception]] = {}  # of headers
         for name, parameter in inspect.signature(view).parameters.items():
             if name in path_parameters:
                 continue
@@ -138,31 +232,69 @@ class Inputs:
                 )
             if name in ("body", "form"):
                 setattr(self, name, hint)
-            elif found := [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Raw)]:
-                self.raw, self.raw_name, self.raw_type = found[0], name, TypeAdapter(hint)
+            elif isinstance(source := _source(hint), (Raw, Upload)):
+                self.file, self.file_name, self.file_type = source, name, TypeAdapter(hint, config=ANY)
+            elif isinstance(source, Header):
+                default = ... if parameter.default is parameter.empty else parameter.default
+                headers[name] = (Annotated[hint, Field(alias=source.name)], default)
+                if source.refusal:
+                    self.refusals[source.name] = source.refusal
             elif isinstance(hint, type) and issubclass(hint, BaseModel):
                 self.groups[name] = hint
                 fields.update({key: (field.annotation, field) for key, field in hint.model_fields.items()})
             else:
                 fields[name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
         self.query = create_model("Query", __config__=ConfigDict(extra="forbid"), **fields)
+        self.headers = create_model("Headers", **headers)
         self.fields = self.query.model_fields
-        self.lists = {key for key, field in self.fields.items() if get_origin(field.annotation) is list}
+        self.lists = _lists(self.query)
+        self.body_lists: set[str] = _lists(self.body) if self.body else set()
 
-    def read(self) -> dict[str, Any]:
+    def read(self, path: dict[str, Any]) -> dict[str, Any]:
         """Read the request. Aborts with 400 for broken JSON, 415 for another content type, 422 for wrong values."""
         errors: dict[str, str] = {}
-        arguments = self._query(errors)
-        if self.body:
+        arguments = {**self._query(errors), **self._headers(errors)}
+        if self.body and isinstance(self.file, Part) and request.mimetype == FORM:
+            self._read_form(self.file, path, arguments, errors)
+        elif self.body:
             arguments["body"] = _checked(self.body.model_validate_json, _json(), errors, self.body, "body", strict=True)
         if self.form:
             arguments["form"] = _checked(self.form.model_validate, request.form.to_dict(), errors, self.form, "form")
-        if self.raw:
-            file = self.raw.read()
-            arguments[self.raw_name] = _checked(self.raw_type.validate_python, file, errors, self.query, "body")
-        if errors:
-            raise Problem(422, "Some of what was sent is not right: see `errors`.", "validation_failed", errors)
+        if self.file and not isinstance(self.file, Part):
+            _refuse(errors)  # before a large file is read
+            file = self.file.read() if isinstance(self.file, Raw) else self.file.read({**path, **arguments})
+            arguments[self.file_name] = _checked(self.file_type.validate_python, file, errors, self.query, "body")
+        _refuse(errors)
         return arguments
+
+    def _read_form(self, part: Part, path: dict[str, Any], arguments: dict[str, Any], errors: dict[str, str]) -> None:
+        _refuse(errors)
+        assert self.body
+        fields, files = part.read_form({**path, **arguments})
+        given = {}
+        for name, several in fields.lists():
+            given[str(name)] = several if name in self.body_lists else several[0]
+            if len(several) > 1 and name not in self.body_lists:
+                errors[name] = "This field was sent more than once."
+            elif any("\ufffd" in value for value in several):  # what the parser makes of it
+                errors[name] = "This is no UTF-8."
+        arguments["body"] = _checked(self.body.model_validate, given, errors, self.body, "body")
+        errors.update(
+            dict.fromkeys(files.keys() - {self.file_name}, f"The file of this form is the part `{self.file_name}`.")
+        )
+        if not errors and self.file_name in files:
+            file = files[self.file_name]
+            arguments[self.file_name] = _checked(
+                self.file_type.validate_python, file, errors, self.query, self.file_name
+            )
+
+    def _headers(self, errors: dict[str, str]) -> dict[str, Any]:
+        given = {field.alias: request.headers[field.alias or ""] for field in self.headers.model_fields.values()
+                 if field.alias in request.headers}  # fmt: skip
+        checked = _checked(self.headers.model_validate, given, errors, self.headers, "headers")
+        for name in self.refusals.keys() & errors.keys():
+            raise self.refusals[name]()
+        return {name: getattr(checked, name) for name in self.headers.model_fields} if checked else {}
 
     def _query(self, errors: dict[str, str]) -> dict[str, Any]:
         if not (self.fields or request.query_string):
@@ -179,6 +311,21 @@ class Inputs:
             for name, group in self.groups.items()
         }
         return {**values, **groups}
+
+
+def _refuse(errors: dict[str, str]) -> None:
+    if errors:
+        raise Problem(422, "Some of what was sent is not right: see `errors`.", "validation_failed", errors)
+
+
+def _source(hint: Any) -> Raw | Upload | Header | None:
+    """What an annotation says of where a parameter comes from, if not from the query."""
+    return next((one for one in getattr(hint, "__metadata__", ()) if isinstance(one, (Raw, Upload, Header))), None)
+
+
+def _lists(model: type[BaseModel]) -> set[str]:
+    """The fields that hold several values."""
+    return {key for key, field in model.model_fields.items() if get_origin(field.annotation) is list}
 
 
 def _json() -> bytes:

@@ -89,6 +89,12 @@ def _subject(rule: str, kind: str, who: str) -> bytes:
     return hmac.digest(current_app.config["SECRET_KEY"].encode(), f"{rule} {kind} {who}".encode(), "sha256")
 
 
+def viewer_key() -> bytes:
+    """Who is watching, for the count of views: the account, or else the address. It does not tell who that was."""
+    user = g.get("user")
+    return _subject("view", "account", str(user["id"])) if user else _subject("view", "address", network())
+
+
 def may_mail(db: Any, address: str) -> bool:
     """Count one mail to an address. False if it has had as many as one mailbox should get, whoever asked for them."""
     if not current_app.config["RATE_LIMITS"]:

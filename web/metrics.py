@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import struct
 import threading
 import time
 import weakref
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -169,6 +171,10 @@ class Prometheus:
             return generate_latest(self.registry)
         everybody = CollectorRegistry()
         MultiProcessCollector(everybody)
+        for pause in (0.01, 0.1, 1.0):  # the file of a worker that begins, or ends, is empty or gone for a moment
+            with suppress(struct.error, FileNotFoundError):
+                return generate_latest(everybody)
+            time.sleep(pause)
         return generate_latest(everybody)
 
 
@@ -190,9 +196,9 @@ def versions() -> dict[str, str]:
 
 
 def disk(app: Flask) -> dict[str, int]:
-    """The room on the file system that holds instance/, which itself need not be there yet."""
-    folder = Path(app.instance_path)
-    usage = shutil.disk_usage(folder if folder.exists() else folder.parent)
+    """The room on the file system that holds the videos' files, whose folder need not be there yet."""
+    folder = app.extensions["storage"].files
+    usage = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists()))
     return {"total_bytes": usage.total, "free_bytes": usage.free}
 
 

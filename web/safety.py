@@ -8,23 +8,56 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 from flask_cors import CORS
+from werkzeug.http import parse_date
 
 PAGE = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 NOT_A_PAGE = "default-src 'none'; frame-ancestors 'none'"
+# Of resumable uploads: what is sent and answered, and what is only answered.
+TUS = ["Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Offset"]
+TUS_ANSWERS = ["Content-Location", "Tus-Extension", "Tus-Version", "Upload-Expires"]
 
 
 def install(app: Flask) -> None:
     """Let the sites of CORS_ORIGINS call the API, and send the headers with every answer."""
+    app.before_request(_blank_wild_dates)
     app.after_request(_protect)
     if origins := app.config["CORS_ORIGINS"].split():
         CORS(
             app,
             resources={"/api/*": {"origins": origins}, "/openapi.json": {"origins": origins}},
             methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
-            expose_headers=["Link", "Location", "Retry-After", "X-Request-ID"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "If-Match",
+                "If-None-Match",
+                "If-Range",
+                "Range",
+                "X-Request-ID",
+                *TUS,
+            ],
+            expose_headers=[
+                "Accept-Ranges",
+                "Content-Range",
+                "ETag",
+                "Link",
+                "Location",
+                "Retry-After",
+                "X-Request-ID",
+                *TUS,
+                *TUS_ANSWERS,
+            ],
             max_age=600,
         )
+
+
+def _blank_wild_dates() -> None:
+    """Make a date whose numbers are beyond all bounds one that is none: Werkzeug stumbles over it, a file of ours too."""
+    for name in ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"):
+        try:
+            parse_date(request.environ.get(name))
+        except OverflowError:
+            request.environ[name] = ""
 
 
 def _protect(response: Response) -> Response:

@@ -45,6 +45,9 @@ def install(app: Flask) -> None:
     app.extensions["turns"] = {
         "passwords": Turns(processors, places, "Too many people are logging in right now."),
         "pictures": Turns(1, max(1, places // 2), "Too many pictures are being read right now."),
+        "probes": Turns(processors, places, "Too many videos are being looked at right now."),
+        "uploads": Turns(places, places, "Too many files are arriving right now."),
+        "streams": Turns(places, places, "Too many people are watching right now."),
         "exports": Turns(1, max(1, places // 2), "Too many exports are running right now."),
     }
 

@@ -33,14 +33,35 @@ LIMIT 100;
 INSERT INTO users (username, username_key, password_hash, role, bio, created_at)
 VALUES (%(username)s, %(username)s, %(password_hash)s, %(role)s, %(bio)s, %(created_at)s);
 
+-- name: create_categories
+INSERT INTO categories (slug, name, position)
+SELECT
+    d.slug,
+    d.name,
+    d.position
+FROM (
+    SELECT 'knowledge' AS slug, '知识 Knowledge' AS name, 1 AS position
+    UNION ALL SELECT 'technology', '科技 Technology', 2
+    UNION ALL SELECT 'music', '音乐 Music', 3
+    UNION ALL SELECT 'food', '美食 Food', 4
+    UNION ALL SELECT 'travel', '旅行 Travel', 5
+    UNION ALL SELECT 'sport', '运动 Sport', 6
+    UNION ALL SELECT 'life', '生活 Life', 7
+) AS d
+LEFT JOIN categories AS c ON c.slug = d.slug
+WHERE
+    c.id IS NULL;
+
 -- name: create_videos
 -- A person who already has a video of this title keeps the one there is.
-INSERT INTO videos (user_id, title, description, visibility, created_at)
+INSERT INTO videos (user_id, title, description, visibility, category_id, tags, created_at)
 SELECT
     u.id,
     d.title,
     d.description,
     d.visibility,
+    c.id,
+    d.tags,
     d.created_at
 FROM (
     SELECT
@@ -48,32 +69,35 @@ FROM (
         'Hello, Rawreel' AS title,
         'The first video of all: what this platform does, in one minute. 一分钟看懂这个平台。' AS description,
         'public' AS visibility,
+        'knowledge' AS category,
+        '["Rawreel", "入门"]' AS tags,
         '2026-02-01 08:00:00.000' AS created_at
-    UNION ALL SELECT 'demo', 'Flask in ten minutes', 'Routes, requests, responses, templates.', 'public', '2026-02-02 08:00:00.000'
-    UNION ALL SELECT 'demo', '用 Postman 发送第一个请求', '从 GET 到 POST,从表单到 JSON。', 'public', '2026-02-03 08:00:00.000'
-    UNION ALL SELECT 'demo', 'What EXPLAIN tells you', 'Reading a query plan, one line at a time.', 'public', '2026-02-04 08:00:00.000'
-    UNION ALL SELECT 'demo', 'A draft that nobody else sees', 'Private: only its owner gets it.', 'private', '2026-02-05 08:00:00.000'
-    UNION ALL SELECT '王小明', '大连的海', '星海广场的清晨,海鸥和风。', 'public', '2026-02-06 06:30:00.000'
-    UNION ALL SELECT '王小明', '篮球校队决赛集锦', '最后三秒的绝杀 🏀', 'public', '2026-02-07 12:00:00.000'
-    UNION ALL SELECT '王小明', 'MySQL 索引是怎么工作的', 'B+ 树、覆盖索引、最左前缀。', 'public', '2026-02-08 12:00:00.000'
-    UNION ALL SELECT '王小明', '宿舍里的番茄炒蛋', '一口电饭锅,十分钟。', 'public', '2026-02-09 11:00:00.000'
-    UNION ALL SELECT '王小明', '冬天的长白山', '雪、温泉和一条很长的路。', 'public', '2026-02-10 07:20:00.000'
-    UNION ALL SELECT '李小红', '古筝:渔舟唱晚', '练了三个月,第一次录下来。', 'public', '2026-02-11 19:00:00.000'
-    UNION ALL SELECT '李小红', '水彩入门:画一只猫 🐱', '颜料、纸,还有耐心。', 'public', '2026-02-12 19:00:00.000'
-    UNION ALL SELECT '李小红', '图书馆的一天', '延时摄影,从开门到闭馆。', 'public', '2026-02-13 19:00:00.000'
-    UNION ALL SELECT '李小红', '包饺子直播回放', '外婆的三鲜馅。', 'public', '2026-02-14 19:00:00.000'
-    UNION ALL SELECT '李小红', '英语角:Talk about your hometown', '每周五晚上,欢迎加入。', 'public', '2026-02-15 19:00:00.000'
-    UNION ALL SELECT 'alice', 'Night train to Harbin', 'Fourteen hours by the window.', 'public', '2026-02-16 21:00:00.000'
-    UNION ALL SELECT 'alice', 'Baking sourdough at altitude', 'Why the dough rises faster up here.', 'public', '2026-02-17 21:00:00.000'
-    UNION ALL SELECT 'alice', 'Transactions, deadlocks and you', 'Two sessions, two rows, one lesson.', 'public', '2026-02-18 21:00:00.000'
-    UNION ALL SELECT 'alice', 'Learning the erhu: week one', '二胡第一周:拉出第一个音。', 'public', '2026-02-19 21:00:00.000'
-    UNION ALL SELECT 'jürgen', 'Zürich im Nebel', 'Ein Spaziergang über die Brücken.', 'public', '2026-02-20 05:00:00.000'
-    UNION ALL SELECT 'jürgen', 'Bicycle repair: a squeaky brake', 'Three causes, three cures.', 'public', '2026-02-21 05:00:00.000'
-    UNION ALL SELECT 'jürgen', 'Star trails over the lake', 'Four hundred frames, one picture ✨', 'public', '2026-02-22 05:00:00.000'
-    UNION ALL SELECT 'jürgen', 'Keyset pages, explained', 'Why OFFSET gets slower and a cursor does not.', 'public', '2026-02-23 05:00:00.000'
-    UNION ALL SELECT 'jürgen', '学中文的第一百天', '我的声调还是不太对,但是很开心。', 'public', '2026-02-24 05:00:00.000'
+    UNION ALL SELECT 'demo', 'Flask in ten minutes', 'Routes, requests, responses, templates.', 'public', 'technology', '["Flask", "Python", "教程"]', '2026-02-02 08:00:00.000'
+    UNION ALL SELECT 'demo', '用 Postman 发送第一个请求', '从 GET 到 POST,从表单到 JSON。', 'public', 'technology', '["Postman", "教程", "入门"]', '2026-02-03 08:00:00.000'
+    UNION ALL SELECT 'demo', 'What EXPLAIN tells you', 'Reading a query plan, one line at a time.', 'public', 'technology', '["MySQL", "SQL"]', '2026-02-04 08:00:00.000'
+    UNION ALL SELECT 'demo', 'A draft that nobody else sees', 'Private: only its owner gets it.', 'private', NULL, '[]', '2026-02-05 08:00:00.000'
+    UNION ALL SELECT '王小明', '大连的海', '星海广场的清晨,海鸥和风。', 'public', 'travel', '["大连", "海", "sea"]', '2026-02-06 06:30:00.000'
+    UNION ALL SELECT '王小明', '篮球校队决赛集锦', '最后三秒的绝杀 🏀', 'public', 'sport', '["篮球"]', '2026-02-07 12:00:00.000'
+    UNION ALL SELECT '王小明', 'MySQL 索引是怎么工作的', 'B+ 树、覆盖索引、最左前缀。', 'public', 'technology', '["MySQL", "SQL", "教程"]', '2026-02-08 12:00:00.000'
+    UNION ALL SELECT '王小明', '宿舍里的番茄炒蛋', '一口电饭锅,十分钟。', 'public', 'food', '["做饭", "宿舍"]', '2026-02-09 11:00:00.000'
+    UNION ALL SELECT '王小明', '冬天的长白山', '雪、温泉和一条很长的路。', 'public', 'travel', '["长白山", "雪"]', '2026-02-10 07:20:00.000'
+    UNION ALL SELECT '李小红', '古筝:渔舟唱晚', '练了三个月,第一次录下来。', 'public', 'music', '["古筝"]', '2026-02-11 19:00:00.000'
+    UNION ALL SELECT '李小红', '水彩入门:画一只猫 🐱', '颜料、纸,还有耐心。', 'public', 'life', '["水彩", "猫", "入门"]', '2026-02-12 19:00:00.000'
+    UNION ALL SELECT '李小红', '图书馆的一天', '延时摄影,从开门到闭馆。', 'public', 'life', '["校园"]', '2026-02-13 19:00:00.000'
+    UNION ALL SELECT '李小红', '包饺子直播回放', '外婆的三鲜馅。', 'public', 'food', '["做饭", "饺子"]', '2026-02-14 19:00:00.000'
+    UNION ALL SELECT '李小红', '英语角:Talk about your hometown', '每周五晚上,欢迎加入。', 'public', 'knowledge', '["英语", "校园"]', '2026-02-15 19:00:00.000'
+    UNION ALL SELECT 'alice', 'Night train to Harbin', 'Fourteen hours by the window.', 'public', 'travel', '["哈尔滨", "train"]', '2026-02-16 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Baking sourdough at altitude', 'Why the dough rises faster up here.', 'public', 'food', '["baking"]', '2026-02-17 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Transactions, deadlocks and you', 'Two sessions, two rows, one lesson.', 'public', 'technology', '["MySQL", "SQL"]', '2026-02-18 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Learning the erhu: week one', '二胡第一周:拉出第一个音。', 'public', 'music', '["二胡", "入门"]', '2026-02-19 21:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Zürich im Nebel', 'Ein Spaziergang über die Brücken.', 'public', 'travel', '["Zürich"]', '2026-02-20 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Bicycle repair: a squeaky brake', 'Three causes, three cures.', 'public', 'life', '["bicycle"]', '2026-02-21 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Star trails over the lake', 'Four hundred frames, one picture ✨', 'public', 'life', '["stars", "night"]', '2026-02-22 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Keyset pages, explained', 'Why OFFSET gets slower and a cursor does not.', 'public', 'technology', '["SQL"]', '2026-02-23 05:00:00.000'
+    UNION ALL SELECT 'jürgen', '学中文的第一百天', '我的声调还是不太对,但是很开心。', 'public', 'knowledge', '["中文"]', '2026-02-24 05:00:00.000'
 ) AS d
 INNER JOIN users AS u ON u.username_key = d.username
+LEFT JOIN categories AS c ON c.slug = d.category
 LEFT JOIN videos AS v ON v.user_id = u.id AND v.title = d.title
 WHERE
     v.id IS NULL
@@ -167,8 +191,55 @@ WHERE
     u.id IN %(follower_ids)s;
 
 -- name: create_fill_video
-INSERT INTO videos (user_id, title, description, visibility, created_at)
-VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(created_at)s);
+INSERT INTO videos (user_id, title, description, category_id, tags, view_count, visibility, created_at)
+VALUES (%(user_id)s, %(title)s, %(description)s, %(category_id)s, %(tags)s, %(view_count)s, %(visibility)s, %(created_at)s);
+
+-- name: list_fill_videos
+-- json: tags
+SELECT
+    v.id,
+    v.title,
+    v.tags,
+    v.visibility
+FROM videos AS v
+WHERE
+    v.id > %(after)s
+ORDER BY
+    v.id
+LIMIT %(limit)s;
+
+-- name: list_categories
+SELECT
+    c.id
+FROM categories AS c
+ORDER BY
+    c.id
+LIMIT 1000;
+
+-- name: list_fill_tags
+SELECT
+    t.id,
+    t.name_key
+FROM tags AS t
+WHERE
+    t.name_key IN %(name_keys)s
+ORDER BY
+    t.id
+LIMIT %(limit)s;
+
+-- name: create_fill_tag
+INSERT INTO tags (name, name_key)
+VALUES (%(name)s, %(name_key)s)
+ON DUPLICATE KEY UPDATE
+    name_key = VALUES(name_key);
+
+-- name: create_fill_video_tag
+INSERT INTO video_tags (tag_id, video_id)
+VALUES (%(tag_id)s, %(video_id)s);
+
+-- name: create_fill_video_term
+INSERT INTO video_terms (term, video_id)
+VALUES (%(term)s, %(video_id)s);
 
 -- name: get_last_ids
 SELECT
@@ -207,4 +278,4 @@ ORDER BY
     d.created_at;
 
 -- name: update_statistics
-ANALYZE TABLE users, videos, follows, audit_logs;
+ANALYZE TABLE users, videos, tags, video_tags, video_terms, follows, audit_logs;

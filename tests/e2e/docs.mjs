@@ -80,12 +80,6 @@ async function tutorial() {
   assert.equal(await page.innerText("body"), "Hello,张三");
 }
 
-async function watch() {
-  await page.goto(`${address}/watch`);
-  assert.ok(await page.locator(".videos li h2").count() > 10, "the demo world is not there");
-  await look("watch.png");
-}
-
 /** The links of all mails; without a mail server they are in the log. */
 const links = (purpose) =>
   readFileSync(join(folder, "server.log"), "utf8").match(new RegExp(`/account#${purpose}=[\\w-]+`, "g")) ?? [];
@@ -130,7 +124,6 @@ async function account() {
 try {
   await docs();
   await tutorial();
-  await watch();
   await account();
 } catch (error) {
   await look("failed.png");
@@ -139,5 +132,5 @@ try {
   await browser.close();
 }
 faults.forEach((fault) => console.error(fault));
-console.log(faults.length ? "The pages have faults." : "The pages are fine: docs, try it, tutorial, login, watch, account.");
+console.log(faults.length ? "The pages have faults." : "The pages are fine: docs, try it, tutorial, login, account.");
 process.exit(faults.length ? 1 : 0);

@@ -1,0 +1,25 @@
+"""Categories: the few by which videos are sorted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask import Blueprint
+from pydantic import BaseModel
+
+from web.api import api, db, row
+
+bp = Blueprint("categories", __name__)
+
+
+class Categories(BaseModel):
+    """All of them, in the order in which to show them."""
+
+    items: list[Annotated[dict[str, Any], row("categories.list_all")]]
+
+
+@bp.get("")
+@api(returns=Categories)
+def list_categories():
+    """List the categories."""
+    return {"items": db.fetch_all("categories.list_all")}

@@ -1,0 +1,71 @@
+"""The files of videos: sent, watched, shared."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint, abort, g
+from pydantic import BaseModel, Field
+
+from web.api import api, db, link
+from web.files import File, attach
+from web.inputs import Input
+from web.ranges import CACHE, send
+from web.sharing import LONGEST, Token, shown_by, sign
+
+bp = Blueprint("files", __name__)
+
+
+class Sharing(Input):
+    """For how long a link is to work."""
+
+    seconds: Annotated[int, Field(ge=60, le=LONGEST, examples=[86400])] = 86400
+
+
+class SharedLink(BaseModel):
+    """An address at which a private video can be watched without a login."""
+
+    url: Annotated[str, Field(description="Of the file itself, for a player.")]
+    page: Annotated[str, Field(description="Of the page that plays it. The token is after the #: no log sees it.")]
+    token: Annotated[str, Field(description="What both end in; /videos/<id> and its thumbnail take it as well.")]
+    seconds: Annotated[int, Field(description="How long it works from now, if it is not revoked.")]
+
+
+@bp.put("/<int:video_id>/file")
+@api(returns="videos.get", login=True, audit="video.file", errors=(412,))
+def set_file(video_id, file: File):
+    """Send the file of a video, or another one in its place. The body is the file."""
+    attach(video_id, file)
+    return db.fetch_one("videos.get", **shown_by(video_id, None))
+
+
+@bp.get("/<int:video_id>/stream")
+@api(returns="video/*", errors=(206, 304, 412, 416))
+def stream_file(video_id, token: Token = None):
+    """Watch a video, whole or by ranges; a private one as its owner, or by a signed link."""
+    video = db.fetch_one("files.get", **shown_by(video_id, token)) or abort(404, "No such video.")
+    video["file_key"] or abort(404, "This video has no file yet.")
+    return send(video["file_key"], video["media_type"], CACHE[video["visibility"]])
+
+
+@bp.post("/<int:video_id>/share")
+@api(returns=SharedLink, login=True)
+def share_video(video_id, body: Sharing):
+    """Make a link to a video of yours, with which anybody can watch it for a while.
+
+    It ends early when you revoke it, send another file, or make the video private after it was public.
+    """
+    version = db.fetch_value("files.get_share_version", video_id=video_id, user_id=g.user["id"])
+    version or abort(404, "No such video of yours.")
+    token = sign(video_id, version, body.seconds)
+    url = link("files.stream_file", video_id=video_id, token=token)
+    page = link("pages.watch", v=video_id, _anchor=f"token={token}")
+    return {"url": url, "page": page, "token": token, "seconds": body.seconds}
+
+
+@bp.delete("/<int:video_id>/share")
+@api(login=True)
+def revoke_shares(video_id):
+    """Revoke all links to a video of yours."""
+    args = {"video_id": video_id, "user_id": g.user["id"]}
+    db.execute("files.set_share_version", **args) or abort(404, "No such video of yours.")

@@ -1,0 +1,27 @@
+"""What the worker does with a video, and how that went."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask import Blueprint, abort, g
+from pydantic import BaseModel
+
+from web.api import api, db, row
+
+bp = Blueprint("jobs", __name__)
+
+
+class Jobs(BaseModel):
+    """The jobs of one video."""
+
+    items: list[Annotated[dict[str, Any], row("jobs.list_for_video")]]
+
+
+@bp.get("/<int:video_id>/jobs")
+@api(returns=Jobs, login=True)
+def list_jobs(video_id):
+    """List what is done with the file of a video of yours, and how that went. It can be watched before."""
+    size = db.fetch_value("files.get_size", video_id=video_id, user_id=g.user["id"])
+    size is None and abort(404, "No such video of yours.")
+    return {"items": db.fetch_all("jobs.list_for_video", video_id=video_id)}

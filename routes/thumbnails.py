@@ -1,0 +1,85 @@
+"""Thumbnails: the picture that stands for a video, of its owner's choice or else cut from the video by the worker."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask import Blueprint, abort, g
+from pydantic import AfterValidator, Field
+
+from media import images
+from media.storage import Arriving
+from web.api import after_commit, after_rollback, api, check_match, db
+from web.files import hold_room, no_room, receive, storage
+from web.inputs import Raw
+from web.ranges import CACHE, send
+from web.sharing import Token, shown_by
+from web.turns import in_turn
+
+bp = Blueprint("thumbnails", __name__)
+
+# As long as it may be seen after its video has become private. At this address it never changes.
+A_DAY = "public, max-age=86400"
+
+
+def _made(data: bytes) -> Arriving:
+    picture = in_turn("pictures", lambda: images.thumbnail(data))
+    file = receive(len(picture))
+    file.write(picture)
+    return file
+
+
+Picture = Annotated[Any, Raw(*images.FORMATS, largest=images.LARGEST), AfterValidator(_made)]
+
+
+@bp.put("/<int:video_id>/thumbnail")
+@api(returns="videos.get", login=True, audit="video.thumbnail", errors=(412,))
+def set_thumbnail(video_id, picture: Picture):
+    """Send a picture for a video of yours, as the body itself. It becomes a JPEG of at most 640 pixels a side.
+
+    Of an animation the first frame is taken. It may have 6000 pixels a side and 25 million in all (a WebP half of them).
+    """
+    _replace(video_id, picture)
+    return db.fetch_one("videos.get", **shown_by(video_id, None))
+
+
+@bp.get("/<int:video_id>/thumbnail")
+@api(returns="image/jpeg", errors=(206, 304, 412, 416))
+def get_thumbnail(
+    video_id,
+    token: Token = None,
+    v: Annotated[str, Field(description="As in thumbnail_url: with it the picture may be kept for a day.")] = "",
+):
+    """Show a video's picture; of a private video to its owner, or by a signed link."""
+    video = db.fetch_one("thumbnails.get", **shown_by(video_id, token)) or abort(404, "No such video.")
+    key = video["thumbnail_key"] or abort(404, "This video has no thumbnail yet.")
+    is_kept = video["visibility"] == "public" and v == key[:8]
+    return send(key, "image/jpeg", A_DAY if is_kept else CACHE[video["visibility"]], is_long=False)
+
+
+@bp.delete("/<int:video_id>/thumbnail")
+@api(login=True, audit="video.thumbnail", errors=(412,))
+def delete_thumbnail(video_id):
+    """Take the picture of a video of yours away. The worker cuts another one from the video."""
+    if _replace(video_id, None):
+        db.execute("jobs.create", video_id=video_id, kind="inspect")
+
+
+def _replace(video_id: int, picture: Arriving | None) -> bool:
+    """Put a picture, or none, in place of a video's. Return whether the video has a file. Raises a 404, or a 413 for want of room."""
+    free = hold_room()
+    old = db.fetch_one("thumbnails.get_locked", video_id=video_id, user_id=g.user["id"])
+    if old is None:
+        abort(404, "No such video of yours.")
+    check_match(old["version"])
+    size = picture.size if picture else 0
+    if size > max(0, free + old["thumbnail_bytes"]):
+        raise no_room(max(0, free + old["thumbnail_bytes"]))
+    db.execute("users.set_used", user_id=g.user["id"], more=size, less=old["thumbnail_bytes"])
+    if picture:
+        after_rollback(lambda: storage().remove(picture.key))
+    key = picture.keep() if picture else None
+    values = {"thumbnail_key": key, "is_own_thumbnail": picture is not None, "thumbnail_bytes": size}
+    db.execute("thumbnails.update", video_id=video_id, **values)
+    after_commit(lambda: storage().remove(old["thumbnail_key"]))
+    return bool(old["is_playable"])

@@ -1,0 +1,21 @@
+"""Views: that somebody watches a video. The worker adds them up (ops/chores.py)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort
+
+from web.api import api, db
+from web.limits import viewer_key
+from web.sharing import Token, shown_by
+
+bp = Blueprint("views", __name__)
+
+WINDOW = 6  # hours in which one viewer counts once
+
+
+@bp.post("/<int:video_id>/views")
+@api(login=False)
+def view_video(video_id, token: Token = None):
+    """Tell that a video is being watched. It counts once in six hours: for an account, or without one for an address."""
+    db.fetch_one("files.get", **shown_by(video_id, token)) or abort(404, "No such video.")
+    db.execute("video_views.create", video_id=video_id, viewer_key=viewer_key(), hours=WINDOW)

@@ -1,0 +1,47 @@
+-- name: list_all
+SELECT
+    c.id,
+    c.slug,
+    c.name,
+    c.position
+FROM categories AS c
+ORDER BY
+    c.position,
+    c.id
+LIMIT 1000;
+
+-- name: get_by_slug
+SELECT
+    c.id
+FROM categories AS c
+WHERE
+    c.slug = %(slug)s;
+
+-- name: get
+SELECT
+    c.id,
+    c.slug,
+    c.name,
+    c.position
+FROM categories AS c
+WHERE
+    c.id = %(category_id)s;
+
+-- name: create
+INSERT INTO categories (slug, name, position)
+VALUES (%(slug)s, %(name)s, %(position)s);
+
+-- name: update
+UPDATE categories
+SET
+    slug = IF(%(has_slug)s, %(slug)s, slug),
+    name = IF(%(has_name)s, %(name)s, name),
+    position = IF(%(has_position)s, %(position)s, position)
+WHERE
+    id = %(category_id)s;
+
+-- name: delete
+-- While a video is in it, fk_videos_category_id refuses.
+DELETE FROM categories
+WHERE
+    id = %(category_id)s;

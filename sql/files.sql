@@ -1,0 +1,157 @@
+-- name: get_size
+SELECT
+    v.size_bytes
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s
+    AND v.user_id = %(user_id)s;
+
+-- name: get_locked
+-- What is replaced or removed, held until the end of the transaction. Its owner's row is held before it.
+SELECT
+    v.file_key,
+    v.thumbnail_key,
+    v.is_own_thumbnail,
+    v.size_bytes,
+    v.thumbnail_bytes,
+    v.version
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s
+    AND v.user_id = %(user_id)s
+FOR UPDATE;
+
+-- name: get
+-- What may be watched: public, or one's own, or named by a link that has not been revoked.
+SELECT
+    v.file_key,
+    v.media_type,
+    v.visibility
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s
+    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
+
+-- name: update
+-- Signed links were for the file before it, and so was its thumbnail, unless the owner has sent one.
+UPDATE videos
+SET
+    file_key = %(file_key)s,
+    media_type = %(media_type)s,
+    size_bytes = %(size_bytes)s,
+    duration_ms = %(duration_ms)s,
+    width = %(width)s,
+    height = %(height)s,
+    thumbnail_key = IF(is_own_thumbnail, thumbnail_key, NULL),
+    share_version = share_version + 1,
+    version = version + 1
+WHERE
+    id = %(video_id)s;
+
+-- name: list_for_user
+-- What is to be removed with an account. The row of the account is held, but what was added while it was waited for is
+-- no part of what the transaction sees by then: a reading that locks sees it.
+SELECT
+    v.id,
+    v.file_key,
+    v.thumbnail_key
+FROM videos AS v
+WHERE
+    v.user_id = %(user_id)s
+    AND v.id > %(after)s
+ORDER BY
+    v.id
+LIMIT %(limit)s
+FOR UPDATE;
+
+-- name: get_share_version
+SELECT
+    v.share_version
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s
+    AND v.user_id = %(user_id)s;
+
+-- name: set_share_version
+-- Every link that was given so far ends.
+UPDATE videos
+SET
+    share_version = share_version + 1
+WHERE
+    id = %(video_id)s
+    AND user_id = %(user_id)s;
+
+-- name: list_stored
+-- Every video that is to have a file on disk.
+SELECT
+    v.id,
+    v.user_id,
+    v.file_key,
+    v.thumbnail_key
+FROM videos AS v
+WHERE
+    v.id > %(after)s
+    AND (v.file_key IS NOT NULL OR v.thumbnail_key IS NOT NULL)
+ORDER BY
+    v.id
+LIMIT %(limit)s;
+
+-- name: get_first
+-- Whether there is a video with a file at all.
+SELECT
+    v.file_key
+FROM videos AS v
+WHERE
+    v.file_key IS NOT NULL
+ORDER BY
+    v.file_key
+LIMIT 1;
+
+-- name: list_named
+-- Of these keys those that a row names. One statement, as a row hands its key to another when an upload is finished.
+SELECT
+    v.file_key AS named_key
+FROM videos AS v
+WHERE
+    v.file_key IN %(keys)s
+UNION ALL
+SELECT
+    v.thumbnail_key
+FROM videos AS v
+WHERE
+    v.thumbnail_key IN %(keys)s
+UNION ALL
+SELECT
+    u.id
+FROM uploads AS u
+WHERE
+    u.id IN %(keys)s
+    AND u.finished_at IS NULL
+ORDER BY
+    named_key
+LIMIT 2000;
+
+-- name: set_lost
+-- The file is not on disk: its owner may send it again.
+UPDATE videos
+SET
+    file_key = NULL,
+    media_type = '',
+    size_bytes = 0,
+    duration_ms = NULL,
+    width = NULL,
+    height = NULL,
+    share_version = share_version + 1,
+    version = version + 1
+WHERE
+    id = %(video_id)s;
+
+-- name: set_thumbnail_lost
+UPDATE videos
+SET
+    thumbnail_key = NULL,
+    is_own_thumbnail = FALSE,
+    thumbnail_bytes = 0,
+    version = version + 1
+WHERE
+    id = %(video_id)s;

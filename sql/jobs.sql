@@ -1,0 +1,207 @@
+-- name: create
+-- To ask again for what was done, or has failed, begins it anew.
+INSERT INTO jobs (video_id, kind)
+VALUES (%(video_id)s, %(kind)s)
+ON DUPLICATE KEY UPDATE
+    state = 'waiting',
+    tries = 0,
+    last_error = '',
+    run_at = CURRENT_TIMESTAMP(3),
+    ended_at = NULL;
+
+-- name: list_due
+-- What there is to do: all that a worker asks while nothing is. It takes no lock; who does one is decided by get_due.
+SELECT
+    j.id
+FROM jobs AS j
+WHERE
+    j.run_at <= CURRENT_TIMESTAMP(3)
+ORDER BY
+    j.run_at,
+    j.id
+LIMIT 20;
+
+-- name: get_due
+-- One of them, unless somebody else is at it. By its primary key: a range of the index would be locked with its gaps, into
+-- which others write. `lease` is until when the worker has it, and at its end shows that it still has.
+SELECT
+    j.id,
+    j.video_id,
+    j.kind,
+    j.tries,
+    CAST(CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND AS CHAR) AS lease
+FROM jobs AS j
+WHERE
+    j.id = %(job_id)s
+    AND j.run_at <= CURRENT_TIMESTAMP(3)
+FOR UPDATE SKIP LOCKED;
+
+-- name: set_running
+UPDATE jobs
+SET
+    state = 'running',
+    tries = LEAST(%(most)s, tries + 1),
+    run_at = %(lease)s,
+    ended_at = NULL
+WHERE
+    id = %(job_id)s;
+
+-- name: set_done
+-- Only by whoever has it: it may have begun anew meanwhile, for another file, or because a worker was given up.
+UPDATE jobs
+SET
+    state = 'done',
+    last_error = '',
+    run_at = NULL,
+    ended_at = CURRENT_TIMESTAMP(3)
+WHERE
+    id = %(job_id)s
+    AND state = 'running'
+    AND run_at = %(lease)s;
+
+-- name: set_failed
+-- To be tried again after so many seconds; with NULL never.
+UPDATE jobs
+SET
+    state = IF(%(seconds)s IS NULL, 'failed', 'waiting'),
+    last_error = %(last_error)s,
+    run_at = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND,
+    ended_at = IF(%(seconds)s IS NULL, CURRENT_TIMESTAMP(3), NULL)
+WHERE
+    id = %(job_id)s
+    AND state = 'running'
+    AND run_at = %(lease)s;
+
+-- name: set_waiting
+-- Begin it anew, with all its tries; one that is running is left to its worker.
+UPDATE jobs
+SET
+    state = 'waiting',
+    tries = 0,
+    last_error = '',
+    run_at = CURRENT_TIMESTAMP(3),
+    ended_at = NULL
+WHERE
+    id = %(job_id)s
+    AND state <> 'running';
+
+-- name: get_video
+-- What a worker is to look at.
+SELECT
+    v.file_key,
+    v.duration_ms,
+    v.width,
+    v.height,
+    v.is_own_thumbnail
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s;
+
+-- name: get_thumbnail_locked
+-- What a new thumbnail takes the place of. The video's row is held, before that of its job.
+SELECT
+    v.thumbnail_key
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s
+    AND v.file_key = %(file_key)s
+    AND NOT v.is_own_thumbnail
+FOR UPDATE;
+
+-- name: set_thumbnail
+-- No new version: the owner has changed nothing. The video's row is held.
+UPDATE videos
+SET
+    thumbnail_key = %(thumbnail_key)s
+WHERE
+    id = %(video_id)s;
+
+-- name: set_measures
+-- What was not known when the file came, as there was no ffprobe.
+UPDATE videos
+SET
+    duration_ms = %(duration_ms)s,
+    width = %(width)s,
+    height = %(height)s
+WHERE
+    id = %(video_id)s
+    AND file_key = %(file_key)s
+    AND duration_ms IS NULL;
+
+-- name: get
+SELECT
+    j.id,
+    j.video_id,
+    j.kind,
+    j.state,
+    j.tries,
+    j.last_error,
+    j.run_at,
+    j.created_at,
+    j.ended_at
+FROM jobs AS j
+WHERE
+    j.id = %(job_id)s;
+
+-- name: list_for_video
+SELECT
+    j.id,
+    j.video_id,
+    j.kind,
+    j.state,
+    j.tries,
+    j.last_error,
+    j.run_at,
+    j.created_at,
+    j.ended_at
+FROM jobs AS j
+WHERE
+    j.video_id = %(video_id)s
+ORDER BY
+    j.id
+LIMIT 100;
+
+-- name: list_newest
+SELECT
+    j.id,
+    j.video_id,
+    j.kind,
+    j.state,
+    j.tries,
+    j.last_error,
+    j.run_at,
+    j.created_at,
+    j.ended_at
+FROM jobs AS j
+WHERE
+    (%(after_id)s IS NULL OR j.id < %(after_id)s)
+ORDER BY
+    j.id DESC
+LIMIT %(limit)s;
+
+-- name: list_newest_in_state
+-- The page is chosen on the index alone.
+SELECT
+    j.id,
+    j.video_id,
+    j.kind,
+    j.state,
+    j.tries,
+    j.last_error,
+    j.run_at,
+    j.created_at,
+    j.ended_at
+FROM (
+    SELECT
+        p.id
+    FROM jobs AS p
+    WHERE
+        p.state = %(state)s
+        AND (%(after_id)s IS NULL OR p.id < %(after_id)s)
+    ORDER BY
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN jobs AS j ON j.id = page.id
+ORDER BY
+    j.id DESC;

@@ -1,0 +1,109 @@
+-- name: create
+INSERT INTO uploads (id, user_id, video_id, metadata, size_bytes, reserved_bytes, expires_at)
+VALUES (
+    %(upload_id)s,
+    %(user_id)s,
+    %(video_id)s,
+    %(metadata)s,
+    %(size_bytes)s,
+    %(reserved_bytes)s,
+    CURRENT_TIMESTAMP(3) + INTERVAL %(hours)s HOUR
+);
+
+-- name: get
+SELECT
+    u.id,
+    u.user_id,
+    u.video_id,
+    u.metadata,
+    u.size_bytes,
+    u.reserved_bytes,
+    COALESCE(FLOOR(UNIX_TIMESTAMP(u.expires_at)), 0) AS expiry,
+    u.expires_at < CURRENT_TIMESTAMP(3) AS is_expired,
+    u.finished_at IS NOT NULL AS is_finished
+FROM uploads AS u
+WHERE
+    u.id = %(upload_id)s
+    AND u.user_id = %(user_id)s;
+
+-- name: count_open
+-- As far as it matters: no further than to the limit. The owner's row is held.
+SELECT
+    COUNT(*) AS open_count
+FROM (
+    SELECT
+        u.id
+    FROM uploads AS u
+    WHERE
+        u.user_id = %(user_id)s
+        AND u.finished_at IS NULL
+    ORDER BY
+        u.id
+    LIMIT %(limit)s
+) AS open;
+
+-- name: get_is_expired
+SELECT
+    u.expires_at < CURRENT_TIMESTAMP(3) AS is_expired
+FROM uploads AS u
+WHERE
+    u.id = %(upload_id)s;
+
+-- name: update
+-- A piece begins to arrive. The owner's row is held.
+UPDATE uploads
+SET
+    size_bytes = %(size_bytes)s,
+    reserved_bytes = %(reserved_bytes)s,
+    expires_at = CURRENT_TIMESTAMP(3) + INTERVAL %(hours)s HOUR
+WHERE
+    id = %(upload_id)s;
+
+-- name: set_finished
+-- What was reserved is the video's now.
+UPDATE uploads
+SET
+    video_id = %(video_id)s,
+    reserved_bytes = 0,
+    finished_at = CURRENT_TIMESTAMP(3)
+WHERE
+    id = %(upload_id)s
+    AND finished_at IS NULL;
+
+-- name: delete
+DELETE FROM uploads
+WHERE
+    id = %(upload_id)s;
+
+-- name: list_expired
+-- Those to sweep. One whose bytes are on their way is locked, and put off.
+SELECT
+    u.id,
+    u.user_id,
+    u.reserved_bytes,
+    u.finished_at IS NOT NULL AS is_finished
+FROM uploads AS u
+WHERE
+    u.expires_at < CURRENT_TIMESTAMP(3)
+ORDER BY
+    u.expires_at,
+    u.id
+LIMIT 100;
+
+-- name: list_for_user
+-- What is to be removed with an account. A finished one has no file of its own any more.
+SELECT
+    u.id
+FROM uploads AS u
+WHERE
+    u.user_id = %(user_id)s
+    AND u.finished_at IS NULL
+ORDER BY
+    u.id
+LIMIT 10000
+FOR UPDATE;
+
+-- name: delete_for_user
+DELETE FROM uploads
+WHERE
+    user_id = %(user_id)s;

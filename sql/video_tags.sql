@@ -1,0 +1,13 @@
+-- name: create
+INSERT INTO video_tags (tag_id, video_id)
+SELECT
+    t.id,
+    %(video_id)s
+FROM tags AS t
+WHERE
+    t.name_key IN %(name_keys)s;
+
+-- name: delete_for_video
+DELETE FROM video_tags
+WHERE
+    video_id = %(video_id)s;

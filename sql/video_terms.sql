@@ -1,0 +1,33 @@
+-- name: list_rarest
+-- Those of the terms that any video has, the rarest first: of each it finds the 200th newest video. The longer ago that is,
+-- the rarer; of one with fewer videos there is none, and NULL sorts first. Without nth.term in its order MySQL sorts them all.
+SELECT
+    vt.term
+FROM video_terms AS vt
+WHERE
+    vt.term IN %(terms)s
+GROUP BY
+    vt.term
+ORDER BY
+    (
+        SELECT
+            nth.video_id
+        FROM video_terms AS nth
+        WHERE
+            nth.term = vt.term
+        ORDER BY
+            nth.term DESC,
+            nth.video_id DESC
+        LIMIT 1 OFFSET 200
+    ),
+    vt.term
+LIMIT 1500;
+
+-- name: create
+INSERT INTO video_terms (term, video_id)
+VALUES (%(term)s, %(video_id)s);
+
+-- name: delete_for_video
+DELETE FROM video_terms
+WHERE
+    video_id = %(video_id)s;

@@ -1,0 +1,237 @@
+// The page /watch. It asks the API what anybody may ask, and puts the answers into what templates/watch.html has ready:
+//   /watch                 videos; also ?sort= ?category= ?tag= ?user= ?q=, handed to the API as they are
+//   /watch?v=7             one of them, to play
+//   /watch?v=7#token=...   a private one; what is behind the # is never sent with the page's address
+// Each link is a real one and loads the page anew, so back, forward, reload and bookmarks work by themselves.
+// Text goes into the page by textContent alone: a title <img onerror=...> stays text.
+const page = new URL(location);
+const token = new URLSearchParams(page.hash.slice(1)).get("token");
+const language = document.documentElement.lang;
+const words = document.getElementById("words").dataset; // in that language
+const byId = (id) => document.getElementById(id);
+const PAGE_SIZE = 24;
+
+/** Ask the API. Return the JSON; throw an Error whose message is for the reader. */
+async function ask(path, parameters = {}) {
+  let answer, body;
+  try {
+    answer = await fetch(address(path, parameters));
+    body = await answer.json();
+  } catch { // no answer, or not one of ours
+    throw new Error(words.gone);
+  }
+  if (answer.ok) return body;
+  throw new Error(answer.status === 404 ? words.nothing : answer.status >= 500 ? words.gone : body.detail);
+}
+
+/** The address of something of the API, with those parameters that have a value. */
+function address(path, parameters) {
+  const url = new URL(document.body.dataset.api + path, page);
+  for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value);
+  return url;
+}
+
+/** The address of a file. <video> and <img> send no login, so the token of a private video goes with it. */
+function fileAddress(path) {
+  const url = new URL(path, page);
+  if (token) url.searchParams.set("token", token);
+  return url;
+}
+
+/** A link to this page, in the language that was chosen. */
+function link(parameters) {
+  const url = new URL(page.pathname, page);
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+  if (page.searchParams.has("lang")) url.searchParams.set("lang", page.searchParams.get("lang"));
+  return url;
+}
+
+// How things are written
+
+/** 65000 -> 1:05, and from an hour on 1:01:05. */
+function duration(milliseconds) {
+  const seconds = Math.round(milliseconds / 1000);
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (!parts[0]) parts.shift();
+  return parts.map((part, n) => (n ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+/** 3 days ago; 3天前. */
+function age(instant) {
+  const format = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  let amount = (new Date(instant) - Date.now()) / 1000;
+  for (const [unit, size] of [["second", 60], ["minute", 60], ["hour", 24], ["day", 30.4], ["month", 12]]) {
+    if (Math.abs(amount) < size) return format.format(Math.trunc(amount), unit);
+    amount /= size;
+  }
+  return format.format(Math.trunc(amount), "year");
+}
+
+function views(count) {
+  const number = new Intl.NumberFormat(language, { notation: "compact" }).format(count);
+  return (count === 1 ? words.view : words.views).replace("{}", number);
+}
+
+/** Write what the cards and the player both show. */
+function describe(video, author, count, time) {
+  author.textContent = video.username;
+  author.closest("a").href = link({ user: video.username });
+  count.textContent = views(video.view_count);
+  time.textContent = age(video.created_at);
+  time.dateTime = video.created_at;
+  time.title = new Date(video.created_at).toLocaleString(language);
+}
+
+// A list
+
+function card(video) {
+  const item = byId("card").content.cloneNode(true).firstElementChild;
+  const find = (selector) => item.querySelector(selector);
+  find("h2 a").href = link({ v: video.id });
+  find("h2 bdi").textContent = video.title;
+  describe(video, find(".author bdi"), find(".views"), find("time"));
+  find(".thumb").dataset.hue = video.id % 6;
+  find(".letters").textContent = [...video.title].slice(0, 2).join("");
+  find("img").onerror = (event) => event.target.remove(); // the letters are behind it
+  if (video.thumbnail_url) find("img").src = video.thumbnail_url;
+  else find("img").remove();
+  if (video.stream_url && video.duration_ms === null) find(".badge").remove();
+  else find(".badge").textContent = video.stream_url ? duration(video.duration_ms) : words.noFile;
+  return item;
+}
+
+/** Show grey cards in place of those that are on their way. */
+function wait(count) {
+  for (let n = 0; n < count; n++) {
+    const item = byId("card").content.cloneNode(true).firstElementChild;
+    item.classList.add("waiting");
+    item.setAttribute("aria-hidden", "true");
+    byId("videos").append(item);
+  }
+}
+
+/** Do something that fills the list; while it lasts, and if it fails, the list says so. */
+async function fill(work) {
+  const [list, state, retry, more] = ["videos", "state", "retry", "more"].map(byId);
+  byId("browse").hidden = false;
+  state.textContent = "";
+  retry.hidden = more.hidden = true;
+  wait(8);
+  try {
+    const { items, next = null } = await work();
+    const focused = list.querySelectorAll(".card:not(.waiting)").length && document.activeElement === document.body;
+    list.querySelectorAll(".waiting").forEach((item) => item.remove());
+    const cards = items.map(card);
+    list.append(...cards);
+    if (focused) cards[0]?.querySelector("a").focus(); // whoever pressed "more" goes on from there
+    if (!list.children.length) state.textContent = words.empty;
+    more.hidden = !next;
+    more.onclick = () => fill(() => ask("/videos", { ...wanted(), after: next }));
+  } catch (error) {
+    list.querySelectorAll(".waiting").forEach((item) => item.remove());
+    state.textContent = error.message;
+    retry.hidden = error.message !== words.gone;
+    retry.onclick = () => fill(work);
+  }
+}
+
+/** What the page's address asks of the list. */
+function wanted() {
+  const names = ["sort", "category", "tag", "user", "q"];
+  return { ...Object.fromEntries(names.map((name) => [name, page.searchParams.get(name)])), limit: PAGE_SIZE };
+}
+
+// One video
+
+/** Find a video and show it, ready to play. */
+async function open(id) {
+  const show = (isThere) => {
+    document.body.classList.toggle("playing", isThere);
+    byId("player").hidden = !isThere;
+  };
+  show(true);
+  try {
+    const video = await ask(`/videos/${id}`, { token });
+    present(video);
+    load(video);
+    return video;
+  } catch (error) {
+    show(false);
+    throw error;
+  }
+}
+
+function present(video) {
+  document.title = `${video.title} · Rawreel`;
+  byId("title").textContent = video.title;
+  describe(video, byId("author"), byId("views"), byId("time"));
+  byId("description").textContent = video.description;
+  byId("private").hidden = video.visibility !== "private";
+  const category = document.querySelector(`[data-category="${CSS.escape(video.category ?? "")}"]`);
+  if (category) {
+    byId("category").textContent = category.textContent;
+    byId("category").href = category.href;
+    byId("category").hidden = false;
+  }
+  byId("tags").replaceChildren(...video.tags.map((tag) => {
+    const item = document.createElement("li");
+    const anchor = document.createElement("a");
+    anchor.textContent = tag;
+    anchor.href = link({ tag });
+    item.append(anchor);
+    return item;
+  }));
+}
+
+/** Give the player its file, or say why there is nothing to play. */
+function load(video) {
+  const player = byId("video");
+  const fault = (text) => {
+    byId("fault").textContent = text;
+    byId("fault").hidden = false;
+    player.hidden = true;
+  };
+  if (!video.stream_url) return fault(words.nothingToPlay);
+  player.addEventListener("error", () => fault(words.broken));
+  player.setAttribute("aria-label", video.title);
+  if (video.thumbnail_url) player.poster = fileAddress(video.thumbnail_url);
+  player.src = fileAddress(video.stream_url);
+
+  let watched = 0, last = 0, isCounted = false;
+  const count = () => {
+    if (isCounted) return;
+    isCounted = true;
+    fetch(address(`/videos/${video.id}/views`, { token }), { method: "POST" }).catch(() => {}); // it matters to nobody here
+  };
+  player.addEventListener("timeupdate", () => {
+    const step = player.currentTime - last; // a jump is not watching
+    if (step > 0 && step < 1) watched += step;
+    last = player.currentTime;
+    if (watched >= 3) count();
+  });
+  player.addEventListener("ended", count);
+}
+
+/** The videos beside one: those related to it, and new ones if these are few. */
+async function beside(video) {
+  const related = video.visibility === "public" ? (await ask(`/videos/${video.id}/related`)).items : [];
+  const fresh = related.length < 8 ? (await ask("/videos", { limit: 12 })).items : [];
+  const known = new Set([video.id]);
+  return [...related, ...fresh].filter(({ id }) => !known.has(id) && known.add(id)).slice(0, 12);
+}
+
+const id = page.searchParams.get("v");
+let video; // the one that is shown
+if (id) {
+  fill(async () => ({ items: await beside(video ??= await open(id)) }));
+} else {
+  document.title = `${byId("heading").textContent.trim()} · Rawreel`;
+  fill(() => ask("/videos", wanted()));
+}
+
+byId("language").addEventListener("click", (event) => { event.currentTarget.hash = page.hash; }); // the token stays
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // or it would take the token's place in the address
+  byId("main").focus();
+});
+addEventListener("hashchange", () => location.reload()); // another token

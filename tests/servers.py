@@ -1,0 +1,77 @@
+"""Servers as in production, started for a test and ended after it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+import pytest
+
+from config import ROOT, Settings
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(port: int, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
+    """Send a request; If_Range stands for If-Range. The headers of the answer are by their names in small letters."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def gunicorn(settings: Settings, **named: str) -> Iterator[tuple[int, int]]:
+    """Two workers on the test's database and files. Gives its port and its process id."""
+    port = free_port()
+    same = ("DB_SOCKET", "DB_PASSWORD", "DB_NAME", "SECRET_KEY", "MEDIA_DIR")
+    given = {name: str(getattr(settings, name)) for name in same}
+    given |= {"PORT": str(port), "WEB_CONCURRENCY": "2", "THREADS": "4", "RATE_LIMITS": "off", **named}
+    clean = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
+    command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()"]
+    server = subprocess.Popen(command, cwd=ROOT, env={**clean, **given}, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port, "/readyz")
+        yield port, server.pid
+    finally:
+        server.send_signal(signal.SIGTERM)
+        try:
+            server.wait(3)
+        except subprocess.TimeoutExpired:  # a worker that was still starting has not heard it
+            server.send_signal(signal.SIGQUIT)
+            server.wait(20)
+
+
+def wait_for(port: int, path: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if ask(port, path)[0] == 200:
+                return
+        except (OSError, HTTPException):
+            pass
+        time.sleep(0.05)
+    pytest.fail(f"nothing answers on port {port}")
+
+
+def workers_of(pid: int) -> list[str]:
+    """The process ids of a server's workers."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return file.read().split()

@@ -1,0 +1,602 @@
+"""How videos are found: orders, categories, tags, words; and changed only over the version that was read."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from web.terms import search
+
+VIDEOS, TAGS, CATEGORIES = "/api/v1/videos", "/api/v1/tags", "/api/v1/categories"
+DESK = "/api/v1/admin/categories"
+
+
+@pytest.fixture(autouse=True)
+def categories(root, empty_tables):
+    cursor = root.cursor()
+    cursor.execute("INSERT INTO categories (slug, name, position) VALUES ('travel', '旅行', 2), ('music', '音乐', 1)")
+
+
+def make(person, title="A title", **more):
+    response = person.post(VIDEOS, json={"title": title, **more})
+    assert response.status_code == 201, response.json
+    return response.json["id"]
+
+
+def found(client, **query):
+    response = client.get(VIDEOS, query_string=query)
+    assert response.status_code == 200, response.json
+    return [video["id"] for video in response.json["items"]]
+
+
+def set_views(root, **views):
+    for video_id, count in views.items():
+        root.cursor().execute("UPDATE videos SET view_count = %s WHERE id = %s", (count, video_id.removeprefix("v")))
+
+
+def reads(db, name, **arguments):
+    """How many rows the server reads for a query, and what it gives."""
+    with db.pool.connection() as connection, connection.cursor() as cursor:
+        cursor.execute("FLUSH STATUS")
+        cursor.execute(db.query(name).text, db.query(name).bind(arguments))
+        rows = cursor.fetchall()
+        cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
+        return sum(int(value) for _, value in cursor.fetchall()), rows
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("title", "q"),
+    [
+        ("大连的海", "大连"),
+        ("大连的海", "的海"),
+        ("大连的海", "大连的海"),
+        ("去大连的夜车", "大连 夜车"),
+        ("Night train to Harbin", "harbin"),
+        ("Night train to Harbin", "HARBIN night"),
+        ("ＭｙＳＱＬ索引", "mysql"),
+        ("MySQL索引怎么工作", "索引mysql"),
+        ("Zürich im Nebel", "zürich"),
+        ("学 C++ 的第1天", "第1"),
+        ("ภาษาไทย", "ไทย"),
+        ("x" * 100, "x" * 100),
+        ("大连的海", "大"),
+        ("大连的海", "连"),
+        ("大连的海", "海"),
+        ("大连的海 at night", "连 NIGHT 的海"),
+        ("𠮷野家", "𠮷"),
+    ],
+)
+def test_a_public_video_is_found_by_words_of_its_title(alice, client, title, q):
+    video_id = make(alice, title)
+    make(alice, "Something else 别的")
+    assert found(client, q=q) == [video_id]
+
+
+@pytest.mark.parametrize(
+    "q", ["大海", "海连", "harbor", "night dalian", "harb", "!!", "_", "%", "。，！", "🎬", "海 xyz", "月"]
+)
+def test_what_has_not_every_word_is_not_found(alice, client, q):
+    make(alice, "大连的海")
+    make(alice, "Night train to Harbin")
+    assert found(client, q=q) == []
+
+
+def test_the_last_letter_of_a_long_title_and_of_ten_long_tags_is_found(alice, client):
+    letters = [chr(0x4E00 + n) for n in range(520)]
+    tags = ["".join(letters[200 + 32 * n : 232 + 32 * n]) for n in range(10)]
+    video_id = make(alice, "".join(letters[:200]), tags=tags)
+    for q in (letters[0], letters[199], letters[519], letters[518] + letters[519], tags[9]):
+        assert found(client, q=q) == [video_id]
+    assert found(client, q=letters[199] + letters[200]) == []
+
+
+def test_a_search_walks_along_its_rarest_word(alice, client, root, db):
+    cursor = root.cursor()
+    for _ in range(3):
+        cursor.executemany(
+            "INSERT INTO videos (user_id, title, description) VALUES (%s, 'x', '')", [(alice.user_id,)] * 1000
+        )
+    cursor.execute("INSERT INTO video_terms (term, video_id) SELECT 'common', id FROM videos")
+    cursor.execute("INSERT INTO video_terms (term, video_id) SELECT 'often', id FROM videos ORDER BY id LIMIT 2500")
+    cursor.execute("INSERT INTO video_terms (term, video_id) SELECT 'some', id FROM videos ORDER BY id LIMIT 300")
+    cursor.execute("ANALYZE TABLE video_terms, videos")
+    video_id = make(alice, "A rare one, common as words may be, often and of some use")
+    for q in ("common rare", "rare common often some", "often rare"):
+        assert found(client, q=q) == [video_id]
+    assert found(client, q="common nowhere") == []
+    assert len(found(client, q="common often", limit=100)) == 100
+    words = ["common", "often", "some", "rare"]
+    count, rows = reads(db, "video_terms.list_rarest", terms=words)
+    assert count < 1000
+    assert rows[0][0] == "rare"
+    assert [term for (term,) in rows[2:]] == ["often", "common"]
+    more = {"terms": words, "term_count": 4, "limit": 20, "after_id": None}
+    count, rows = reads(db, "videos.list_for_terms", rarest="rare", next_rarest="some", **more)
+    assert (count < 50, [row[0] for row in rows]) == (True, [video_id])
+    count, rows = reads(db, "videos.list_for_terms", rarest="some", next_rarest="rare", **more)
+    assert (count < 1200, [row[0] for row in rows]) == (True, [video_id])  # not each of the 300 for all four
+    assert search(db, "common nowhere")["rarest"] is None  # so that nothing is walked along
+
+
+def test_tags_are_searched_too_and_descriptions_are_not(alice, client):
+    video_id = make(alice, "One", tags=["海鸥", "Gulls"], description="penguins")
+    assert found(client, q="gulls") == found(client, q="海鸥 one") == [video_id]
+    assert found(client, q="penguins") == []
+
+
+def test_a_search_gives_stable_pages_newest_first(alice, client):
+    made = [make(alice, f"同一个词 {n}") for n in range(7)]
+    first = client.get(VIDEOS, query_string={"q": "一个", "limit": 3}).json
+    make(alice, "同一个词 new")
+    second = client.get(VIDEOS, query_string={"q": "一个", "limit": 3, "after": first["next"]}).json
+    assert [v["id"] for v in first["items"] + second["items"]] == made[:0:-1]
+
+
+def test_a_private_video_is_found_by_nothing(alice, client):
+    video_id = make(alice, "秘密 secret", visibility="private", tags=["hidden"], category="music")
+    for query in (
+        {"q": "secret"},
+        {"q": "秘密"},
+        {"tag": "hidden"},
+        {"category": "music"},
+        {"sort": "hot"},
+        {"user": "alice"},
+    ):
+        assert found(client, **query) == found(alice, **query) == []
+    assert client.get(TAGS).json["items"] == []
+    alice.patch(f"{VIDEOS}/{video_id}", json={"visibility": "public"})
+    assert found(client, q="secret") == found(client, tag="hidden") == [video_id]
+    alice.patch(f"{VIDEOS}/{video_id}", json={"visibility": "private"})
+    assert found(client, q="secret") == found(client, tag="hidden") == client.get(TAGS).json["items"] == []
+    alice.patch(f"{VIDEOS}/{video_id}", json={"visibility": "public"})
+    assert found(client, q="秘") == found(client, tag="hidden") == found(client, category="music") == [video_id]
+    assert [tag["name"] for tag in client.get(TAGS).json["items"]] == ["hidden"]
+
+
+def test_a_private_video_is_related_to_nothing_and_its_owner_sees_what_is_like_it(alice, bob, client):
+    public = make(bob, tags=["a"], category="music")
+    private = make(alice, tags=["a"], category="music", visibility="private")
+    path = f"{VIDEOS}/{private}/related"
+    assert client.get(f"{VIDEOS}/{public}/related").json["items"] == []
+    assert alice.get(f"{VIDEOS}/{public}/related").json["items"] == []
+    assert [video["id"] for video in alice.get(path).json["items"]] == [public]
+    assert client.get(path).status_code == bob.get(path).status_code == 404
+
+
+def test_a_change_of_what_no_search_looks_at_writes_no_words(alice, root):
+    video_id = make(alice, "大连的海", tags=["sea"])
+    root.cursor().execute("DELETE FROM video_terms")
+    alice.patch(f"{VIDEOS}/{video_id}", json={"description": "new", "category": "music"})
+    cursor = root.cursor()
+    cursor.execute("SELECT COUNT(*) FROM video_terms")
+    assert cursor.fetchone() == (0,)
+
+
+def test_a_changed_title_is_found_by_its_new_words_alone(alice, client):
+    video_id = make(alice, "Before")
+    alice.patch(f"{VIDEOS}/{video_id}", json={"title": "After"})
+    assert (found(client, q="before"), found(client, q="after")) == ([], [video_id])
+    alice.patch(f"{VIDEOS}/{video_id}", json={"tags": ["海"]})
+    assert found(client, q="海 after") == found(client, tag="海") == [video_id]
+    alice.patch(f"{VIDEOS}/{video_id}", json={"tags": []})
+    assert found(client, q="海") == found(client, tag="海") == []
+    alice.delete(f"{VIDEOS}/{video_id}")
+    assert found(client, q="after") == []
+
+
+# Tags
+
+
+def test_tags_are_kept_as_written_and_found_in_any_case_and_width(alice, client):
+    video_id = make(alice, tags=["Sea", "大连", "Ｃ＋＋"])
+    assert client.get(f"{VIDEOS}/{video_id}").json["tags"] == ["Sea", "大连", "Ｃ＋＋"]
+    assert found(client, tag="SEA") == found(client, tag="大连") == found(client, tag="c++") == [video_id]
+    assert found(client, tag="se") == found(client, tag="nothing") == []
+
+
+def test_tags_that_differ_only_in_case_are_one_tag_as_it_was_written_first(alice, bob, client):
+    first, second = make(alice, tags=["Straße"]), make(bob, tags=["STRASSE"])
+    assert [tag["name"] for tag in client.get(TAGS).json["items"]] == ["Straße"]
+    assert client.get(f"{VIDEOS}/{second}").json["tags"] == ["STRASSE"]
+    assert found(client, tag="strasse") == found(client, q="straße") == [second, first]
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["a", "A"],
+        ["ａ", "a"],
+        [""],
+        ["  "],
+        ["x" * 33],
+        list("abcdefghijk"),
+        "a",
+        [1],
+        [None],
+        None,
+        ["a\nb"],
+        {"a": 1},
+        ["\u200b"],
+        ["Straße", "STRASSE"],
+    ],
+)
+def test_tags_that_are_none_are_refused(alice, tags):
+    response = alice.post(VIDEOS, json={"title": "x", "tags": tags})
+    assert response.status_code == 422
+    assert all(field.startswith("tags") for field in response.json["errors"])
+
+
+def test_tags_are_listed_by_how_they_begin(alice, client):
+    make(alice, tags=["Sea", "seagull", "mountain", "50%", "5_0"])
+    make(alice, tags=["SEA"])
+    names = [tag["name"] for tag in client.get(f"{TAGS}?prefix=se").json["items"]]
+    assert names == ["Sea", "seagull"]
+    assert [tag["name"] for tag in client.get(TAGS, query_string={"prefix": "50%"}).json["items"]] == ["50%"]
+    assert [tag["name"] for tag in client.get(TAGS, query_string={"prefix": "5_"}).json["items"]] == ["5_0"]
+    page = client.get(f"{TAGS}?limit=2").json
+    assert len(page["items"]) == 2
+    assert len(client.get(TAGS, query_string={"limit": 100, "after": page["next"]}).json["items"]) == 3
+
+
+def test_videos_with_the_same_new_tags_may_be_made_at_once(app, person):
+    people = [person(f"p{n}") for n in range(8)]
+    barrier = threading.Barrier(8)
+
+    def go(n):
+        barrier.wait(5)
+        tags = ["one", "two", "three"] if n % 2 else ["three", "two", "one"]
+        return people[n].post(VIDEOS, json={"title": "x", "tags": tags}).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(go, range(8))) == [201] * 8
+    assert len(found(app.test_client(), tag="two")) == 8
+
+
+# Orders and categories
+
+
+def test_three_orders(alice, client, root):
+    a, b, c = (make(alice) for _ in range(3))
+    set_views(root, **{f"v{a}": 5000, f"v{b}": 10})
+    assert found(client) == [c, b, a]
+    assert found(client, sort="views") == found(client, sort="hot") == [a, b, c]
+    # A tenfold of the views outweighs a day: 11 against 1 is about one, so two days younger wins.
+    root.cursor().execute(
+        "UPDATE videos SET created_at = created_at - INTERVAL 2 DAY, view_count = 10 WHERE id = %s", (a,)
+    )
+    root.cursor().execute("UPDATE videos SET view_count = 0 WHERE id <> %s", (a,))
+    assert found(client, sort="hot") == [c, b, a]
+    root.cursor().execute("UPDATE videos SET view_count = 1000 WHERE id = %s", (a,))
+    assert found(client, sort="hot") == [a, c, b]
+
+
+@pytest.mark.parametrize("sort", ["new", "hot", "views"])
+def test_every_order_walks_through_all_of_a_category_and_no_other(alice, client, root, sort):
+    made = [make(alice, category="music" if n % 2 else "travel") for n in range(14)]
+    root.cursor().execute("UPDATE videos SET view_count = id % 3")
+    seen, after = [], {}
+    while True:
+        page = client.get(VIDEOS, query_string={"category": "music", "sort": sort, "limit": 3, **after}).json
+        seen += [video["id"] for video in page["items"]]
+        if not page["next"]:
+            break
+        after = {"after": page["next"]}
+    assert sorted(seen) == made[1::2]
+    assert len(seen) == 7
+
+
+def test_a_page_amid_equals_reads_no_more_than_the_first(alice, client, root, db):
+    for _ in range(3):
+        root.cursor().executemany(
+            "INSERT INTO videos (user_id, title, description) VALUES (%s, %s, '')", [(alice.user_id, "x")] * 500
+        )
+    page = {"next": None}
+    for _ in range(12):
+        more = {"after": page["next"]} if page["next"] else {}
+        page = client.get(VIDEOS, query_string={"sort": "views", "limit": 100, **more}).json
+    last = page["items"][-1]
+
+    nowhere = {"limit": 20, "after_view_count": None, "after_id": None}
+    amid = {"limit": 20, "after_view_count": last["view_count"], "after_id": last["id"]}
+    count, rows = reads(db, "videos.list_most_viewed", **amid)
+    assert len(rows) == 20
+    assert count <= reads(db, "videos.list_most_viewed", **nowhere)[0] + 20
+
+
+def test_the_list_of_a_user(alice, bob, client):
+    mine, _ = make(alice), make(bob)
+    assert found(client, user="ALICE") == [mine]
+    assert found(client, user="nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ({"tag": "a", "q": "b"}, {"tag", "q"}),
+        ({"tag": "a", "sort": "hot"}, {"tag", "sort"}),
+        ({"user": "a", "category": "music"}, {"user", "category"}),
+        ({"q": "a", "sort": "views"}, {"q", "sort"}),
+        ({"sort": "old"}, {"sort"}),
+        ({"q": ""}, {"q"}),
+        ({"q": "x" * 101}, {"q"}),
+        ({"category": "cars"}, {"category"}),
+    ],
+)
+def test_what_is_not_offered_is_told(client, query, fields):
+    response = client.get(VIDEOS, query_string=query)
+    assert response.status_code == 422
+    assert response.json["errors"].keys() == fields
+
+
+def test_a_cursor_is_good_for_its_own_list_alone(alice, client):
+    for _ in range(3):
+        make(alice, "sea", tags=["a"], category="music")
+    lists = [
+        {},
+        {"sort": "hot"},
+        {"sort": "views"},
+        {"category": "music"},
+        {"category": "music", "sort": "hot"},
+        {"tag": "a"},
+        {"user": "alice"},
+        {"q": "sea"},
+    ]
+    cursors = [client.get(VIDEOS, query_string={**query, "limit": 1}).json["next"] for query in lists]
+    for n, query in enumerate(lists):
+        for m, cursor in enumerate(cursors):
+            response = client.get(VIDEOS, query_string={**query, "after": cursor})
+            assert (response.status_code, m) == (200 if m == n else 422, m)
+
+
+def test_categories_are_listed_in_their_order(client):
+    assert [one["slug"] for one in client.get(CATEGORIES).json["items"]] == ["music", "travel"]
+
+
+def test_a_category_is_set_changed_and_taken_away(alice):
+    video_id = make(alice, category="music")
+    patch = lambda **change: alice.patch(f"{VIDEOS}/{video_id}", json=change).json["category"]  # noqa: E731
+    assert patch(title="x") == "music"
+    assert patch(category="travel") == "travel"
+    assert patch(category=None) is None
+    assert alice.post(VIDEOS, json={"title": "x", "category": "cars"}).json["errors"].keys() == {"category"}
+
+
+# The admin's categories
+
+
+def new_category(admin, slug="games", **more):
+    response = admin.post(DESK, json={"slug": slug, "name": "游戏 Games", **more})
+    assert response.status_code == 201, response.json
+    return response.json["id"]
+
+
+def test_an_admin_makes_changes_and_deletes_a_category(admin, alice, client):
+    made = admin.post(DESK, json={"slug": "games", "name": "游戏 Games", "position": 1})
+    path = f"{DESK}/{made.json['id']}"
+    assert made.json == {"id": made.json["id"], "slug": "games", "name": "游戏 Games", "position": 1}
+    assert client.get(made.headers["Location"]).json["items"] == []
+    video_id = make(alice, category="games")
+    changed = admin.patch(path, json={"slug": "play", "position": 0})
+    assert (changed.json["slug"], changed.json["name"], changed.json["position"]) == ("play", "游戏 Games", 0)
+    assert [one["slug"] for one in client.get(CATEGORIES).json["items"]] == ["play", "music", "travel"]
+    assert found(client, category="play") == [video_id]
+    assert client.get(VIDEOS, query_string={"category": "games"}).status_code == 422
+    alice.patch(f"{VIDEOS}/{video_id}", json={"category": None})
+    assert admin.delete(path).status_code == 204
+    assert admin.delete(path).status_code == admin.patch(path, json={"position": 1}).status_code == 404
+    assert [one["slug"] for one in client.get(CATEGORIES).json["items"]] == ["music", "travel"]
+
+
+def test_what_was_done_to_a_category_is_in_the_audit_log(admin, root):
+    category_id = new_category(admin)
+    admin.patch(f"{DESK}/{category_id}", json={"position": 3})
+    admin.delete(f"{DESK}/{category_id}")
+    cursor = root.cursor()
+    cursor.execute("SELECT action, actor_id, object_id FROM audit_logs ORDER BY id")
+    assert cursor.fetchall() == tuple(
+        (f"category.{word}", admin.user_id, category_id) for word in ("create", "update", "delete")
+    )
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+def test_a_category_with_videos_in_it_stays(admin, alice, client, visibility):
+    category_id = new_category(admin)
+    video_id = make(alice, category="games", visibility=visibility)
+    response = admin.delete(f"{DESK}/{category_id}")
+    assert (response.status_code, response.json["code"]) == (409, "category_in_use")
+    assert "games" in [one["slug"] for one in client.get(CATEGORIES).json["items"]]
+    alice.delete(f"{VIDEOS}/{video_id}")
+    assert admin.delete(f"{DESK}/{category_id}").status_code == 204
+
+
+def test_two_categories_never_have_one_slug(app, admin):
+    category_id, barrier = new_category(admin), threading.Barrier(4)
+    for response in (
+        admin.post(DESK, json={"slug": "music", "name": "Music"}),
+        admin.patch(f"{DESK}/{category_id}", json={"slug": "music"}),
+    ):
+        assert (response.status_code, response.json["code"]) == (409, "slug_taken")
+        assert response.json["errors"].keys() == {"slug"}
+
+    def go(_):
+        barrier.wait(5)
+        client = app.test_client()
+        client.token = admin.token
+        return client.post(DESK, json={"slug": "cars", "name": "Cars"}).status_code
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(go, range(4))) == [201, 409, 409, 409]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"slug": "Games"}, "slug"),
+        ({"slug": ""}, "slug"),
+        ({"slug": "a b"}, "slug"),
+        ({"slug": "games\n"}, "slug"),
+        ({"slug": "游戏"}, "slug"),
+        ({"slug": "x" * 33}, "slug"),
+        ({"slug": None}, "slug"),
+        ({"slug": 1}, "slug"),
+        ({"name": ""}, "name"),
+        ({"name": "x" * 51}, "name"),
+        ({"name": "\u200b"}, "name"),
+        ({"position": -1}, "position"),
+        ({"position": 65536}, "position"),
+        ({"position": "1"}, "position"),
+        ({"position": None}, "position"),
+        ({"postion": 1}, "postion"),
+    ],
+)
+def test_what_is_no_category_is_refused(admin, change, field):
+    path = f"{DESK}/{new_category(admin)}"
+    for response in (
+        admin.post(DESK, json={"slug": "cars", "name": "Cars", **change}),
+        admin.patch(path, json=change),
+    ):
+        assert response.status_code == 422
+        assert response.json["errors"].keys() == {field}
+
+
+def test_categories_are_the_admins_alone(admin, person, alice, client):
+    path = f"{DESK}/{new_category(admin)}"
+    calls = [("post", DESK, {"slug": "cars", "name": "Cars"}), ("patch", path, {"name": "x"}), ("delete", path, None)]
+    for method, address, body in calls:
+        assert getattr(client, method)(address, json=body).status_code == 401
+    for who in (alice, person("a_moderator", "moderator")):
+        for method, address, body in calls:
+            assert getattr(who, method)(address, json=body).status_code == 403
+    assert [one["name"] for one in client.get(CATEGORIES).json["items"]] == ["游戏 Games", "音乐", "旅行"]
+
+
+# Related
+
+
+def test_related_videos_share_tags_the_most_alike_first(alice, client):
+    video_id = make(alice, tags=["a", "b", "c"])
+    one, three = make(alice, tags=["a", "x"]), make(alice, tags=["a", "b", "c"])
+    two = make(alice, tags=["b", "c"])
+    make(alice, tags=["x"]), make(alice, tags=["a"], visibility="private")
+    assert [v["id"] for v in client.get(f"{VIDEOS}/{video_id}/related").json["items"]] == [three, two, one]
+    assert client.get(f"{VIDEOS}/{make(alice)}/related").json["items"] == []
+    assert client.get(f"{VIDEOS}/999999/related").status_code == 404
+
+
+def test_videos_of_the_category_follow_those_with_the_same_tags(alice, client):
+    old = make(alice, tags=["a"])
+    others = [make(alice, category="music") for _ in range(14)]
+    video_id = make(alice, tags=["a"], category="music")
+    make(alice, category="travel"), make(alice, category="music", visibility="private")
+    related = [v["id"] for v in client.get(f"{VIDEOS}/{video_id}/related").json["items"]]
+    assert related == [old, *others[:2:-1]]
+
+
+def test_each_of_ten_tags_counts_for_what_is_related(alice, client):
+    tags = [f"tag {n}" for n in range(10)]
+    others = [make(alice, tags=[tag]) for tag in tags]
+    best = make(alice, tags=tags[:2])
+    related = client.get(f"{VIDEOS}/{make(alice, tags=tags)}/related").json["items"]
+    assert [v["id"] for v in related] == [best, *others[::-1]]
+
+
+def test_related_videos_of_common_tags_cost_no_more(alice, root, db):
+    cursor = root.cursor()
+    video_id = make(alice, tags=list("abcdefghij"), category="music")
+    for _ in range(3):
+        cursor.executemany(
+            "INSERT INTO videos (user_id, title, description, category_id) VALUES (%s, 'x', '', (SELECT MIN(id) FROM categories))",
+            [(alice.user_id,)] * 1000,
+        )
+    cursor.execute(
+        "INSERT IGNORE INTO video_tags (tag_id, video_id) SELECT t.id, v.id FROM tags AS t CROSS JOIN videos AS v"
+    )
+    cursor.execute("ANALYZE TABLE video_tags, videos")
+    count, rows = reads(db, "videos.list_related", video_id=video_id, limit=12)
+    assert len(rows) == 12
+    assert count < 3000
+
+
+# Versions
+
+
+def test_a_known_version_is_not_sent_again(alice, root):
+    path = f"{VIDEOS}/{make(alice)}"
+    etag = alice.get(path).headers["ETag"]
+    again = alice.get(path, headers={"If-None-Match": etag})
+    assert (again.status_code, again.data) == (304, b"")
+    root.cursor().execute("UPDATE videos SET view_count = view_count + 1")
+    assert alice.get(path, headers={"If-None-Match": etag}).status_code == 200
+    alice.patch(path, json={"title": "new"})
+    assert alice.get(path, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_a_lost_update_is_told(alice, root):
+    path = f"{VIDEOS}/{make(alice)}"
+    etag = alice.get(path).headers["ETag"]
+    root.cursor().execute("UPDATE videos SET view_count = view_count + 1")  # is nobody's change
+    first = alice.patch(path, json={"title": "first"}, headers={"If-Match": etag})
+    second = alice.patch(path, json={"title": "second"}, headers={"If-Match": etag})
+    assert (first.status_code, second.status_code) == (200, 412)
+    assert alice.get(path).json["title"] == "first"
+    assert alice.patch(path, json={"title": "third"}, headers={"If-Match": first.headers["ETag"]}).status_code == 200
+    assert alice.patch(path, json={"title": "fourth"}, headers={"If-Match": "*"}).status_code == 200
+
+
+@pytest.mark.parametrize("etag", ['"1"', "1", '"1.00000000", "2.00000000"', "'x'", '"99999999999.00000000"'])
+def test_what_is_no_etag_of_ours_matches_nothing(alice, etag):
+    response = alice.patch(f"{VIDEOS}/{make(alice)}", json={"title": "x"}, headers={"If-Match": etag})
+    assert response.status_code == 412
+
+
+def test_a_strangers_version_is_404_and_not_412(alice, bob):
+    video_id = make(alice)
+    etag = alice.get(f"{VIDEOS}/{video_id}").headers["ETag"]
+    assert bob.patch(f"{VIDEOS}/{video_id}", json={"title": "x"}, headers={"If-Match": etag}).status_code == 404
+
+
+def test_of_two_changes_over_one_version_one_succeeds(app, alice):
+    path = f"{VIDEOS}/{make(alice)}"
+    etag, barrier = alice.get(path).headers["ETag"], threading.Barrier(6)
+
+    def go(n):
+        barrier.wait(5)
+        client = app.test_client()
+        client.token = alice.token
+        return client.patch(path, json={"title": f"{n}"}, headers={"If-Match": etag}).status_code
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sorted(threads.map(go, range(6))) == [200] + [412] * 5
+
+
+# What was there before
+
+
+def test_videos_of_before_are_found_after_a_migration(alice, client, root, app):
+    root.cursor().execute(
+        "INSERT INTO videos (user_id, title, description, tags) VALUES (%s, '大连的海', '', '[\"sea\"]')",
+        (alice.user_id,),
+    )
+    root.cursor().execute(
+        "INSERT INTO videos (user_id, title, description, visibility) VALUES (%s, '大连', '', 'private')",
+        (alice.user_id,),
+    )
+    assert found(client, q="大连") == []
+    result = app.test_cli_runner().invoke(args=["db", "migrate"])
+    assert "indexed 1 videos" in result.output, result.output
+    assert len(found(client, q="大连")) == len(found(client, tag="sea")) == 1
+    assert "indexed" not in app.test_cli_runner().invoke(args=["db", "migrate"]).output
+
+
+@pytest.mark.usefixtures("no_demo_files")
+def test_the_demo_world_is_found_by_category_tag_and_words(client, app):
+    result = app.test_cli_runner().invoke(args=["demo", "load"])
+    assert result.exit_code == 0, result.output
+    assert len(found(client, q="大连")) == 1
+    assert len(found(client, tag="教程")) == 3
+    assert len(found(client, category="travel")) == 4

@@ -1,0 +1,194 @@
+"""The page /watch: what the server writes into it. What it does in a browser is in e2e/watch.mjs."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from config import ROOT
+
+MARKUP = "<script>alert('x')</script>"
+CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
+
+
+def watch(client, query="", **headers):
+    response = client.get(f"/watch{query}", headers=headers)
+    assert response.status_code == 200
+    return response.text
+
+
+def links(text):
+    """The addresses on the page by what they are called."""
+    found = re.findall(r'<a [^>]*?href="([^"]*)"[^>]*>(.*?)</a>', text, re.DOTALL)
+    return {re.sub(r"<.*?>", "", name).strip(): unescape(address) for address, name in found}
+
+
+def query(address):
+    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+
+def chosen(text):
+    """What the page says is shown: category and order."""
+    return re.findall(r'aria-current="page">(?:<bdi>)?(.*?)<', text)
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("accepted", "lang"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.5", "zh"),
+        ("zh-TW", "zh"),
+        ("en-GB", "en"),
+        ("de, zh;q=0.5", "zh"),
+        ("fr", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_page_is_in_the_reader_s_language(client, accepted, lang):
+    response = client.get("/watch", headers={"Accept-Language": accepted})
+    assert f'<html lang="{lang}">' in response.text
+    assert ("最新视频" in response.text, "New videos" in response.text) == (lang == "zh", lang == "en")
+    assert response.headers["Vary"] == "Accept-Language"
+
+
+def test_the_other_language_is_a_link_that_keeps_the_place(client):
+    there = links(watch(client, "?v=7&q=大连&x=1"))["中文"]
+    assert (urlsplit(there).path, query(there)) == ("/watch", {"v": "7", "q": "大连", "lang": "zh"})
+    back = links(watch(client, "?v=7&lang=zh"))["English"]
+    assert query(back) == {"v": "7", "lang": "en"}
+
+
+def test_a_chosen_language_stays_chosen(client, root):
+    root.cursor().execute("INSERT INTO categories (slug, name, position) VALUES ('food', '美食', 1)")
+    text = watch(client, "?lang=zh", **{"Accept-Language": "en"})
+    assert '<html lang="zh">' in text
+    found = links(text)
+    for name in ("Rawreel", "全部", "美食", "最热"):
+        assert query(found[name])["lang"] == "zh"
+    assert '<input type="hidden" name="lang" value="zh">' in text
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "?lang=xx",
+        "?lang=",
+        "?_external=1&_scheme=javascript&_anchor=x",
+        "?endpoint=x&values=y",
+        "?v=x",
+        "?v=99999999999999999999",
+        "?sort=x",
+        "?keys=1&items=2",
+    ],
+)
+def test_odd_parameters_change_nothing(client, odd):
+    text = watch(client, odd)
+    assert '<html lang="en">' in text
+    assert links(text)["中文"].startswith("/watch?")
+
+
+# What is shown
+
+
+@pytest.mark.parametrize(
+    ("query", "heading"),
+    [
+        ("", "New videos"),
+        ("?sort=hot", "Hot right now"),
+        ("?sort=views", "Most viewed"),
+        ("?q=大连", "Results for “大连”"),
+        ("?tag=海", "# 海"),
+        ("?user=王小明", "By 王小明"),
+        ("?v=7", "More to watch"),
+        (f"?q={MARKUP}", f"Results for “{MARKUP}”"),
+    ],
+)
+def test_the_heading_says_what_is_shown_and_is_text(client, query, heading):
+    text = watch(client, query)
+    found = re.search(r'<h1 id="heading">(.*?)</h1>', text, re.DOTALL)[1]
+    assert unescape(re.sub(r"</?bdi>", "", found)).strip() == heading
+    assert MARKUP not in text
+
+
+def test_categories_and_orders_are_links_and_the_present_ones_are_marked(client, root):
+    root.cursor().execute(f'INSERT INTO categories (slug, name, position) VALUES ("food", "{MARKUP}", 1)')
+    text = watch(client, "?category=food&sort=hot")
+    assert MARKUP not in text
+    assert [unescape(name) for name in chosen(text)] == [MARKUP, "Hot"]
+    found = links(text)
+    assert query(found["New"]) == {"category": "food"}
+    assert query(found["Most viewed"]) == {"category": "food", "sort": "views"}
+    assert found["All"] == "/watch"
+    assert links(watch(client))["Hot"] == "/watch?sort=hot"
+    assert chosen(watch(client)) == ["All", "New"]
+    assert chosen(watch(client, "?q=x")) == []
+
+
+def test_what_was_searched_for_stays_in_the_box_as_text(client):
+    text = watch(client, '?q="><b>x')
+    assert 'value="&#34;&gt;&lt;b&gt;x"' in text
+
+
+def test_without_a_script_the_newest_videos_lead_to_their_films(alice, client, clip):
+    made = [alice.post("/api/v1/videos", json={"title": title}).json["id"] for title in (MARKUP, "海")]
+    alice.put(f"/api/v1/videos/{made[1]}/file", data=clip, content_type="video/mp4")
+    alice.post("/api/v1/videos", json={"title": "mine alone", "visibility": "private"})
+    text = watch(client)
+    plain = re.search(r"<noscript>(.*?)</noscript>", text, re.DOTALL)[1]
+    assert links(plain) == {"海": f"/api/v1/videos/{made[1]}/stream"}
+    assert plain.index("海") < plain.index("&lt;script&gt;")
+    assert MARKUP not in text
+    assert "mine alone" not in text
+    assert "mine alone" not in alice.get("/watch").text
+
+
+def test_without_videos_it_says_so(client):
+    assert "No videos yet." in watch(client)
+    assert "还没有视频。" in watch(client, **CHINESE)
+
+
+# What a browser allows it
+
+
+def test_nothing_on_the_page_needs_more_than_its_content_security_policy(client):
+    response = client.get("/watch")
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
+    assert not re.search(r"<style|\bstyle=|\bon\w+=|javascript:|<script(?![^>]* src=)", response.text)
+    assets = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', response.text)
+    assert len(assets) == 3
+    for asset in assets:
+        with client.get(asset) as found:
+            assert found.status_code == 200
+
+
+def test_the_script_writes_text_and_never_markup():
+    script = (ROOT / "static/watch.js").read_text(encoding="utf-8")
+    assert "textContent" in script
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|https?://", script)
+
+
+def test_each_word_and_place_that_the_script_looks_for_is_on_the_page(client):
+    script = (ROOT / "static/watch.js").read_text(encoding="utf-8")
+    text = watch(client)
+    for name in re.findall(r'byId\("(\w+)"\)', script):
+        assert f'id="{name}"' in text
+    for word in re.findall(r"words\.(\w+)", script):
+        attribute = re.sub(r"[A-Z]", lambda letter: f"-{letter[0].lower()}", word)
+        assert f"data-{attribute}=" in text
+
+
+def test_without_the_database_a_browser_gets_a_page_and_a_program_a_document(make_app):
+    client = make_app(DB_SOCKET="/nowhere/mysql.sock").test_client()
+    shown = client.get("/watch", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (shown.status_code, shown.mimetype) == (503, "text/html")
+    assert "Retry-After" in shown.headers
+    assert "The database cannot be reached right now." in shown.text
+    assert "default-src 'self'" in shown.headers["Content-Security-Policy"]
+    for accepts in ({}, {"Accept": "application/json"}, {"Accept": "*/*"}):
+        told = client.get("/watch", headers=accepts)
+        assert (told.status_code, told.mimetype) == (503, "application/problem+json")
