@@ -84,6 +84,11 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
         """Whether no database server is named, so that `python app.py` keeps one of its own."""
         return not (self.DB_HOST or self.DB_SOCKET)
 
+    @property
+    def media_dir(self) -> Path:
+        """The folder of the files of videos."""
+        return Path(self.MEDIA_DIR or ROOT / "instance" / "media")
+
     def database(self) -> dict[str, Any]:
         """What Database() wants to know to find the server."""
         where = {"unix_socket": self.DB_SOCKET} if self.DB_SOCKET else {"host": self.DB_HOST, "port": self.DB_PORT}

@@ -5,7 +5,6 @@ An entry whose file could not be made says so in its description; `flask demo lo
 
 from __future__ import annotations
 
-import io
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from config import ROOT, Settings
+from config import Settings
 from database import SQL, Database
 from media.storage import Storage, new_key
 from media.thumbnails import NoThumbnail, thumbnail
@@ -146,7 +145,7 @@ def create_entries(db: Database) -> None:
 def create_files(settings: Settings) -> None:
     """Make the files of those that have none. Where there is no ffmpeg, or it fails, the entry is made to say so."""
     db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1)
-    storage = Storage(Path(settings.MEDIA_DIR or ROOT / "instance" / "media"))
+    storage = Storage(settings.media_dir)
     program = shutil.which("ffmpeg")
     found = [(clip, db.fetch_one("clips.get_without_file", note=_note(clip), **_name(clip))) for clip in CLIPS]
     wanted = [(clip, video) for clip, video in found if video]
@@ -188,8 +187,7 @@ def _make(program: str, storage: Storage, clip: Clip) -> dict[str, object] | Non
 
 def _pictured(storage: Storage, path: Path, duration_ms: int | None) -> str | None:
     with suppress(NoThumbnail):
-        picture = thumbnail(path, duration_ms)
-        return storage.receive(new_key(), LARGEST, ValueError()).take(io.BytesIO(picture)).keep()
+        return storage.store(thumbnail(path, duration_ms))
     return None
 
 

@@ -21,7 +21,7 @@ from flask.cli import AppGroup
 
 from config import Settings
 from database import Database
-from media.storage import Storage, new_key
+from media.storage import Storage
 from media.thumbnails import NoThumbnail, thumbnail
 from media.video import NotAVideo, probe
 from ops.chores import CHORES
@@ -148,7 +148,7 @@ def inspect(db: Database, storage: Storage, job: Row) -> None:
         if video["duration_ms"] is None:
             measure(db, job["video_id"], video, path)
         if not video["is_own_thumbnail"]:
-            key = keep(storage, thumbnail(path, video["duration_ms"]))
+            key = storage.store(thumbnail(path, video["duration_ms"]))
 
     def work() -> str | None:
         """Note that it is done. Return the key of what is needed no longer."""
@@ -175,13 +175,6 @@ def measure(db: Database, video_id: int, video: Row, path: Path) -> None:
     if measures["duration_ms"]:
         db.execute("jobs.set_measures", video_id=video_id, file_key=video["file_key"], **measures)
         video.update(measures)
-
-
-def keep(storage: Storage, jpeg: bytes) -> str:
-    """Store a picture; return its key."""
-    with storage.receive(new_key(), len(jpeg), ValueError("longer than it is")) as file:
-        file.write(jpeg)
-        return file.keep()
 
 
 def start(app: Flask) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from flask import Blueprint, abort, g
+from flask import Blueprint, abort
 from pydantic import AfterValidator, Field
 
 from media import images
 from media.storage import Arriving
 from web.api import after_commit, after_rollback, api, check_match, db
-from web.files import hold_room, no_room, receive, storage
+from web.files import hold_room, locked, receive, storage, use_room
 from web.inputs import Raw
 from web.ranges import CACHE, send
 from web.sharing import Token, shown_by
@@ -68,18 +68,14 @@ def delete_thumbnail(video_id):
 def _replace(video_id: int, picture: Arriving | None) -> bool:
     """Put a picture, or none, in place of a video's. Return whether the video has a file. Raises a 404, or a 413 for want of room."""
     free = hold_room()
-    old = db.fetch_one("thumbnails.get_locked", video_id=video_id, user_id=g.user["id"])
-    if old is None:
-        abort(404, "No such video of yours.")
+    old = locked(video_id)
     check_match(old["version"])
     size = picture.size if picture else 0
-    if size > max(0, free + old["thumbnail_bytes"]):
-        raise no_room(max(0, free + old["thumbnail_bytes"]))
-    db.execute("users.set_used", user_id=g.user["id"], more=size, less=old["thumbnail_bytes"])
+    use_room(free, size, old["thumbnail_bytes"])
     if picture:
         after_rollback(lambda: storage().remove(picture.key))
     key = picture.keep() if picture else None
     values = {"thumbnail_key": key, "is_own_thumbnail": picture is not None, "thumbnail_bytes": size}
     db.execute("thumbnails.update", video_id=video_id, **values)
     after_commit(lambda: storage().remove(old["thumbnail_key"]))
-    return bool(old["is_playable"])
+    return old["file_key"] is not None

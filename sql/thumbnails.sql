@@ -8,19 +8,6 @@ WHERE
     v.id = %(video_id)s
     AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
 
--- name: get_locked
--- The one that is replaced or removed, held until the end of the transaction. Its owner's row is held before it.
-SELECT
-    v.thumbnail_key,
-    v.thumbnail_bytes,
-    v.version,
-    v.file_key IS NOT NULL AS is_playable
-FROM videos AS v
-WHERE
-    v.id = %(video_id)s
-    AND v.user_id = %(user_id)s
-FOR UPDATE;
-
 -- name: update
 UPDATE videos
 SET

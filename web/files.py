@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Any
 
 from flask import Flask, abort, current_app, g
@@ -24,7 +23,7 @@ from web.turns import in_turn, place_for
 
 def install(app: Flask) -> None:
     """Give the application its folder of files."""
-    app.extensions["storage"] = Storage(Path(app.config["MEDIA_DIR"] or Path(app.instance_path) / "media"))
+    app.extensions["storage"] = Storage(app.extensions["settings"].media_dir)
     app.teardown_request(_leave)
 
 
@@ -106,15 +105,13 @@ def attach(video_id: int, file: Arriving, reserved: int = 0, is_resumable: bool 
     the video `is_new` a 412 over another version than If-Match names.
     """
     size, free = file.size, hold_room()
-    old = _locked(video_id)
+    old = locked(video_id)
     if not is_new:
         check_match(old["version"])
     less = old["size_bytes"] + reserved
-    if size > free + less:
-        raise no_room(max(0, free + less))
+    use_room(free, size, less)
     if not is_resumable:
         after_rollback(lambda: storage().remove(file.key))
-    db.execute("users.set_used", user_id=g.user["id"], more=size, less=less)
     db.execute("files.update", video_id=video_id, file_key=file.keep(), size_bytes=size, **vars(file.video))
     db.execute("jobs.create", video_id=video_id, kind="inspect")
     after_commit(lambda: storage().remove(old["file_key"], None if old["is_own_thumbnail"] else old["thumbnail_key"]))
@@ -123,13 +120,20 @@ def attach(video_id: int, file: Arriving, reserved: int = 0, is_resumable: bool 
 def detach(video_id: int) -> None:
     """Give back what a video that is being deleted has used, and remove its files once it is gone. Raises a 404."""
     hold_room()  # first its owner, then the video, as everywhere
-    old = _locked(video_id)
+    old = locked(video_id)
     check_match(old["version"])
     db.execute("users.set_used", user_id=g.user["id"], more=0, less=old["size_bytes"] + old["thumbnail_bytes"])
     after_commit(lambda: storage().remove(old["file_key"], old["thumbnail_key"]))
 
 
-def _locked(video_id: int) -> dict[str, Any]:
+def use_room(free: int, more: int, less: int) -> None:
+    """Count bytes that come in place of others, of the room that hold_room() has told. Raises a 413 if there is not enough."""
+    if more > max(0, free + less):
+        raise no_room(max(0, free + less))
+    db.execute("users.set_used", user_id=g.user["id"], more=more, less=less)
+
+
+def locked(video_id: int) -> dict[str, Any]:
     """What a video of whoever asks has, held until the end of the transaction. Raises a 404."""
     return db.fetch_one("files.get_locked", video_id=video_id, user_id=g.user["id"]) or abort(
         404, "No such video of yours."
