@@ -115,7 +115,7 @@ def fill(settings: Settings, videos: int) -> Iterator[int]:
     before = db.fetch_one("demo.get_last_ids") or {}
     last_video = before.get("video_id", 0)
     db.execute("demo.create_categories")
-    categories = [row["id"] for row in db.fetch_all("demo.list_categories")]
+    categories = [row["slug"] for row in db.fetch_all("demo.list_categories")]
     tag_ids: dict[str, int] = {}
     owners = [row["id"] for row in db.stream("demo.list_fill_users", pattern=pattern, batch=CHUNK)]
     chance = random.Random(last)  # not for secrets
@@ -184,7 +184,7 @@ def _name(chance: random.Random, language: int) -> str:
     return (parts[first] + parts[second]).capitalize()
 
 
-def _video(chance: random.Random, owners: list[int], categories: list[int], when: float) -> dict[str, object]:
+def _video(chance: random.Random, owners: list[int], categories: list[str], when: float) -> dict[str, object]:
     """One video. `when` tells how much of the year has gone by: ids and times grow together, as they do in life."""
     language = chance.randrange(2)
     subject, place, ending = (chance.choice(words[language]) for words in (SUBJECTS, PLACES, ENDINGS))
@@ -194,7 +194,7 @@ def _video(chance: random.Random, owners: list[int], categories: list[int], when
         "user_id": chance.choice(owners),
         "title": subject.format(place) + ending.format(chance.randrange(1, 100)) + NAMED[language].format(name),
         "description": "" if chance.random() < 0.5 else subject.format(place),
-        "category_id": chance.choice(categories),
+        "category": chance.choice(categories),
         "tags": orjson.dumps(tags).decode(),
         "view_count": int(10 ** chance.uniform(0, 5)) - 1,
         "visibility": "public" if chance.random() < 0.95 else "private",

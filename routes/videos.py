@@ -9,13 +9,13 @@ from flask import Blueprint, abort, g
 from pydantic import BaseModel
 
 from web.api import CHANGED, api, created, db, if_match, row
-from web.errors import Problem
+from web.errors import Problem, violation
 from web.files import FilePart, detach
 from web.inputs import UNSENT, Input, Line, sent, username_key
 from web.paging import Page
 from web.sharing import Token, shown_by
 from web.terms import index, search
-from web.videos import Category, Description, NewVideo, Tags, Title, Visibility, category_id, make
+from web.videos import Category, Description, NewVideo, Tags, Title, Visibility, make
 
 bp = Blueprint("videos", __name__)
 
@@ -73,8 +73,17 @@ def list_videos(
         return page.fetch(db, "videos.list_for_user", user_id=user_id, viewer_id=None)
     if q is not None:
         return page.fetch(db, "videos.list_for_terms", **search(db, q))
-    more = {"category_id": category_id(category)} if category else {}
-    return page.fetch(db, LISTS[sort, bool(category)], **more)
+    if category:
+        return _in_category(page, sort, category)
+    return page.fetch(db, LISTS[sort, False])
+
+
+def _in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The videos of a category. Whether it is there is asked only where there are none."""
+    content, headers = page.fetch(db, LISTS[sort, True], category=category)
+    if not content["items"] and db.fetch_value("categories.get_by_slug", slug=category) is None:
+        raise violation("fk_videos_category")
+    return content, headers
 
 
 def _refuse_combination(given: list[str], sort: str) -> None:
@@ -115,8 +124,7 @@ def list_related(video_id):
 @api(returns="videos.get", login=True, audit="video.update", errors=(412,))
 def update_video(video_id, body: VideoChange):
     """Change the fields that were sent; only the owner may. With If-Match only the version that was read."""
-    values = {**sent(body), "tags": orjson.dumps(body.tags).decode(), "category_id": category_id(body.category)}
-    del values["category"]
+    values = {**sent(body), "tags": orjson.dumps(body.tags).decode()}
     db.execute("videos.update", video_id=video_id, user_id=g.user["id"], version=if_match(), **values) or _not_changed(
         video_id
     )

@@ -41,7 +41,7 @@ WHERE
     id = %(category_id)s;
 
 -- name: delete
--- While a video is in it, fk_videos_category_id refuses.
+-- While a video is in it, fk_videos_category refuses.
 DELETE FROM categories
 WHERE
     id = %(category_id)s;

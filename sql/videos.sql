@@ -7,7 +7,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -22,7 +22,6 @@ SELECT
     v.created_at
 FROM videos AS v
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 WHERE
     v.id = %(video_id)s
     AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
@@ -30,6 +29,7 @@ WHERE
 -- name: list_newest
 -- The page is chosen on the index alone; only its rows are then read in full. On the first page there is no cursor.
 -- The two lines of the cursor are two ranges of the one index, read one after the other, however many are equal.
+-- The last ORDER BY names the page's columns, so that it alone is sorted: by those of v, MariaDB sorts whole rows on disk.
 -- Every list below is made like this one.
 -- json: tags
 SELECT
@@ -37,7 +37,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -52,7 +52,8 @@ SELECT
     v.created_at
 FROM (
     SELECT
-        p.id
+        p.id,
+        p.created_at
     FROM videos AS p
     WHERE
         p.visibility = 'public'
@@ -68,10 +69,9 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.created_at DESC,
-    v.id DESC;
+    page.created_at DESC,
+    page.id DESC;
 
 -- name: list_hottest
 -- hot_score is a column that sql/schema/0009_discovery.sql explains. It moves, so a walk may miss or repeat a video.
@@ -81,7 +81,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -96,7 +96,8 @@ SELECT
     v.created_at
 FROM (
     SELECT
-        p.id
+        p.id,
+        p.hot_score
     FROM videos AS p
     WHERE
         p.visibility = 'public'
@@ -112,10 +113,9 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.hot_score DESC,
-    v.id DESC;
+    page.hot_score DESC,
+    page.id DESC;
 
 -- name: list_most_viewed
 -- json: tags
@@ -124,7 +124,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -139,7 +139,8 @@ SELECT
     v.created_at
 FROM (
     SELECT
-        p.id
+        p.id,
+        p.view_count
     FROM videos AS p
     WHERE
         p.visibility = 'public'
@@ -155,10 +156,9 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.view_count DESC,
-    v.id DESC;
+    page.view_count DESC,
+    page.id DESC;
 
 -- name: list_newest_in_category
 -- json: tags
@@ -167,7 +167,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -182,10 +182,11 @@ SELECT
     v.created_at
 FROM (
     SELECT
-        p.id
+        p.id,
+        p.created_at
     FROM videos AS p
     WHERE
-        p.category_id = %(category_id)s
+        p.category = %(category)s
         AND p.visibility = 'public'
         AND (
             %(after_id)s IS NULL
@@ -199,10 +200,9 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.created_at DESC,
-    v.id DESC;
+    page.created_at DESC,
+    page.id DESC;
 
 -- name: list_hottest_in_category
 -- json: tags
@@ -211,7 +211,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -226,10 +226,11 @@ SELECT
     v.created_at
 FROM (
     SELECT
-        p.id
+        p.id,
+        p.hot_score
     FROM videos AS p
     WHERE
-        p.category_id = %(category_id)s
+        p.category = %(category)s
         AND p.visibility = 'public'
         AND (
             %(after_id)s IS NULL
@@ -243,10 +244,9 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.hot_score DESC,
-    v.id DESC;
+    page.hot_score DESC,
+    page.id DESC;
 
 -- name: list_most_viewed_in_category
 -- json: tags
@@ -255,7 +255,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -270,10 +270,11 @@ SELECT
     v.created_at
 FROM (
     SELECT
-        p.id
+        p.id,
+        p.view_count
     FROM videos AS p
     WHERE
-        p.category_id = %(category_id)s
+        p.category = %(category)s
         AND p.visibility = 'public'
         AND (
             %(after_id)s IS NULL
@@ -287,10 +288,9 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.view_count DESC,
-    v.id DESC;
+    page.view_count DESC,
+    page.id DESC;
 
 -- name: list_for_user
 -- One person's videos, the newest first; the private ones to their owner alone.
@@ -300,7 +300,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -315,7 +315,8 @@ SELECT
     v.created_at
 FROM (
     SELECT
-        p.id
+        p.id,
+        p.created_at
     FROM videos AS p
     WHERE
         p.user_id = %(user_id)s
@@ -332,10 +333,9 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.created_at DESC,
-    v.id DESC;
+    page.created_at DESC,
+    page.id DESC;
 
 -- name: list_feed
 -- The public videos of some people, the newest first. Who they are and `since` when come from follows.list_active: with
@@ -346,7 +346,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -361,7 +361,8 @@ SELECT
     v.created_at
 FROM (
     SELECT
-        p.id
+        p.id,
+        p.created_at
     FROM videos AS p
     WHERE
         p.user_id IN %(user_ids)s
@@ -379,10 +380,9 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.created_at DESC,
-    v.id DESC;
+    page.created_at DESC,
+    page.id DESC;
 
 -- name: list_for_tag
 -- video_tags has public videos alone. Ids grow with time, so the newest come first by the primary key.
@@ -392,7 +392,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -418,9 +418,8 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.id DESC;
+    page.id DESC;
 
 -- name: list_for_terms
 -- Those that have every one of the terms. It walks along the rarest, and looks for the next one by the primary key; only
@@ -431,7 +430,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -473,9 +472,8 @@ FROM (
 ) AS page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
-    v.id DESC;
+    page.id DESC;
 
 -- name: list_related
 -- Those that share most tags with it, the newest first among equals; then others of its category, so that there is
@@ -483,7 +481,7 @@ ORDER BY
 -- the ten tags that it may have. What is private has no tags in video_tags.
 -- json: tags
 WITH near AS (
-    (SELECT p.id, 0 AS shared FROM videos AS p WHERE p.category_id = (SELECT own.category_id FROM videos AS own WHERE own.id = %(video_id)s) AND p.visibility = 'public' ORDER BY p.created_at DESC, p.id DESC LIMIT 50)
+    (SELECT p.id, 0 AS shared FROM videos AS p WHERE p.category = (SELECT own.category FROM videos AS own WHERE own.id = %(video_id)s) AND p.visibility = 'public' ORDER BY p.created_at DESC, p.id DESC LIMIT 50)
     UNION ALL
     (SELECT vt.video_id, 1 FROM video_tags AS vt WHERE vt.tag_id = (SELECT own.tag_id FROM video_tags AS own WHERE own.video_id = %(video_id)s ORDER BY own.tag_id LIMIT 1 OFFSET 0) ORDER BY vt.video_id DESC LIMIT 50)
     UNION ALL
@@ -524,7 +522,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
-    c.slug AS category,
+    v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
     CONCAT('/api/v1/videos/', v.id, '/thumbnail?v=', LEFT(v.thumbnail_key, 8)) AS thumbnail_url,
@@ -540,10 +538,9 @@ SELECT
 FROM page
 INNER JOIN videos AS v ON v.id = page.id
 INNER JOIN users AS u ON u.id = v.user_id
-LEFT JOIN categories AS c ON c.id = v.category_id
 ORDER BY
     page.shared DESC,
-    v.id DESC;
+    page.id DESC;
 
 -- name: list_unindexed
 -- Public videos that no word finds: made before there were terms, or by SQL. One whose title has no letter stays here.
@@ -579,8 +576,8 @@ WHERE
 FOR UPDATE;
 
 -- name: create
-INSERT INTO videos (user_id, title, description, visibility, category_id, tags)
-VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(category_id)s, %(tags)s);
+INSERT INTO videos (user_id, title, description, visibility, category, tags)
+VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(category)s, %(tags)s);
 
 -- name: update
 -- A field that was not sent keeps its value; an explicit null takes the category away. With a version only over that one.
@@ -592,7 +589,7 @@ SET
     title = IF(%(has_title)s, %(title)s, title),
     description = IF(%(has_description)s, %(description)s, description),
     visibility = IF(%(has_visibility)s, %(visibility)s, visibility),
-    category_id = IF(%(has_category)s, %(category_id)s, category_id),
+    category = IF(%(has_category)s, %(category)s, category),
     tags = IF(%(has_tags)s, %(tags)s, tags),
     version = version + 1
 WHERE

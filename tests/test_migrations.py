@@ -270,6 +270,40 @@ def test_the_schema_also_loads_with_the_command_line_client(server: PrivateServe
         assert cursor.fetchone() == (1,)
 
 
+def test_videos_of_before_keep_their_categories(fresh: Database, folder: Path):
+    """0011_category_slug.sql goes on where it was broken off, and until its last statement the old column is there."""
+    for path in sorted((SQL / "schema").glob("*.sql")):
+        if path.name < "0011":
+            shutil.copy(path, folder / "schema")
+    migrate(fresh)
+    fetch(fresh, "INSERT INTO users (username, username_key, password_hash) VALUES ('a', 'a', '')")
+    fetch(fresh, "INSERT INTO categories (slug, name) VALUES ('music', 'Music'), ('travel', '旅行'), ('food', 'Food')")
+    fetch(
+        fresh,
+        "INSERT INTO videos (user_id, title, description, view_count, version, category_id) SELECT u.id, c.slug, '', 7, 3, c.id"
+        " FROM users AS u CROSS JOIN categories AS c WHERE c.slug <> 'food'",
+    )
+    fetch(fresh, "INSERT INTO videos (user_id, title, description) SELECT id, 'none', '' FROM users")
+    kept = "SELECT id, title, version, view_count, hot_score, created_at FROM videos ORDER BY id"
+    before = fetch(fresh, kept)
+
+    (new,) = (m for m in read_migrations(SQL / "schema") if m.name.startswith("0011"))
+    for done in range(1, len(new.statements)):
+        (folder / "schema" / new.name).write_text("".join(new.statements[:done]) + "\nBROKEN;\n", encoding="utf-8")
+        with pytest.raises(MigrationError, match=f"statement {done + 1} of"):
+            migrate(fresh)
+        assert len(fetch(fresh, "SELECT 1 FROM videos WHERE category_id IS NOT NULL")) == 2
+    shutil.copy(SQL / "schema" / new.name, folder / "schema")
+    assert new.name in migrate(fresh)
+
+    assert fetch(fresh, kept) == before
+    categories = "SELECT title, category FROM videos ORDER BY title"
+    assert fetch(fresh, categories) == [("music", "music"), ("none", None), ("travel", "travel")]
+    fetch(fresh, "UPDATE categories SET slug = 'trips' WHERE slug = 'travel'")
+    assert fetch(fresh, categories)[2] == ("travel", "trips")
+    assert fetch(fresh, kept) == before
+
+
 # The demo world
 
 MISCOUNTED = """

@@ -33,7 +33,12 @@ CONSTRAINTS = {
     "fk_follows_followed_id": (404, "not_found", None, "There is nobody of this name."),
     "ck_follows_oneself": (409, "oneself", None, "Nobody follows themselves."),
     "fk_videos_user_id": (401, "unauthorized", None, "This account is gone."),
-    "fk_videos_category_id": (422, "validation_failed", "category", "There is no such category."),
+    "fk_videos_category": (
+        422,
+        "validation_failed",
+        "category",
+        "There is no such category: /api/v1/categories lists them.",
+    ),
     "fk_uploads_user_id": (401, "unauthorized", None, "This account is gone."),
     "fk_jobs_video_id": (404, "not_found", None, "No such video of yours."),
     "uq_categories_slug": (409, "slug_taken", "slug", "There is a category with this slug."),
@@ -41,7 +46,7 @@ CONSTRAINTS = {
 }
 # The same rules from the other side: what cannot be deleted while something points to it.
 HELD = {
-    "fk_videos_category_id": (409, "category_in_use", None, "There are videos in this category, so it stays."),
+    "fk_videos_category": (409, "category_in_use", None, "There are videos in this category, so it stays."),
 }
 # The server's numbers. A violated rule: unique, foreign key, check (MySQL, MariaDB).
 RULE = {1062, 1451, 1452, 3819, 4025}
@@ -121,16 +126,21 @@ def explain(error: Exception) -> Problem:
     return Problem(500, _place(error) if current_app.debug else SENTENCES[500])
 
 
+def violation(name: str, rules: dict[str, Any] = CONSTRAINTS) -> Problem:
+    """What answers for a broken rule of the schema."""
+    status, code, field, sentence = rules[name]
+    return Problem(status, sentence, code, {field: sentence} if field else None)
+
+
 def _database_problem(error: pymysql.MySQLError) -> Problem | None:
     number, text = errno(error), str(error.args[-1] if error.args else "")
     if getattr(error, "is_unknown", False):
         return Problem(500, UNKNOWN, "outcome_unknown")
     if number in RULE:
-        for name, (status, code, field, sentence) in (
-            {**CONSTRAINTS, **HELD} if number == POINTED_TO else CONSTRAINTS
-        ).items():
+        rules = {**CONSTRAINTS, **HELD} if number == POINTED_TO else CONSTRAINTS
+        for name in rules:
             if re.search(rf"\b{name}\b", text):
-                return Problem(status, sentence, code, {field: sentence} if field else None)
+                return violation(name, rules)
     if number in VALUE:
         return Problem(422, "A value does not fit: it is too long, too large, or not of its kind.", "validation_failed")
     if number in BUSY:

@@ -2,16 +2,15 @@
 
 -- name: create_video
 -- A person who already has a video of this title keeps the one there is.
-INSERT INTO videos (user_id, title, description, category_id, tags, created_at)
+INSERT INTO videos (user_id, title, description, category, tags, created_at)
 SELECT
     u.id,
     %(title)s,
     %(description)s,
-    c.id,
+    %(category)s,
     %(tags)s,
     %(created_at)s
 FROM users AS u
-LEFT JOIN categories AS c ON c.slug = %(category)s
 LEFT JOIN videos AS v ON v.user_id = u.id AND v.title = %(title)s
 WHERE
     u.username_key = %(username)s

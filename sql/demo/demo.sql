@@ -54,13 +54,13 @@ WHERE
 
 -- name: create_videos
 -- A person who already has a video of this title keeps the one there is.
-INSERT INTO videos (user_id, title, description, visibility, category_id, tags, created_at)
+INSERT INTO videos (user_id, title, description, visibility, category, tags, created_at)
 SELECT
     u.id,
     d.title,
     d.description,
     d.visibility,
-    c.id,
+    d.category,
     d.tags,
     d.created_at
 FROM (
@@ -97,7 +97,6 @@ FROM (
     UNION ALL SELECT 'jürgen', '学中文的第一百天', '我的声调还是不太对,但是很开心。', 'public', 'knowledge', '["中文"]', '2026-02-24 05:00:00.000'
 ) AS d
 INNER JOIN users AS u ON u.username_key = d.username
-LEFT JOIN categories AS c ON c.slug = d.category
 LEFT JOIN videos AS v ON v.user_id = u.id AND v.title = d.title
 WHERE
     v.id IS NULL
@@ -191,8 +190,8 @@ WHERE
     u.id IN %(follower_ids)s;
 
 -- name: create_fill_video
-INSERT INTO videos (user_id, title, description, category_id, tags, view_count, visibility, created_at)
-VALUES (%(user_id)s, %(title)s, %(description)s, %(category_id)s, %(tags)s, %(view_count)s, %(visibility)s, %(created_at)s);
+INSERT INTO videos (user_id, title, description, category, tags, view_count, visibility, created_at)
+VALUES (%(user_id)s, %(title)s, %(description)s, %(category)s, %(tags)s, %(view_count)s, %(visibility)s, %(created_at)s);
 
 -- name: list_fill_videos
 -- json: tags
@@ -210,7 +209,7 @@ LIMIT %(limit)s;
 
 -- name: list_categories
 SELECT
-    c.id
+    c.slug
 FROM categories AS c
 ORDER BY
     c.id
