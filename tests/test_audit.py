@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from pydantic import Field
 
 from conftest import NEW_VIDEO
-from web import audit, passwords
+from web import audit
 from web.api import after_commit, api, install
 from web.api import db as current_db
 from web.inputs import Input
@@ -22,13 +22,6 @@ from web.inputs import Input
 REGISTER, LOGIN, LOGOUT, VIDEOS = "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/logout", "/api/v1/videos"
 CHANGE, SESSIONS = "/api/v1/auth/password", "/api/v1/auth/sessions"
 PASSWORD = "correct horse"
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash quickly."""
-    monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")
-    monkeypatch.setattr(passwords, "NOBODY", "scrypt:256:8:1$x$" + "0" * 128)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_registering_opens_no_session(client, root):
     assert rows(root, "SELECT id FROM sessions") == ()
 
 
+@pytest.mark.usefixtures("real_hashes")
 def test_a_password_is_stored_as_scrypt(client, root):
     register(client)
     ((stored,),) = rows(root, "SELECT password_hash FROM users")
@@ -527,6 +528,7 @@ def test_of_two_changes_at_once_one_succeeds(app, account):
     assert codes[1] in (401, 403, 409)
 
 
+@pytest.mark.usefixtures("real_hashes")
 def test_a_hash_with_old_parameters_is_renewed_at_a_login(account, root):
     cursor = root.cursor()
     old = generate_password_hash("a first password", "scrypt:1024:8:1")

@@ -8,7 +8,7 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,37 +17,45 @@ import pytest
 from flask import Flask
 from pymysql.cursors import DictCursor
 
+from commands import Commands, clean
 from config import ROOT, Settings
 from database import SQL, Database
 from media.storage import Storage
 from ops import demo, demo_media
 from ops.mariadb import PrivateServer
 from ops.startup import make_ready
+from programs import without_ffmpeg
 from web.passwords import is_password
 
 Clips = Callable[..., "list[dict[str, Any]]"]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
 
 
-def run(*command: str, typed: str = "", **environment: object) -> subprocess.CompletedProcess[str]:
-    """Run a Python module in the project's folder, with these settings and no others; `typed` is piped into it."""
-    kept = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
+def run(*command: str, **environment: object) -> Done:
+    """Run a Python module in the project's folder, with these settings and no others."""
+    command = (sys.executable, "-m", *command)
     return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env={**kept, **{name: str(value) for name, value in environment.items()}},
-        capture_output=True,
-        input=typed,
-        encoding="utf-8",
-        timeout=60,
+        command, cwd=ROOT, env=clean(**environment), capture_output=True, encoding="utf-8", timeout=60
     )
 
 
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Commands]:
+    commands = Commands()
+    yield commands
+    commands.close()
+
+
 @pytest.fixture
-def flask(scratch: Settings) -> Run:
-    """Run `flask` with a database of the test's own, which is not there yet; as a deployment, without SECRET_KEY."""
+def flask(commands: Commands, scratch: Settings) -> Run:
+    """Run `flask` with a database of the test's own, which is not there yet; as a deployment, without SECRET_KEY.
+
+    Without ffmpeg, as the films of the demo world take it some seconds.
+    """
     where = {name: getattr(scratch, name) for name in ("DB_SOCKET", "DB_PASSWORD", "DB_NAME", "MEDIA_DIR")}
-    return lambda *command, **environment: run("flask", *command, **{**where, **environment})
+    where["PATH"] = without_ffmpeg(os.environ["PATH"])
+    return lambda *words, **more: commands.run(*words, **{**where, **more})
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def names(server: PrivateServer) -> Callable[[], set[str]]:
     return show
 
 
-def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_one_sentence(done: Done, *words: str) -> None:
     """It failed, and said why in one line."""
     assert done.returncode == 1, done
     assert done.stdout == ""
@@ -141,7 +149,7 @@ def test_demo_load_prints_each_new_password_and_may_be_repeated(flask: Run):
     assert (first.returncode, second.returncode) == (0, 0)
     assert re.search(r"(?m)^王小明 +\S{16}$", first.stdout)
     assert first.stdout.endswith("The demo world is there (5 new people).\n")
-    assert first.stderr == "Making 6 small videos for the demo world ...\n"
+    assert first.stderr == ""
     assert (second.stdout, second.stderr) == ("The demo world is there (0 new people).\n", "")
 
 
@@ -183,10 +191,13 @@ def files(settings: Settings) -> list[Path]:
     return [path for path in Path(settings.MEDIA_DIR).rglob("*") if path.is_file()]
 
 
-def test_demo_load_makes_videos_that_can_be_played(scratch: Settings, database: Callable[..., Database]):
+def test_demo_load_makes_videos_that_can_be_played(
+    scratch: Settings, database: Callable[..., Database], capsys: pytest.CaptureFixture[str]
+):
     make_ready(scratch)
     demo.load(scratch)
     demo_media.create_files(scratch)
+    assert capsys.readouterr().err == "Making 6 small videos for the demo world ...\n"
     storage, db = Storage(Path(scratch.MEDIA_DIR)), database(database=scratch.DB_NAME)
     videos = [
         db.fetch_one("videos.get", video_id=row["id"], viewer_id=None, share_version=None)

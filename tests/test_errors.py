@@ -402,6 +402,7 @@ def test_a_write_behind_a_lock_gives_up_within_the_read_timeout(make_app, alice,
     root.rollback()
 
 
+@pytest.mark.usefixtures("real_hashes")
 def test_a_rush_of_logins_leaves_threads_to_others(make_app):
     app = make_app(THREADS=4)
     body = {"username": "nobody", "password": "a password"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pymysql
 import pytest
 
-from web import passwords
 from web.api import api, install
 from web.inputs import Input
 
@@ -59,9 +58,8 @@ def ban(root):
 
 
 @pytest.fixture
-def carol(client, monkeypatch):
+def carol(client):
     """Somebody with a password and a session."""
-    monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")
     client.user_id = client.post(REGISTER, json={"username": "carol", "password": PASSWORD}).json["id"]
     client.token = client.post(LOGIN, json={"username": "carol", "password": PASSWORD}).json["token"]
     return client

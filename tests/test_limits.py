@@ -30,13 +30,6 @@ WRONG = "a wrong horse"
 DEFAULTS = {"RATE_LIMITS": True, "DB_POOL_WAIT": 30.0}
 
 
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash quickly: what is looked at here is the counting."""
-    monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")
-    monkeypatch.setattr(passwords, "NOBODY", "scrypt:256:8:1$x$" + "0" * 128)
-
-
 @pytest.fixture
 def account(db: Database, app: Flask) -> Callable[..., None]:
     """Make an account with a password."""

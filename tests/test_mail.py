@@ -54,12 +54,6 @@ class PostOffice:
         return [message for addresses, message in self.mails if addresses == [to]]
 
 
-@pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch):
-    monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")
-    monkeypatch.setattr(passwords, "NOBODY", "scrypt:256:8:1$x$" + "0" * 128)
-
-
 @pytest.fixture
 def post():
     office = PostOffice()
@@ -68,14 +62,18 @@ def post():
 
 
 @pytest.fixture
-def open_app(make_app):
-    """Make an application that sends mail, to a port of this machine."""
+def open_app(make_app, post):
+    """Make an application that sends mail, to a port of this machine. `post` stays until its mails are sent."""
+    made = []
 
     def make(port, **changes):
         mailing = {"MAIL_HOST": "127.0.0.1", "MAIL_PORT": port, "MAIL_TLS": "none", "PUBLIC_URL": SITE}
-        return make_app(**{**mailing, "MAIL_FROM": "Rawreel <noreply@video.example>", **changes})
+        made.append(make_app(**{**mailing, "MAIL_FROM": "Rawreel <noreply@video.example>", **changes}))
+        return made[-1]
 
-    return make
+    yield make
+    for app in made:
+        app.extensions["outbox"].wait(5)
 
 
 @pytest.fixture

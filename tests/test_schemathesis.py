@@ -21,10 +21,8 @@ from web import passwords
 
 
 @pytest.fixture
-def address(app: Flask, db: Database, root: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(app: Flask, db: Database, root: Connection) -> Iterator[str]:
     """Serve the application, with an admin in it."""
-    monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")  # hashes are what the time would go into
-    monkeypatch.setattr(passwords, "NOBODY", "scrypt:256:8:1$x$" + "0" * 128)
     password_hash = passwords.hash_password("in no example")  # as schemathesis.toml says
     user_id = db.insert("users.create", username="admin", username_key="admin", email=None, password_hash=password_hash)
     root.cursor().execute("UPDATE users SET role = 'admin' WHERE id = %s", (user_id,))

@@ -14,7 +14,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar, cast
 from zlib import crc32
 
@@ -90,6 +90,9 @@ def api(
     return note
 
 
+_inputs = cache(Inputs)  # they are the same in every application that a process makes
+
+
 def install(app: Flask) -> None:
     """Wrap every view that has an `@api`. Raises TypeError for a parameter that nothing can fill."""
     paths: dict[str, set[str]] = {}
@@ -98,7 +101,7 @@ def install(app: Flask) -> None:
     for endpoint, parameters in paths.items():
         view = app.view_functions[endpoint]
         if hasattr(view, "api"):
-            app.view_functions[endpoint] = _served(view, view.api(Inputs(view, parameters)))
+            app.view_functions[endpoint] = _served(view, view.api(_inputs(view, frozenset(parameters))))
 
 
 def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:

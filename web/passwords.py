@@ -13,9 +13,6 @@ from web.turns import in_turn
 
 METHOD = "scrypt:32768:8:1"
 
-# What the password of an unknown name is compared with, so that it takes as long as a known one.
-NOBODY = f"{METHOD}$x$" + "0" * 128
-
 
 def hash_password(password: str) -> str:
     """Hash a new password. Raises a 503 when too many are being hashed."""
@@ -24,10 +21,8 @@ def hash_password(password: str) -> str:
 
 def is_password(password: str, password_hash: str | None) -> bool:
     """Whether it is the password; for None (there is no such user) False, in the same time."""
-    return (
-        in_turn("passwords", lambda: check_password_hash(password_hash or NOBODY, _normal(password)))
-        and password_hash is not None
-    )
+    compared = password_hash or f"{METHOD}$x$" + "0" * 128
+    return in_turn("passwords", lambda: check_password_hash(compared, _normal(password))) and password_hash is not None
 
 
 def is_outdated(password_hash: str) -> bool:
