@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -87,9 +88,12 @@ def make_ready(settings: Settings) -> None:
         migrated = migrations.migrate(db)
     except Connection.Error as error:
         raise ConfigError(explain(error, settings)) from None
-    if migrated and settings.DEBUG and not db.fetch_value("users.get_first"):
-        demo.load(settings)
-        demo_media.create_files(settings)
+    if migrated and settings.DEBUG:
+        if db.fetch_value("users.get_first"):
+            print("The schema is newer now. `flask demo load` adds what is new in the demo world.", file=sys.stderr)
+        else:
+            demo.load(settings)
+            demo_media.create_files(settings)
     if migrated:
         index_videos(db)
 

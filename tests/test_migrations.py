@@ -395,6 +395,17 @@ def test_a_database_that_has_people_gets_no_demo_world(world: tuple[Settings, Da
     assert fetch(world[1], "SELECT COUNT(*) FROM videos") == [(0,)]
 
 
+def test_who_has_an_old_demo_world_is_told_how_to_get_what_is_new(
+    world: tuple[Settings, Database], capsys: pytest.CaptureFixture[str]
+):
+    make_ready(world[0])
+    assert "flask demo load" not in capsys.readouterr().err
+    fetch(world[1], "DROP TABLE rate_limits")
+    fetch(world[1], "DELETE FROM schema_migrations WHERE name LIKE '0008%'")
+    make_ready(world[0])
+    assert "flask demo load" in capsys.readouterr().err
+
+
 def test_the_demo_login_works_over_http(world: tuple[Settings, Database]):
     app = create_app(world[0])
     body = {"username": demo.USERNAME, "password": demo.PASSWORD}
