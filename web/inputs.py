@@ -16,7 +16,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Annotated, Any, cast, get_origin, get_type_hints
+from typing import IO, Annotated, Any, cast, get_origin
 
 from annotated_types import GroupedMetadata
 from flask import abort, request
@@ -214,7 +214,6 @@ class Inputs:
     """What one view takes from a request; built once, from its signature."""
 
     def __init__(self, view: Callable[..., Any], path_parameters: Iterable[str]):
-        hints = get_type_hints(view, include_extras=True)
         self.body: type[BaseModel] | None = None
         self.form: type[BaseModel] | None = None
         self.file: Raw | Upload | None = None
@@ -222,11 +221,12 @@ class Inputs:
         fields: dict[str, Any] = {}
         headers: dict[str, Any] = {}
         self.refusals: dict[str, Callable[[], Exception]] = {}  # of headers
-        for name, parameter in inspect.signature(view).parameters.items():
+        # Not typing.get_type_hints: where the default is None, Python 3.10 hides the annotation in an Optional.
+        for name, parameter in inspect.signature(view, eval_str=True).parameters.items():
             if name in path_parameters:
                 continue
-            hint = hints.get(name)
-            if hint is None:
+            hint = parameter.annotation
+            if hint is parameter.empty:
                 raise TypeError(
                     f"{view.__module__}.{view.__name__}: `{name}` is not in the URL, so it needs an annotation"
                 )
