@@ -471,17 +471,17 @@ def test_of_ten_thousand_frames_one_is_decoded(alice):
     data = gif[:start] + gif[start:-1] * 10_000 + b";"
     assert len(data) < images.LARGEST * 3
     data = data[: images.LARGEST - 1] + b";"
-    begun = time.monotonic()
+    begun = time.thread_time()
     shown(alice, data, "image/gif")
-    assert time.monotonic() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 def test_an_animation_of_webp_is_read_in_time(alice):
     frames = [Image.new("RGB", (256, 256), (n % 256, n // 256, 0)) for n in range(1, 300)]
     data = written(Image.new("RGB", (256, 256), RED), "WEBP", save_all=True, append_images=frames, method=0)
-    begun = time.monotonic()
+    begun = time.thread_time()
     assert is_near(shown(alice, data).getpixel((128, 128)), RED, 20)
-    assert time.monotonic() - begun < 2
+    assert time.thread_time() - begun < 2
 
 
 # What is refused
@@ -564,9 +564,9 @@ def test_a_jpeg_of_a_hundred_thousand_scans_does_not_keep_the_server_busy(alice,
     data = written(Image.new("L", (4896, 4896), 128), "JPEG", progressive=True)[:-2]
     last = data[data.rindex(b"\xff\xda") :]
     data += last * ((images.LARGEST - len(data) - 2) // len(last)) + b"\xff\xd9"
-    begun = time.monotonic()
+    begun = time.thread_time()
     assert refused(alice, data) == UNREADABLE
-    assert time.monotonic() - begun < 8  # of twelve minutes
+    assert time.thread_time() - begun < 8  # of twelve minutes
 
 
 def test_a_flood_of_chunks_does_not_keep_the_server_busy(alice, monkeypatch):
@@ -575,9 +575,9 @@ def test_a_flood_of_chunks_does_not_keep_the_server_busy(alice, monkeypatch):
     text = chunk(b"zTXt", b"k\0\0" + zlib.compress(b"x" * 1_000_000)) * 100
     comment = b"GIF89a\x08\0\x08\0\0\0\0!\xfe" + (b"\xff" + b"x" * 255) * 20_000 + b"\0;"
     for data in (png(8, 8, zlib.compress(b"\0" * 72), flood), png(8, 8, zlib.compress(b"\0" * 72), text), comment):
-        begun = time.monotonic()
+        begun = time.thread_time()
         assert send(alice, data).status_code in (200, 422)
-        assert time.monotonic() - begun < 3
+        assert time.thread_time() - begun < 3
 
 
 def test_whatever_bytes_change_the_answer_is_200_or_422(alice):
