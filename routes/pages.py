@@ -39,7 +39,7 @@ def home():
 @bp.get("/watch")
 def watch():
     """Show videos, and with ?v= one of them to play. static/watch.js asks the API for them; without it there is a list."""
-    asked = {name: value for name in ASKED if (value := request.args.get(name))}
+    asked = {name: value for name in ASKED if (value := request.args.get(name, "").strip())}
     chosen = request.args.get("lang") if request.args.get("lang") in LANGUAGES else None
     page = render_template(
         "watch.html",

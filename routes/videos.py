@@ -73,7 +73,7 @@ def list_videos(
         return page.fetch(db, "videos.list_for_user", user_id=user_id, viewer_id=None)
     if q is not None:
         return page.fetch(db, "videos.list_for_terms", **search(db, q))
-    if category:
+    if category is not None:
         return _in_category(page, sort, category)
     return page.fetch(db, LISTS[sort, False])
 

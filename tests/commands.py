@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,7 @@ class Commands:
             order = {"words": ["flask", *words], "files": [*map(str, names)], "environment": clean(**environment)}
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
+            code = int(self._process.stdout.readline())  # a command has a minute
             _, stdout, stderr = (name.read_text(encoding="utf-8") for name in names)
         return subprocess.CompletedProcess(order["words"], code, stdout, stderr)
 
@@ -67,5 +68,6 @@ if __name__ == "__main__":
 
     for line in sys.stdin:
         if not (pid := os.fork()):
+            signal.alarm(60)
             become(**json.loads(line))
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from werkzeug.security import generate_password_hash
 
+from web import passwords
+
 REGISTER, LOGIN, LOGOUT, VIDEOS = "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/logout", "/api/v1/videos"
 PASSWORD = "correct horse"
 
@@ -273,6 +275,18 @@ def test_a_password_counts_exactly(client):
     assert login(client, password="Ｐässwort 密码 ").status_code == 200
 
 
+@pytest.mark.usefixtures("real_hashes")
+def test_an_unknown_name_costs_the_hash_that_a_known_one_does(client, monkeypatch):
+    compared, look = [], passwords.check_password_hash
+    monkeypatch.setattr(
+        passwords, "check_password_hash", lambda stored, one: compared.append(stored) or look(stored, one)
+    )
+    register(client)
+    for name in ("alice", "nobody"):
+        assert login(client, name, "wrong horse").status_code == 401
+    assert [stored.split("$")[0] for stored in compared] == [passwords.METHOD] * 2
+
+
 def test_a_wrong_password_and_an_unknown_name_look_the_same(client):
     register(client)
     wrong, unknown = login(client, password="wrong horse"), login(client, "nobody")
@@ -513,6 +527,7 @@ def test_a_new_password_is_held_to_the_same_rule(client, account):
     assert change(client, account(), new_password="short").json["errors"].keys() == {"new_password"}
 
 
+@pytest.mark.usefixtures("real_hashes")  # which take long enough for the two to meet
 def test_of_two_changes_at_once_one_succeeds(app, account):
     sessions = [account(), account()]
     barrier = threading.Barrier(2)

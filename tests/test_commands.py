@@ -144,13 +144,18 @@ def test_info_prints_what_another_client_asks_for(flask: Run, scratch: Settings)
 
 
 @pytest.mark.usefixtures("migrated")
-def test_demo_load_prints_each_new_password_and_may_be_repeated(flask: Run):
+def test_demo_load_prints_each_new_password_and_may_be_repeated(
+    flask: Run, scratch: Settings, database: Callable[..., Database]
+):
     first, second = flask("demo", "load"), flask("demo", "load")
     assert (first.returncode, second.returncode) == (0, 0)
     assert re.search(r"(?m)^王小明 +\S{16}$", first.stdout)
     assert first.stdout.endswith("The demo world is there (5 new people).\n")
     assert first.stderr == ""
     assert (second.stdout, second.stderr) == ("The demo world is there (0 new people).\n", "")
+    with database(database=scratch.DB_NAME).pool.connection() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM videos WHERE description LIKE %s", (f"%{demo_media.NO_FILE}",))
+        assert cursor.fetchone() == (len(demo_media.CLIPS),)  # as there is no ffmpeg
 
 
 def test_demo_load_before_the_schema_is_there_says_what_to_do(flask: Run, server: PrivateServer, scratch: Settings):

@@ -117,7 +117,7 @@ def test_the_heading_says_what_is_shown_and_is_text(client, query, heading):
 
 def test_categories_and_orders_are_links_and_the_present_ones_are_marked(client, root):
     root.cursor().execute(f'INSERT INTO categories (slug, name, position) VALUES ("food", "{MARKUP}", 1)')
-    text = watch(client, "?category=food&sort=hot")
+    text = watch(client, "?category=%20food&sort=hot")
     assert MARKUP not in text
     assert [unescape(name) for name in chosen(text)] == [MARKUP, "Hot"]
     found = links(text)
