@@ -12,7 +12,15 @@ from click import ClickException
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pool import LOST
+
 ROOT = Path(__file__).resolve().parent
+
+
+def sources(root: Path = ROOT) -> list[Path]:
+    """List the Python files of a program: those at its top, and those of every folder that is a package."""
+    packages = [path.parent for path in root.glob("*/__init__.py")]
+    return sorted([*root.glob("*.py"), *(path for package in packages for path in package.rglob("*.py"))])
 
 
 class ConfigError(ClickException):
@@ -93,6 +101,24 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
         """What Database() wants to know to find the server."""
         where = {"unix_socket": self.DB_SOCKET} if self.DB_SOCKET else {"host": self.DB_HOST, "port": self.DB_PORT}
         return {**where, "user": self.DB_USER, "password": self.DB_PASSWORD, "database": self.DB_NAME}
+
+    def explain(self, error: Exception) -> str:
+        """Say in one sentence why the database does not let us in. The error is PyMySQL's."""
+        where = self.DB_SOCKET or f"{self.DB_HOST}:{self.DB_PORT}"
+        number = error.args[0] if error.args else None
+        if number in (1045, 1698):  # 1698: MariaDB, by a unix socket
+            return (
+                f"The database at {where} refuses user {self.DB_USER} with this password: see DB_USER and DB_PASSWORD."
+            )
+        if number in (1044, 1049):
+            return (
+                f"There is no database {self.DB_NAME} at {where} that {self.DB_USER} may use, and none may be created."
+            )
+        if number == 1146:
+            return f"The schema of {self.DB_NAME} at {where} is not there: run `flask db migrate`."
+        if number in (2002, 2003, *LOST):
+            return f"No database answers at {where}: start it, or correct DB_HOST, DB_PORT or DB_SOCKET."
+        return f"The database at {where} cannot be used: {error.args[-1]}."
 
     @field_validator("DB_HOST")
     @classmethod

@@ -21,7 +21,7 @@ import pymysql
 from pymysql.cursors import RE_INSERT_VALUES
 
 from pool import LOST, Connection, Pool
-from queries import Query, QueryError, Row, load_queries
+from queries import Query, QueryError, Row, load_queries, load_rules
 
 T = TypeVar("T")
 log = logging.getLogger("rawreel.sql")
@@ -58,7 +58,8 @@ class Database:
         options.update(host=host, user=user, password=password, database=database)
         self.pool = Pool(size=pool_size, wait=pool_wait, read_timeout=read_timeout, **options)
         self.sql, self.reload, self.slow_ms, self.on_query = sql, reload, slow_ms, on_query
-        self._stamp, self.queries = self._stamps(), load_queries(sql)
+        self._stamp = self._stamps()
+        self.queries, self.rules = load_queries(sql), load_rules(sql)
         self._local = threading.local()  # .transaction: this thread's, while it runs
 
     # Reading
@@ -136,7 +137,7 @@ class Database:
     def query(self, name: str) -> Query:
         """Look a query up; with `reload`, in the files as they are now."""
         if self.reload and (stamps := self._stamps()) != self._stamp:
-            self.queries, self._stamp = load_queries(self.sql), stamps
+            self.queries, self.rules, self._stamp = load_queries(self.sql), load_rules(self.sql), stamps
         if name not in self.queries:
             raise QueryError(f"{self.sql.name}/{name.partition('.')[0]}.sql:1: there is no query {name}")
         return self.queries[name]

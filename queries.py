@@ -4,6 +4,13 @@
 -- What a stranger should know about it. A line `-- json: column ...` names columns that hold JSON, and a line
 -- `-- accept full-scan: why it is right here` accepts a finding of `flask sql check`.
 SELECT ... WHERE v.id = %(video_id)s;
+
+Before the first query a file says how a broken rule of its tables is answered, one line for each constraint:
+
+-- constraint ck_videos_title: 422 validation_failed title: A title cannot be empty.
+
+The status, the code for programs, the field (if one is at fault), the sentence for people. `held` after the name is for
+the other side of a foreign key: a row that cannot be deleted, as others point to it.
 """
 
 from __future__ import annotations
@@ -17,6 +24,7 @@ from typing import Any
 import orjson
 
 Row = dict[str, Any]
+CONSTRAINT = re.compile(r"-- constraint (\w+(?: held)?): (\d{3}) (\w+)(?: (\w+))?: (.+)")
 
 
 class QueryError(Exception):
@@ -76,6 +84,31 @@ class Query:
             for row in rows if convert else ():
                 row[name] = None if row[name] is None else convert(row[name])
         return rows
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a broken constraint of the schema is answered."""
+
+    status: int
+    code: str
+    field: str | None
+    sentence: str
+
+
+def load_rules(folder: Path) -> dict[str, Rule]:
+    """Read every `-- constraint` line of folder/*.sql: {"ck_videos_title": Rule, "fk_videos_category held": Rule}."""
+    rules = {}
+    for path in sorted(folder.glob("*.sql")):
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+            if line.startswith("-- constraint"):
+                if not (found := CONSTRAINT.fullmatch(line)):
+                    raise QueryError(
+                        f"{folder.name}/{path.name}:{number}: write `-- constraint NAME: STATUS code [field]: A sentence.`"
+                    )
+                name, status, code, field, sentence = found.groups()
+                rules[name] = Rule(int(status), code, field, sentence)
+    return rules
 
 
 def load_queries(folder: Path) -> dict[str, Query]:

@@ -1,1 +1,1 @@
-"""The `flask ...` commands and what they need."""
+"""What an operator does: the `flask ...` commands, by subject, and the start of the program."""

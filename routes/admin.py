@@ -9,13 +9,15 @@ from typing import Annotated, Any, Literal
 from flask import Blueprint, abort, g
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, FutureDatetime
 
-from web.api import api, created, db, row
-from web.guards import keep_an_admin
-from web.inputs import UNSENT, Input, Line, sent
-from web.names import NOBODY, beginning, user_id_of
+from current import db
+from domain.accounts import keep_an_admin
+from domain.names import NOBODY, beginning, user_id_of
+from web.api import api, created, row
+from web.inputs import UNSENT, Input, sent
 from web.paging import Page
+from web.text import Line
 
-bp = Blueprint("admin", __name__)
+bp = Blueprint("admin", __name__, url_prefix="/api/v1/admin")
 
 FOR_GOOD = datetime(9999, 12, 31, 23, 59, 59, 999000, timezone.utc)
 NO_CATEGORY = "There is no such category."
@@ -113,28 +115,28 @@ def list_users(
         role is is_banned is None or abort(
             422, "A search by name takes no other filter: leave `role` and `is_banned` out."
         )
-        return page.fetch(db, "admin.list_users_by_name", pattern=beginning(q))
+        return page.fetch("admin.list_users_by_name", pattern=beginning(q))
     if is_banned:
-        return page.fetch(db, "admin.list_banned_users", role=role)
+        return page.fetch("admin.list_banned_users", role=role)
     if role:
-        return page.fetch(db, "admin.list_users_by_role", role=role, is_banned=is_banned)
-    return page.fetch(db, "admin.list_users", is_banned=is_banned)
+        return page.fetch("admin.list_users_by_role", role=role, is_banned=is_banned)
+    return page.fetch("admin.list_users", is_banned=is_banned)
 
 
 @bp.get("/users/<username>")
 @api(returns="admin.get_user", login="moderator")
 def get_user(username):
     """Show what the desk knows of a person."""
-    return db.fetch_one("admin.get_user", user_id=user_id_of(db, username)) or abort(404, NOBODY)
+    return db.fetch_one("admin.get_user", user_id=user_id_of(username)) or abort(404, NOBODY)
 
 
 @bp.put("/users/<username>/role")
 @api(returns="admin.get_user", login="admin", audit="user.role", errors=(409,))
 def set_role(username, body: RoleChange):
     """Make somebody a user, a moderator or an admin. The last admin stays one."""
-    user_id = user_id_of(db, username)
+    user_id = user_id_of(username)
     if body.role != "admin":
-        keep_an_admin(db, user_id)
+        keep_an_admin(user_id)
     db.execute("users.set_role", user_id=user_id, role=body.role)
     return get_user(username)
 
@@ -157,7 +159,7 @@ def unban_user(username):
 @api(returns="admin.get_user", login="admin", audit="user.quota")
 def set_quota(username, body: QuotaChange):
     """Say how many bytes of videos somebody may store. An avatar does not count."""
-    db.execute("users.set_quota", user_id=user_id_of(db, username), quota_bytes=body.quota_bytes)
+    db.execute("users.set_quota", user_id=user_id_of(username), quota_bytes=body.quota_bytes)
     return get_user(username)
 
 
@@ -204,10 +206,10 @@ def list_logs(
     """List what was done, the newest first."""
     times = {"since": since, "until": until}
     if actor is not None:
-        return page.fetch(db, "audit_logs.list_for_actor", actor_id=user_id_of(db, actor), action=action, **times)
+        return page.fetch("audit_logs.list_for_actor", actor_id=user_id_of(actor), action=action, **times)
     if action is not None:
-        return page.fetch(db, "audit_logs.list_for_action", action=action, **times)
-    return page.fetch(db, "audit_logs.list_newest", **times)
+        return page.fetch("audit_logs.list_for_action", action=action, **times)
+    return page.fetch("audit_logs.list_newest", **times)
 
 
 @bp.get("/jobs")
@@ -215,8 +217,8 @@ def list_logs(
 def list_jobs(page: Page, state: JobState | None = None):
     """List what the worker does with videos, the newest first."""
     if state:
-        return page.fetch(db, "jobs.list_newest_in_state", state=state)
-    return page.fetch(db, "jobs.list_newest")
+        return page.fetch("jobs.list_newest_in_state", state=state)
+    return page.fetch("jobs.list_newest")
 
 
 @bp.post("/jobs/<int:job_id>/retry")
@@ -229,9 +231,9 @@ def retry_job(job_id):
 
 def set_ban(username: str, until: datetime | None, reason: str) -> dict[str, Any]:
     """Begin or end a ban. Aborts with a 403 where a moderator may not."""
-    user_id, is_admin = user_id_of(db, username), g.user["role"] == "admin"
+    user_id, is_admin = user_id_of(username), g.user["role"] == "admin"
     if until and is_admin:  # a moderator reaches no admin
-        keep_an_admin(db, user_id)
+        keep_an_admin(user_id)
     db.execute("users.set_ban", user_id=user_id, banned_until=until, ban_reason=reason, is_admin=is_admin) or abort(
         403, "A moderator decides about plain users alone."
     )

@@ -8,17 +8,19 @@ from typing import Annotated, Any
 from flask import Blueprint, abort, g
 from pydantic import BaseModel, Field
 
+from current import db
+from domain import mails
+from domain.accounts import NewPassword, sweep_accounts
+from domain.names import Email, FreeUsername
 from web import limits, mail
-from web.api import after_commit, api, db, row
+from web.api import after_commit, api, row
 from web.guards import SESSION_DAYS, client, new_token, spend_link
-from web.inputs import Input, username_key
-from web.names import Email, FreeUsername
+from web.inputs import Input
 from web.paging import Page
 from web.passwords import hash_password, is_outdated
+from web.text import fold
 
-bp = Blueprint("auth", __name__)
-
-NewPassword = Annotated[str, Field(min_length=8, max_length=128, examples=["correct horse battery"])]
+bp = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
 
 
 class Registration(Input):
@@ -74,12 +76,12 @@ def register(body: Registration):
     user_id = db.insert(
         "users.create",
         username=body.username,
-        username_key=username_key(body.username),
+        username_key=fold(body.username),
         email=body.email,
         password_hash=hash_password(body.password),
     )
     if body.email:  # whoever else has it, proven or not, this looks the same
-        mail.send_link(db, "verify", user_id, body.email)
+        mails.send_link("verify", user_id, body.email)
     return db.fetch_one("users.get", user_id=user_id)
 
 
@@ -97,19 +99,8 @@ def login(body: Credentials):
         401, "The password has just been changed."
     )
     expires_at = db.fetch_value("sessions.get_expires_at", session_id=session_id)
-    after_commit(sweep)
+    after_commit(sweep_accounts)
     return {"token": token, "expires_at": expires_at, "user": db.fetch_one("users.get_account", user_id=user_id)}
-
-
-def sweep() -> None:
-    """Delete some of what has expired, so that no login pays for all of it."""
-
-    def work() -> None:
-        db.execute("sessions.delete_expired")
-        db.execute("email_tokens.delete_expired")
-        limits.sweep(db)
-
-    db.transaction(work)
 
 
 @bp.post("/logout")
@@ -123,7 +114,7 @@ def logout():
 @api(returns="sessions.list_for_user", login=True)
 def list_sessions(page: Page):
     """List your open sessions, the newest first."""
-    return page.fetch(db, "sessions.list_for_user", user_id=g.user["id"], session_id=g.user["session_id"])
+    return page.fetch("sessions.list_for_user", user_id=g.user["id"], session_id=g.user["session_id"])
 
 
 @bp.delete("/sessions")
@@ -152,7 +143,7 @@ def change_password(body: PasswordChange):
     )
     db.execute("sessions.delete_others", user_id=user_id, session_id=g.user["session_id"])
     db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="reset")
-    mail.tell(db.fetch_one("users.get_email", user_id=user_id), "password_changed")
+    mails.tell(db.fetch_one("users.get_email", user_id=user_id), "password_changed")
 
 
 @bp.post("/password/forgot")
@@ -162,14 +153,14 @@ def forgot_password(body: ForgottenPassword):
 
     The answer is the same, and as quick, whether there is such an account or not, and whether it has an address.
     """
-    account = username_key(body.username)
+    account = fold(body.username)
     mail.later(lambda: send_reset(account))
 
 
 def send_reset(account: str) -> None:
     """Mail the link, if there is anybody to mail it to."""
     if user := db.fetch_one("users.get_email_by_account", account=account):
-        mail.send_link(db, "reset", user["id"], user["email"])
+        mails.send_link("reset", user["id"], user["email"])
 
 
 @bp.post("/password/reset")
@@ -178,8 +169,8 @@ def reset_password(body: PasswordReset):
     """Set a new password with the token of a link that came by mail. It revokes all your sessions."""
     user_id, email, new_hash = g.user["id"], g.user["email"], hash_password(body.new_password)
     db.execute("users.set_forgotten_password", user_id=user_id, new_hash=new_hash)
-    spend_link(db)
-    db.execute("users.set_email_key_if_free", user_id=user_id, email=email, email_key=username_key(email))
+    spend_link()
+    db.execute("users.set_email_key_if_free", user_id=user_id, email=email, email_key=fold(email))
     db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="reset")
     db.execute("sessions.delete_for_user", user_id=user_id)
-    limits.forget_guesses(db, username_key(g.user["username"]))
+    limits.forget_guesses(fold(g.user["username"]))

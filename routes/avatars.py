@@ -7,16 +7,17 @@ from typing import Annotated
 from flask import Blueprint, abort, g
 from pydantic import AfterValidator
 
+from current import db
 from media import images
-from web.api import api, db
-from web.inputs import Raw
-from web.turns import in_turn
+from web.api import api
+from web.body import Raw
+from web.capacity import run_within
 
-bp = Blueprint("avatars", __name__)
+bp = Blueprint("avatars", __name__, url_prefix="/api/v1")
 
 
 def _portrait(data: bytes) -> bytes:
-    return in_turn("pictures", lambda: images.portrait(data))
+    return run_within("pictures", lambda: images.portrait(data))
 
 
 Picture = Annotated[bytes, Raw(*images.FORMATS, largest=images.LARGEST), AfterValidator(_portrait)]

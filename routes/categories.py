@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import BaseModel
 
-from web.api import api, db, row
+from current import db
+from web.api import api, row
 
-bp = Blueprint("categories", __name__)
+bp = Blueprint("categories", __name__, url_prefix="/api/v1/categories")
 
 
 class Categories(BaseModel):

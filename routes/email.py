@@ -7,13 +7,15 @@ from typing import Annotated
 from flask import Blueprint, abort, g
 from pydantic import Field
 
-from web import mail
-from web.api import api, db
+from current import db
+from domain import mails
+from domain.names import Email
+from web.api import api
 from web.guards import spend_link
-from web.inputs import Input, username_key
-from web.names import Email
+from web.inputs import Input
+from web.text import fold
 
-bp = Blueprint("email", __name__)
+bp = Blueprint("email", __name__, url_prefix="/api/v1/auth/email")
 
 
 class EmailChange(Input):
@@ -39,9 +41,9 @@ def change_email(body: EmailChange):
     )
     db.execute("email_tokens.delete_for_user", user_id=user_id, purpose=None)
     if body.email:  # whoever else has it, proven or not, this looks the same
-        mail.send_link(db, "verify", user_id, body.email)
+        mails.send_link("verify", user_id, body.email)
     if before and before["email"] != body.email:
-        mail.tell(before, "email_changed")
+        mails.tell(before, "email_changed")
 
 
 @bp.post("/send")
@@ -51,7 +53,7 @@ def send_verification():
     user = db.fetch_one("users.get_email", user_id=g.user["id"]) or abort(409, "This account is gone.")
     user["email"] or abort(409, "Your account has no e-mail address.")
     user["is_proven"] and abort(409, "Your e-mail address is proven already.")
-    mail.send_link(db, "verify", user["id"], user["email"]) or abort(
+    mails.send_link("verify", user["id"], user["email"]) or abort(
         409, "Several links are out already, and each of them works: look for them, among the spam too."
     )
 
@@ -61,6 +63,6 @@ def send_verification():
 def verify_email(body: Verification):
     """Prove an address with the token of a link that was mailed to it. Log in with it from now on, if you like."""
     user_id, email = g.user["id"], g.user["email"]
-    db.execute("users.set_email_key", user_id=user_id, email=email, email_key=username_key(email))
-    spend_link(db)
+    db.execute("users.set_email_key", user_id=user_id, email=email, email_key=fold(email))
+    spend_link()
     db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="verify")

@@ -7,13 +7,13 @@ from typing import Annotated
 from flask import Blueprint, abort, g
 from pydantic import BaseModel, Field
 
-from web.api import api, db, link
-from web.files import File, attach
+from current import db
+from domain.files import CACHE, File, attach, send_stored
+from domain.sharing import LONGEST, Token, sign, visibility_arguments
+from web.api import api, link
 from web.inputs import Input
-from web.ranges import CACHE, send
-from web.sharing import LONGEST, Token, shown_by, sign
 
-bp = Blueprint("files", __name__)
+bp = Blueprint("files", __name__, url_prefix="/api/v1/videos")
 
 
 class Sharing(Input):
@@ -36,16 +36,16 @@ class SharedLink(BaseModel):
 def set_file(video_id, file: File):
     """Send the file of a video, or another one in its place. The body is the file."""
     attach(video_id, file)
-    return db.fetch_one("videos.get", **shown_by(video_id, None))
+    return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
 
 
 @bp.get("/<int:video_id>/stream")
 @api(returns="video/*", errors=(206, 304, 412, 416))
 def stream_file(video_id, token: Token = None):
     """Watch a video, whole or by ranges; a private one as its owner, or by a signed link."""
-    video = db.fetch_one("files.get", **shown_by(video_id, token)) or abort(404, "No such video.")
+    video = db.fetch_one("files.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     video["file_key"] or abort(404, "This video has no file yet.")
-    return send(video["file_key"], video["media_type"], CACHE[video["visibility"]])
+    return send_stored(video["file_key"], video["media_type"], CACHE[video["visibility"]], place="streams")
 
 
 @bp.post("/<int:video_id>/share")

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from flask import Blueprint, abort, g
 from pydantic import BaseModel
 
-from web.api import api, db, row
+from current import db
+from web.api import api, row
 
-bp = Blueprint("jobs", __name__)
+bp = Blueprint("jobs", __name__, url_prefix="/api/v1/videos")
 
 
 class Jobs(BaseModel):

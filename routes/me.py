@@ -9,14 +9,16 @@ import orjson
 from flask import Blueprint, Response, abort, g, stream_with_context
 from pydantic import BaseModel, Field
 
-from web.api import api, db, row
-from web.files import detach_all
-from web.guards import keep_an_admin
-from web.inputs import UNSENT, Input, Text, sent
+from current import db
+from domain.accounts import keep_an_admin
+from domain.files import detach_all
+from web.api import api, row
+from web.capacity import take_place
+from web.inputs import UNSENT, Input, sent
 from web.paging import Page
-from web.turns import place_for
+from web.text import Text
 
-bp = Blueprint("me", __name__)
+bp = Blueprint("me", __name__, url_prefix="/api/v1/me")
 
 BATCH = 500  # rows of an export that are in memory at once
 
@@ -64,7 +66,7 @@ def update_me(body: AccountChange):
 def delete_me(body: Farewell):
     """Delete your account for good, with your videos and follows. The name becomes free."""
     user_id = g.user["id"]
-    keep_an_admin(db, user_id)  # whatever their role was when the password was checked
+    keep_an_admin(user_id)  # whatever their role was when the password was checked
     db.fetch_value("users.count_held", user_id=user_id)
     db.execute("users.set_follower_counts", user_id=user_id)
     db.execute("users.set_following_counts", user_id=user_id)
@@ -79,10 +81,10 @@ def delete_me(body: Farewell):
 @api(returns="videos.list_feed", login=True)
 def list_feed(page: Page):
     """List the public videos of those you follow, newest first."""
-    position = page.position(db, "videos.list_feed")
+    position = page.position("videos.list_feed")
     people = db.fetch_all("follows.list_active", follower_id=g.user["id"], limit=page.limit + 1, **position)
     since = max((one["since"] for one in people if one["since"]), default=None)
-    return page.fetch(db, "videos.list_feed", user_ids=[one["user_id"] for one in people], since=since)
+    return page.fetch("videos.list_feed", user_ids=[one["user_id"] for one in people], since=since)
 
 
 @bp.get("/export")
@@ -98,7 +100,7 @@ def export_me():
         "actions": _batches("audit_logs.list_for_actor", actor_id=user_id, action=None, since=None, until=None),
     }
     disposition, account = {"Content-Disposition": 'attachment; filename="rawreel.json"'}, get_me()
-    give_back = place_for("exports")  # a slow reader holds a thread
+    give_back = take_place("exports")  # a slow reader holds a thread
     export = Response(stream_with_context(_written(account, lists)), headers=disposition, mimetype="application/json")
     export.call_on_close(give_back)
     return export
@@ -108,7 +110,7 @@ def _batches(name: str, **arguments: Any) -> Iterator[list[Any]]:
     """Yield all rows of a query that gives pages. In between no connection is held, however slowly they are taken."""
     after = ""
     while after is not None:
-        body, _ = Page.model_construct(limit=BATCH, after=after).fetch(db, name, **arguments)
+        body, _ = Page.model_construct(limit=BATCH, after=after).fetch(name, **arguments)
         yield body["items"]
         after = body["next"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 from flask import Blueprint, current_app, redirect, render_template, request, send_from_directory, url_for
 
+from current import db
 from web import contract, errors
-from web.api import db
 
 bp = Blueprint("pages", __name__)
 
@@ -31,9 +31,11 @@ def show_error(error):
     return response
 
 
-def home():
-    """Lead to the videos (where the tutorial is off; it has a first page of its own)."""
-    return redirect(url_for("pages.watch"))
+@bp.record
+def _register_home(state):
+    """Lead from / to the videos, where the tutorial is off: it has a first page of its own."""
+    if not state.app.config["TUTORIAL"]:
+        state.add_url_rule("/", "home", lambda: redirect(url_for("pages.watch")))
 
 
 @bp.get("/watch")

@@ -9,8 +9,10 @@ from flask import Blueprint, Response, abort, current_app, request
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel, Field
 
+from current import db
+from domain.files import storage
 from web import metrics
-from web.api import api, db
+from web.api import api
 from web.errors import Problem, answer, document, logged
 
 bp = Blueprint("system", __name__)
@@ -126,7 +128,7 @@ def get_system():
     return {
         "versions": metrics.versions(),
         "process": watch.process(),
-        "disk": metrics.disk(current_app),
+        "disk": metrics.disk(storage().files),
         "connections": db.pool.counts(),
         "database": db.fetch_one("system.get_database"),
         "slowest_queries": watch.slowest(10),

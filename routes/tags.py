@@ -7,15 +7,15 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import Field
 
-from web.api import api, db
-from web.names import beginning
+from domain.names import beginning
+from web.api import api
 from web.paging import Page
 
-bp = Blueprint("tags", __name__)
+bp = Blueprint("tags", __name__, url_prefix="/api/v1/tags")
 
 
 @bp.get("")
 @api(returns="tags.list_for_prefix")
 def list_tags(page: Page, prefix: Annotated[str, Field(max_length=32)] = ""):
     """List the tags of public videos, those that begin so, by name."""
-    return page.fetch(db, "tags.list_for_prefix", pattern=beginning(prefix))
+    return page.fetch("tags.list_for_prefix", pattern=beginning(prefix))

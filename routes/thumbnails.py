@@ -7,23 +7,23 @@ from typing import Annotated, Any
 from flask import Blueprint, abort
 from pydantic import AfterValidator, Field
 
+from current import db
+from domain.files import CACHE, hold_room, locked, receive, send_stored, storage, use_room
+from domain.sharing import Token, visibility_arguments
 from media import images
 from media.storage import Arriving
-from web.api import after_commit, after_rollback, api, check_match, db
-from web.files import hold_room, locked, receive, storage, use_room
-from web.inputs import Raw
-from web.ranges import CACHE, send
-from web.sharing import Token, shown_by
-from web.turns import in_turn
+from web.api import after_commit, after_rollback, api, check_match
+from web.body import Raw
+from web.capacity import run_within
 
-bp = Blueprint("thumbnails", __name__)
+bp = Blueprint("thumbnails", __name__, url_prefix="/api/v1/videos")
 
 # As long as it may be seen after its video has become private. At this address it never changes.
 A_DAY = "public, max-age=86400"
 
 
 def _made(data: bytes) -> Arriving:
-    picture = in_turn("pictures", lambda: images.thumbnail(data))
+    picture = run_within("pictures", lambda: images.thumbnail(data))
     file = receive(len(picture))
     file.write(picture)
     return file
@@ -40,7 +40,7 @@ def set_thumbnail(video_id, picture: Picture):
     Of an animation the first frame is taken. It may have 6000 pixels a side and 25 million in all (a WebP half of them).
     """
     _replace(video_id, picture)
-    return db.fetch_one("videos.get", **shown_by(video_id, None))
+    return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
 
 
 @bp.get("/<int:video_id>/thumbnail")
@@ -51,10 +51,10 @@ def get_thumbnail(
     v: Annotated[str, Field(description="As in thumbnail_url: with it the picture may be kept for a day.")] = "",
 ):
     """Show a video's picture; of a private video to its owner, or by a signed link."""
-    video = db.fetch_one("thumbnails.get", **shown_by(video_id, token)) or abort(404, "No such video.")
+    video = db.fetch_one("thumbnails.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     key = video["thumbnail_key"] or abort(404, "This video has no thumbnail yet.")
     is_kept = video["visibility"] == "public" and v == key[:8]
-    return send(key, "image/jpeg", A_DAY if is_kept else CACHE[video["visibility"]], is_long=False)
+    return send_stored(key, "image/jpeg", A_DAY if is_kept else CACHE[video["visibility"]])
 
 
 @bp.delete("/<int:video_id>/thumbnail")

@@ -12,7 +12,8 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from markupsafe import Markup
 from pydantic import BaseModel, Field
 
-from web.api import api, db
+from current import db
+from web.api import api
 from web.errors import answer
 from web.passwords import hash_password
 

@@ -19,17 +19,19 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdap
 from werkzeug.exceptions import NotFound
 from werkzeug.http import http_date
 
-from media import uploads
+from current import db
+from domain import uploads
+from domain.files import attach, hold_room, is_video, leave, no_room, receive, room, storage
+from domain.videos import Description, NewVideo, Title, Visibility, make
 from media.storage import Arriving
 from media.video import NotAVideo
 from web import audit
-from web.api import after_commit, after_rollback, api, db
+from web.api import after_commit, after_rollback, api
+from web.body import Upload
 from web.errors import Problem
-from web.files import attach, hold_room, is_video, leave, no_room, receive, room, storage
-from web.inputs import Header, Upload
-from web.videos import Description, NewVideo, Title, Visibility, make
+from web.inputs import Header
 
-bp = Blueprint("uploads", __name__)
+bp = Blueprint("uploads", __name__, url_prefix="/api/v1/uploads")
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination"
@@ -166,7 +168,7 @@ def _looked_at(piece: Piece) -> Piece:
             is_video(piece.file)
         except NotAVideo:
             if piece.upload:
-                uploads.drop(db, storage(), piece.upload)
+                uploads.drop(piece.upload)
             raise
         except FileNotFoundError:  # gone with its owner's account
             abort(404, GONE)
@@ -222,7 +224,7 @@ def send_piece(upload_id, piece: Next, offset: Offset, tus: Tus, length: Length 
 @api(login=True, transaction=False, errors=(410, 412, 423))
 def delete_upload(upload_id, tus: Tus):
     """Give an upload up, with what has arrived of it. The video that a finished one has become stays."""
-    uploads.drop(db, storage(), _held(upload_id))
+    uploads.drop(_held(upload_id))
 
 
 def _found(upload_id: str) -> dict[str, Any]:
@@ -240,7 +242,7 @@ def _living(upload: dict[str, Any] | None) -> dict[str, Any]:
 def _held(upload_id: str) -> dict[str, Any]:
     """Find an upload, with its lock until the end of the request. Raises a 423 if somebody else has it."""
     upload_id = _found(upload_id)["id"]  # to the database `id ` is the same one, to the lock it is another
-    lock = uploads.lock(storage(), upload_id)
+    lock = uploads.lock(upload_id)
     if not lock:
         abort(423, "Another request is sending to this upload right now.")
     leave(lock.release)
@@ -314,9 +316,9 @@ def _finished(piece: Piece) -> dict[str, Any]:
         db.execute("uploads.set_finished", upload_id=upload["id"], video_id=video_id) or abort(404, GONE)
     except NotFound:  # the video was deleted: it can never be finished
         if not piece.is_new:
-            after_rollback(lambda: uploads.drop(db, storage(), upload))
+            after_rollback(lambda: uploads.drop(upload))
         raise
-    audit.record(db, "video.file" if upload["video_id"] else "video.create", g.user["id"], video_id)
+    audit.record("video.file" if upload["video_id"] else "video.create", g.user["id"], video_id)
     after_commit(lambda: storage().lock_path(upload["id"]).unlink(missing_ok=True))
     return {**upload, "video_id": video_id, "is_finished": True}
 

@@ -7,14 +7,15 @@ from typing import Annotated
 from flask import Blueprint, abort, g
 from pydantic import Field
 
-from web.api import api, db
+from current import db
+from domain.names import NOBODY, beginning, user_id_of
+from web.api import api
 from web.errors import Problem
 from web.guards import viewer_id
-from web.inputs import username_key
-from web.names import NOBODY, beginning, user_id_of
 from web.paging import Page
+from web.text import fold
 
-bp = Blueprint("users", __name__)
+bp = Blueprint("users", __name__, url_prefix="/api/v1/users")
 
 Beginning = Annotated[str, Field(max_length=32, description="How the name begins, in any case and width.")]
 
@@ -23,14 +24,14 @@ Beginning = Annotated[str, Field(max_length=32, description="How the name begins
 @api(returns="users.list_named")
 def list_users(page: Page, q: Beginning = ""):
     """List people by name: all, or those whose name begins with `q`."""
-    return page.fetch(db, "users.list_named", pattern=beginning(q))
+    return page.fetch("users.list_named", pattern=beginning(q))
 
 
 @bp.get("/<username>")
 @api(returns="users.get_by_username")
 def get_user(username):
     """Show what somebody tells of themselves. The name may be in any case and width."""
-    key = username_key(username)
+    key = fold(username)
     return db.fetch_one("users.get_by_username", username_key=key, viewer_id=viewer_id()) or abort(404, NOBODY)
 
 
@@ -38,21 +39,21 @@ def get_user(username):
 @api(returns="videos.list_for_user")
 def list_user_videos(username, page: Page):
     """List somebody's videos, newest first; the private ones to their owner alone."""
-    return page.fetch(db, "videos.list_for_user", user_id=user_id_of(db, username), viewer_id=viewer_id())
+    return page.fetch("videos.list_for_user", user_id=user_id_of(username), viewer_id=viewer_id())
 
 
 @bp.get("/<username>/followers")
 @api(returns="follows.list_followers")
 def list_followers(username, page: Page):
     """List who follows somebody, the newest follower first."""
-    return page.fetch(db, "follows.list_followers", user_id=user_id_of(db, username))
+    return page.fetch("follows.list_followers", user_id=user_id_of(username))
 
 
 @bp.get("/<username>/following")
 @api(returns="follows.list_following")
 def list_following(username, page: Page):
     """List whom somebody follows, the latest first."""
-    return page.fetch(db, "follows.list_following", user_id=user_id_of(db, username))
+    return page.fetch("follows.list_following", user_id=user_id_of(username))
 
 
 @bp.put("/<username>/follow")
@@ -75,7 +76,7 @@ def unfollow_user(username):
 
 def _pair(username: str) -> dict[str, int]:
     """Hold whoever asks and the person of this name until the transaction ends. Raises a 404, or a 409 for oneself."""
-    pair = {"follower_id": g.user["id"], "followed_id": user_id_of(db, username)}
+    pair = {"follower_id": g.user["id"], "followed_id": user_id_of(username)}
     if pair["follower_id"] == pair["followed_id"]:
         raise Problem(409, "Nobody follows themselves.", "oneself")
     len(db.fetch_all("users.list_pair", **pair)) == 2 or abort(404, NOBODY)

@@ -8,16 +8,18 @@ import orjson
 from flask import Blueprint, abort, g
 from pydantic import BaseModel
 
-from web.api import CHANGED, api, created, db, if_match, row
+from current import db
+from domain.files import FilePart, detach
+from domain.search import index, search
+from domain.sharing import Token, visibility_arguments
+from domain.videos import Category, Description, NewVideo, Tags, Title, Visibility, make
+from web.api import CHANGED, api, created, if_match, row
 from web.errors import Problem, violation
-from web.files import FilePart, detach
-from web.inputs import UNSENT, Input, Line, sent, username_key
+from web.inputs import UNSENT, Input, sent
 from web.paging import Page
-from web.sharing import Token, shown_by
-from web.terms import index, search
-from web.videos import Category, Description, NewVideo, Tags, Title, Visibility, make
+from web.text import Line, fold
 
-bp = Blueprint("videos", __name__)
+bp = Blueprint("videos", __name__, url_prefix="/api/v1/videos")
 
 RELATED = 12
 
@@ -66,21 +68,21 @@ def list_videos(
     if len(given) > 1 or (sort != "new" and given not in ([], ["category"])):
         _refuse_combination(given, sort)
     if tag is not None:
-        tag_id = db.fetch_value("tags.get_by_name_key", name_key=username_key(tag))
-        return page.fetch(db, "videos.list_for_tag", tag_id=tag_id)
+        tag_id = db.fetch_value("tags.get_by_name_key", name_key=fold(tag))
+        return page.fetch("videos.list_for_tag", tag_id=tag_id)
     if user is not None:
-        user_id = db.fetch_value("users.get_id", username_key=username_key(user))
-        return page.fetch(db, "videos.list_for_user", user_id=user_id, viewer_id=None)
+        user_id = db.fetch_value("users.get_id", username_key=fold(user))
+        return page.fetch("videos.list_for_user", user_id=user_id, viewer_id=None)
     if q is not None:
-        return page.fetch(db, "videos.list_for_terms", **search(db, q))
+        return page.fetch("videos.list_for_terms", **search(q))
     if category is not None:
         return _in_category(page, sort, category)
-    return page.fetch(db, LISTS[sort, False])
+    return page.fetch(LISTS[sort, False])
 
 
 def _in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The videos of a category. Whether it is there is asked only where there are none."""
-    content, headers = page.fetch(db, LISTS[sort, True], category=category)
+    content, headers = page.fetch(LISTS[sort, True], category=category)
     if not content["items"] and db.fetch_value("categories.get_by_slug", slug=category) is None:
         raise violation("fk_videos_category")
     return content, headers
@@ -109,7 +111,7 @@ def create_video(body: NewVideo, file: FilePart = None):
 @api(returns="videos.get")
 def get_video(video_id, token: Token = None):
     """Show a video; a private one to its owner, or by a signed link."""
-    return db.fetch_one("videos.get", **shown_by(video_id, token)) or abort(404, "No such video.")
+    return db.fetch_one("videos.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
 
 
 @bp.get("/<int:video_id>/related")
@@ -130,7 +132,7 @@ def update_video(video_id, body: VideoChange):
     )
     video = get_video(video_id)
     if body.model_fields_set & {"title", "tags", "visibility"}:
-        index(db, video)
+        index(video)
     return video
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, abort
 
-from web.api import api, db
-from web.limits import viewer_key
-from web.sharing import Token, shown_by
+from current import db
+from domain.sharing import Token, visibility_arguments
+from domain.views import viewer_key
+from web.api import api
 
-bp = Blueprint("views", __name__)
+bp = Blueprint("views", __name__, url_prefix="/api/v1/videos")
 
 WINDOW = 6  # hours in which one viewer counts once
 
@@ -17,5 +18,5 @@ WINDOW = 6  # hours in which one viewer counts once
 @api(login=False)
 def view_video(video_id, token: Token = None):
     """Tell that a video is being watched. It counts once in six hours: for an account, or without one for an address."""
-    db.fetch_one("files.get", **shown_by(video_id, token)) or abort(404, "No such video.")
+    db.fetch_one("files.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     db.execute("video_views.create", video_id=video_id, viewer_key=viewer_key(), hours=WINDOW)

@@ -1,3 +1,5 @@
+-- constraint fk_avatars_user_id: 401 unauthorized: This account is gone.
+
 -- name: get
 SELECT
     a.image

@@ -1,3 +1,6 @@
+-- constraint uq_categories_slug: 409 slug_taken slug: There is a category with this slug.
+-- constraint fk_videos_category held: 409 category_in_use: There are videos in this category, so it stays.
+
 -- name: list_all
 SELECT
     c.id,

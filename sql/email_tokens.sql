@@ -1,3 +1,5 @@
+-- constraint fk_email_tokens_user_id: 404 not_found: This account is gone.
+
 -- name: create
 -- Only while the address is still the account's: a change of it that is under way is waited for, as this reads the row
 -- that it holds.

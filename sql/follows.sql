@@ -1,3 +1,7 @@
+-- constraint fk_follows_follower_id: 401 unauthorized: This account is gone.
+-- constraint fk_follows_followed_id: 404 not_found: There is nobody of this name.
+-- constraint ck_follows_oneself: 409 oneself: Nobody follows themselves.
+
 -- name: list_followers
 -- Who follows a person, the newest first: the page is chosen on the index alone (see videos.list_newest).
 SELECT

@@ -1,3 +1,5 @@
+-- constraint fk_jobs_video_id: 404 not_found: No such video of yours.
+
 -- name: create
 -- To ask again for what was done, or has failed, begins it anew.
 INSERT INTO jobs (video_id, kind)

@@ -1,3 +1,5 @@
+-- constraint fk_sessions_user_id: 404 not_found: This account is gone.
+
 -- name: create
 -- Only over the password that was checked: a change of it that is under way is waited for, and ends this login too.
 INSERT INTO sessions (user_id, token_hash, device, address, expires_at)

@@ -1,3 +1,5 @@
+-- constraint fk_uploads_user_id: 401 unauthorized: This account is gone.
+
 -- name: create
 INSERT INTO uploads (id, user_id, video_id, metadata, size_bytes, reserved_bytes, expires_at)
 VALUES (

@@ -1,3 +1,6 @@
+-- constraint uq_users_username_key: 409 username_taken username: This username is taken.
+-- constraint uq_users_email_key: 409 email_taken: This address belongs to another account.
+
 -- name: create
 INSERT INTO users (username, username_key, email, password_hash)
 VALUES (%(username)s, %(username_key)s, %(email)s, %(password_hash)s);

@@ -1,3 +1,7 @@
+-- constraint fk_videos_user_id: 401 unauthorized: This account is gone.
+-- constraint fk_videos_category: 422 validation_failed category: There is no such category: /api/v1/categories lists them.
+-- constraint ck_videos_title: 422 validation_failed title: A title cannot be empty.
+
 -- name: get
 -- A private video is there for its owner, and for whoever has a signed link that names its share_version. `stream_url` is
 -- NULL until there is a file.

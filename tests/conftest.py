@@ -26,16 +26,16 @@ from werkzeug.test import TestResponse
 from app import create_app
 from config import ROOT, Settings
 from database import Database
-from ops import demo_media
-from ops.catalog import PATH
-from ops.mariadb import PrivateServer
-from ops.startup import make_ready
+from ops.demo import films as demo_media
+from ops.server.private import PrivateServer
+from ops.server.startup import make_ready
+from ops.sqlcheck.catalog import PATH
 from pool import Connection
 from proxy import Proxy
 from web import logs, passwords
 from web.contract import document
 from web.guards import new_token
-from web.inputs import username_key
+from web.text import fold
 
 # A shell that runs the suite in the background has it ignore Ctrl-C, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -241,7 +241,7 @@ def person(app: Flask, root: Connection) -> Callable[..., Person]:
 
     def make(username: str, role: str = "user") -> Person:
         new = app.test_client()
-        key = username_key(username)
+        key = fold(username)
         new.user_id = db.insert("users.create", username=username, username_key=key, email=None, password_hash="x")
         root.cursor().execute("UPDATE users SET role = %s WHERE id = %s", (role, new.user_id))
         new.token, token_hash = new_token()

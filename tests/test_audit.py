@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 from pydantic import Field
 
 from conftest import NEW_VIDEO
+from current import db as current_db
 from web import audit
 from web.api import after_commit, api, install
-from web.api import db as current_db
 from web.inputs import Input
 
 REGISTER, LOGIN, LOGOUT, VIDEOS = "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/logout", "/api/v1/videos"
@@ -173,7 +173,7 @@ def test_a_change_that_is_undone_leaves_no_row(make_app, alice, logged):
     @api(login=True, audit="video.create", errors=(409,))
     def half():
         current_db.insert("videos.create", user_id=alice.user_id, **NEW_VIDEO)
-        audit.record(current_db, "video.create", 1, 1)
+        audit.record("video.create", 1, 1)
         abort(409, "No.")
 
     assert with_view(make_app(), half, token=alice.token).post("/view").status_code == 409

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from media import images
-from ops import catalog
-from ops.inspection import inspecting
-from web.turns import Turns, in_turn
+from ops.sqlcheck import catalog
+from ops.sqlcheck.inspection import inspecting
+from web.capacity import Capacity, run_within
 
 AVATAR = "/api/v1/me/avatar"
 RED, BLUE, WHITE = (220, 30, 30), (30, 30, 220), (255, 255, 255)
@@ -223,12 +223,12 @@ def test_pictures_are_read_one_at_a_time_and_too_many_come_back_later(make_app, 
 
 
 def test_a_turn_is_given_back_whatever_happens():
-    turns = Turns(1, 1, "Too many.")
+    turns = Capacity(1, 1, "Too many.")
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             turns.run(lambda: 1 // 0)
     assert turns.run(lambda: 5) == 5
-    assert in_turn("pictures", lambda: 5) == 5  # outside of a server
+    assert run_within("pictures", lambda: 5) == 5  # outside of a server
 
 
 # The body

@@ -21,9 +21,10 @@ from commands import Commands, clean
 from config import ROOT, Settings
 from database import SQL, Database
 from media.storage import Storage
-from ops import demo, demo_media
-from ops.mariadb import PrivateServer
-from ops.startup import make_ready
+from ops.demo import films as demo_media
+from ops.demo import world as demo
+from ops.server.private import PrivateServer
+from ops.server.startup import make_ready
 from programs import without_ffmpeg
 from web.passwords import is_password
 

@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from pydantic import Field
 
 from config import ROOT
-from ops import catalog
+from ops.sqlcheck import catalog
 from queries import QueryError
 from web import api as web_api
 from web.api import api

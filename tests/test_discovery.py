@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from conftest import IS_MYSQL
-from web.terms import search
+from current import using
+from domain.search import search
 
 VIDEOS, TAGS, CATEGORIES = "/api/v1/videos", "/api/v1/tags", "/api/v1/categories"
 DESK = "/api/v1/admin/categories"
@@ -127,7 +128,8 @@ def test_a_search_walks_along_its_rarest_word(alice, client, root, db):
     assert (count < 50, [row[0] for row in rows]) == (True, [video_id])
     count, rows = reads(db, "videos.list_for_terms", rarest="some", next_rarest="rare", **more)
     assert (count < 1200, [row[0] for row in rows]) == (True, [video_id])  # not each of the 300 for all four
-    assert search(db, "common nowhere")["rarest"] is None  # so that nothing is walked along
+    with using(db):
+        assert search("common nowhere")["rarest"] is None  # so that nothing is walked along
 
 
 def test_tags_are_searched_too_and_descriptions_are_not(alice, client):

@@ -335,7 +335,7 @@ def is_exact(root: Any, storage: Storage) -> bool:
 @pytest.fixture
 def unprobed(monkeypatch):
     """Files are taken for what they are said to be, so that their requests meet at the database."""
-    monkeypatch.setattr("web.files.probe", lambda path: Video("video/mp4", 1000, 64, 36))
+    monkeypatch.setattr("domain.files.probe", lambda path: Video("video/mp4", 1000, 64, 36))
 
 
 @pytest.mark.parametrize("is_form", [True, False])
@@ -432,7 +432,7 @@ def test_a_quota_that_becomes_smaller_meanwhile_counts(alice, storage, root, mon
         root.cursor().execute("UPDATE users SET quota_bytes = 10 WHERE id = %s", (alice.user_id,))
         return Video("video/mp4", 1000, 64, 36)
 
-    monkeypatch.setattr("web.files.probe", change)
+    monkeypatch.setattr("domain.files.probe", change)
     answer = alice.put(f"/api/v1/videos/{video['id']}/file", data=b"x" * 1000, headers=MP4)
     assert (answer.status_code, answer.json["code"]) == (413, "quota_exceeded")
     assert is_exact(root, storage)

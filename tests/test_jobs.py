@@ -25,10 +25,11 @@ from config import ROOT, Settings
 from database import Database, errno
 from media.storage import Storage
 from media.thumbnails import NoThumbnail, thumbnail
-from ops import worker as worker_module
-from ops.worker import LEASE, Worker
 from pool import Connection
 from proxy import Proxy
+from worker import inspection
+from worker import loop as worker_module
+from worker.loop import LEASE, Worker
 
 MP4 = {"Content-Type": "video/mp4"}
 DAMAGED = "No picture could be made of this video: it is damaged, or of an unusual kind."
@@ -63,7 +64,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
         def thumbnail(*_: Any) -> bytes:
             raise error
 
-        monkeypatch.setattr(worker_module, "thumbnail", thumbnail)
+        monkeypatch.setattr(inspection, "thumbnail", thumbnail)
 
     return fail
 
@@ -282,14 +283,14 @@ def test_the_thumbnail_of_a_file_that_was_replaced_meanwhile_is_not_taken(
     alice, video, worker, clips, storage, monkeypatch
 ):
     other = clips("other.mp4", size="64x64").read_bytes()
-    original = worker_module.thumbnail
+    original = inspection.thumbnail
 
     def replaced_meanwhile(*arguments: Any) -> bytes:
-        monkeypatch.setattr(worker_module, "thumbnail", original)
+        monkeypatch.setattr(inspection, "thumbnail", original)
         assert alice.put(f"/api/v1/videos/{video}/file", data=other, headers=MP4).status_code == 200
         return b"of the old file"
 
-    monkeypatch.setattr(worker_module, "thumbnail", replaced_meanwhile)
+    monkeypatch.setattr(inspection, "thumbnail", replaced_meanwhile)
     worker.work()
     assert alice.get(f"/api/v1/videos/{video}").json["thumbnail_url"] is None
     assert (job_of(alice, video)["state"], len(keys(storage))) == ("waiting", 1)
@@ -298,13 +299,13 @@ def test_the_thumbnail_of_a_file_that_was_replaced_meanwhile_is_not_taken(
 
 
 def test_a_thumbnail_of_the_owners_is_left_alone(alice, video, worker, storage, root, monkeypatch):
-    made = worker_module.thumbnail
+    made = inspection.thumbnail
 
     def sent_meanwhile(*arguments: Any) -> bytes:
         root.cursor().execute("UPDATE videos SET is_own_thumbnail = TRUE, thumbnail_key = %s", ("f" * 32,))
         return made(*arguments)
 
-    monkeypatch.setattr(worker_module, "thumbnail", sent_meanwhile)
+    monkeypatch.setattr(inspection, "thumbnail", sent_meanwhile)
     worker.work()
     assert (job_of(alice, video)["state"], key_of(root, video), len(keys(storage))) == ("done", "f" * 32, 1)
 
@@ -314,7 +315,7 @@ def test_a_video_that_is_deleted_meanwhile_leaves_nothing(alice, video, worker, 
         assert alice.delete(f"/api/v1/videos/{video}").status_code == 204
         return b"a picture"
 
-    monkeypatch.setattr(worker_module, "thumbnail", deleted_meanwhile)
+    monkeypatch.setattr(inspection, "thumbnail", deleted_meanwhile)
     worker.work()
     assert keys(storage) == []
 
@@ -395,15 +396,15 @@ def test_a_job_that_kills_its_workers_is_given_up(alice, video, worker, root):
 
 
 def test_a_worker_that_was_given_up_writes_nothing_more(alice, video, worker, app, storage, root, monkeypatch):
-    made = worker_module.thumbnail
+    made = inspection.thumbnail
 
     def slow(*arguments: Any) -> bytes:
-        monkeypatch.setattr(worker_module, "thumbnail", made)
+        monkeypatch.setattr(inspection, "thumbnail", made)
         due(root)
         assert Worker(app).work()
         return b"too late"
 
-    monkeypatch.setattr(worker_module, "thumbnail", slow)
+    monkeypatch.setattr(inspection, "thumbnail", slow)
     worker.work()
     assert (job_of(alice, video)["state"], job_of(alice, video)["tries"]) == ("done", 2)
     assert len(keys(storage)) == 2
@@ -460,9 +461,9 @@ def test_many_workers_never_do_the_same_job_and_come_to_no_deadlock(
     done, busy = Counter[int](), []
     original, failed = worker_module.inspect, Database._failed
 
-    def inspect(db: Database, storage: Storage, job: dict[str, Any]) -> None:
+    def inspect(job: dict[str, Any]) -> None:
         done[job["id"]] += 1
-        original(db, storage, job)
+        original(job)
 
     def note(self: Database, query: Any, raw: Any, error: BaseException) -> None:
         busy.append(errno(error))

@@ -17,6 +17,7 @@ from flask import Flask
 from pydantic import Field
 
 from config import ConfigError, load
+from current import using
 from database import Database
 from pool import Connection
 from web import limits, passwords
@@ -55,6 +56,11 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     monkeypatch.setattr(passwords, "check_password_hash", check)
     monkeypatch.setattr(os, "cpu_count", lambda: 128)  # turns for all
     return go
+
+
+def sweep_counters(db: Database) -> None:
+    with using(db):
+        limits.sweep()
 
 
 def log_in(client, username="alice", password=WRONG, address="127.0.0.1"):
@@ -165,7 +171,7 @@ def test_a_full_queue_is_no_guess(make_app, account, root):
     account("alice")
     app = make_app(RATE_LIMITS=True, THREADS=2)
     client = app.test_client()
-    with app.extensions["turns"]["passwords"]._places:
+    with app.extensions["capacity"]["passwords"]._places:
         response = log_in(client)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "3")
     assert hits(root) == [0, 0]
@@ -556,7 +562,7 @@ def test_counting_comes_to_no_deadlock(database, root: Connection):
                 if n % 2:
                     db.execute("rate_limits.set_back", subject=subject)
             if k % 10 == 0:
-                limits.sweep(db)
+                sweep_counters(db)
         return n
 
     with ThreadPoolExecutor(50) as threads:
@@ -578,7 +584,7 @@ def test_counting_while_windows_end_and_are_swept_comes_to_no_deadlock(database,
 
     def sweep(_):
         while time.monotonic() < until:
-            limits.sweep(db)
+            sweep_counters(db)
             done["swept"] += 1
             time.sleep(0.005)
 
@@ -599,7 +605,7 @@ def test_counting_on_old_rows_while_they_are_swept_comes_to_no_deadlock(database
     def arrive(n):
         for subject in subjects[n::12]:
             db.insert("rate_limits.create", subject=subject, limit=5, seconds=900)
-            limits.sweep(db)
+            sweep_counters(db)
 
     with ThreadPoolExecutor(12) as threads:
         list(threads.map(arrive, range(12)))
@@ -612,7 +618,7 @@ def test_only_what_has_long_expired_is_swept(db, root):
         root.cursor().execute(
             f"UPDATE rate_limits SET expires_at = NOW(3) - INTERVAL {age} WHERE subject = %s", (bytes([n]) * 32,)
         )
-    limits.sweep(db)
+    sweep_counters(db)
     with root.cursor() as cursor:
         cursor.execute("SELECT subject FROM rate_limits ORDER BY subject")
         assert [subject[0] for (subject,) in cursor.fetchall()] == [0, 1, 2]

@@ -20,6 +20,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from config import ROOT
+from domain.mails import MOST_LINKS
 from web import api, mail, passwords
 
 AUTH = "/api/v1/auth"
@@ -341,9 +342,9 @@ def test_a_person_has_few_links_and_an_old_one_is_not_pushed_out(mailing, post, 
     register(mailing)
     for _ in range(8):
         forget(mailing)
-    assert rows(root, "SELECT COUNT(*) FROM email_tokens WHERE purpose = 'reset'") == ((mail.MOST_LINKS,),)
+    assert rows(root, "SELECT COUNT(*) FROM email_tokens WHERE purpose = 'reset'") == ((MOST_LINKS,),)
     mails = post.sent("alice@example.org")
-    assert len(mails) == 1 + mail.MOST_LINKS
+    assert len(mails) == 1 + MOST_LINKS
     assert reset(mailing, token_in(mails[1])).status_code == 204
 
 
@@ -485,8 +486,8 @@ def test_the_link_is_not_sent_again_without_end_or_address_or_login(mailing, pos
     assert mailing.post(f"{AUTH}/email/send").status_code == 401
     register(mailing, "bob", "bob@example.org")
     log_in(mailing, "bob")
-    codes = [mailing.post(f"{AUTH}/email/send").status_code for _ in range(mail.MOST_LINKS)]
-    assert codes == [202] * (mail.MOST_LINKS - 1) + [409]
+    codes = [mailing.post(f"{AUTH}/email/send").status_code for _ in range(MOST_LINKS)]
+    assert codes == [202] * (MOST_LINKS - 1) + [409]
     mailing.token = alice.token
     assert mailing.post(f"{AUTH}/email/send").status_code == 409
 

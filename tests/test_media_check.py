@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-import ops.media
+import ops.commands.media
 from config import ROOT
 from media.storage import Storage, new_key
 
@@ -44,7 +44,7 @@ def check(mine, monkeypatch) -> Callable[..., tuple[int, list[str]]]:
     """Run the command; return its exit code and its lines. Files count as old at once, but for `--young`."""
 
     def run(*options: str) -> tuple[int, list[str]]:
-        monkeypatch.setattr(ops.media, "A_WHILE", 3600 if "--young" in options else -5)
+        monkeypatch.setattr(ops.commands.media, "A_WHILE", 3600 if "--young" in options else -5)
         given = [option for option in options if option != "--young"]
         result = mine.application.test_cli_runner().invoke(args=["media", "check", *given])
         return result.exit_code, result.output.splitlines()
@@ -161,7 +161,7 @@ def test_used_bytes_are_counted_anew(mine, check, clip, root):
 
 
 def test_many_rows_and_files_are_looked_at_in_batches(mine, check, storage, root, monkeypatch, clip):
-    monkeypatch.setattr(ops.media, "BATCH", 2)
+    monkeypatch.setattr(ops.commands.media, "BATCH", 2)
     for _ in range(5):
         sent(mine, clip)
     for _ in range(7):
@@ -173,11 +173,11 @@ def test_many_rows_and_files_are_looked_at_in_batches(mine, check, storage, root
 
 
 def test_a_wrong_database_and_a_missing_disk_are_refused(mine, check, clip, storage, root, folder):
-    for _ in range(ops.media.FEW + 1):
+    for _ in range(ops.commands.media.FEW + 1):
         key = new_key()
         put(storage.path(key).parent, key)
     code, lines = check("--fix")
-    assert (code, len(list(storage.keys()))) == (1, ops.media.FEW + 1)
+    assert (code, len(list(storage.keys()))) == (1, ops.commands.media.FEW + 1)
     assert lines[-1].endswith("is full of them: nothing is done.")
     sent(mine, clip)
     folder.rename(folder.with_name("elsewhere"))
@@ -191,7 +191,7 @@ CRASH = """
 import os, signal, sys
 from pathlib import Path
 import pymysql
-import media.storage, web.files
+import media.storage, domain.files
 from app import create_app
 
 def killed(*_, **__):
@@ -206,7 +206,7 @@ def killed_after(what):
 Storage, Arriving, Connection = media.storage.Storage, media.storage.Arriving, pymysql.Connection
 PLACES = {
     "in the middle": (Arriving, "write", killed_after(Arriving.write)),
-    "before it is looked at": (web.files, "probe", killed),
+    "before it is looked at": (domain.files, "probe", killed),
     "before the rename": (Path, "replace", killed),
     "after the rename": (Path, "replace", killed_after(Path.replace)),
     "before the commit": (Connection, "commit", killed),

@@ -13,10 +13,12 @@ import pytest
 from app import create_app
 from config import Settings
 from database import SQL, Database
-from ops import demo, postman_item
-from ops.mariadb import PrivateServer, find
+from ops.demo import world as demo
 from ops.migrations import MigrationError, migrate, read_migrations, status
-from ops.startup import ensure_database, make_ready
+from ops.postman import item as postman_item
+from ops.server.private import PrivateServer
+from ops.server.programs import find
+from ops.server.startup import ensure_database, make_ready
 
 pytestmark = pytest.mark.usefixtures("no_demo_files")
 Write = Callable[[str, str], Path]

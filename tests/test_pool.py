@@ -18,7 +18,7 @@ from pymysql.constants import FIELD_TYPE
 from config import ROOT, Settings
 from conftest import IS_MYSQL
 from database import Database, errno
-from ops.mariadb import PrivateServer
+from ops.server.private import PrivateServer
 from pool import BREAKER, CONVERSIONS, HANDSHAKE, HOT, PING, Connection, PoolTimeout
 from proxy import Proxy
 

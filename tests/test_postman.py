@@ -11,8 +11,9 @@ from flask import Blueprint
 from jsonschema import Draft7Validator
 
 from config import ROOT
-from ops import catalog, postman
-from ops.postman_item import VARIABLES, inlined
+from ops.postman import collection as postman
+from ops.postman.item import VARIABLES, inlined
+from ops.sqlcheck import catalog
 from web import api as web_api
 from web.api import api, created
 from web.contract import document

@@ -21,29 +21,17 @@ from typing import Any
 import pytest
 
 import pool
-from config import ROOT, ConfigError, Settings
-from ops import demo, mariadb
-from ops.mariadb import PrivateServer
-from ops.startup import kept_secret
+from config import ROOT, ConfigError, Settings, sources
+from ops.demo import world as demo
+from ops.server import private as mariadb
+from ops.server.private import PrivateServer
+from ops.server.startup import kept_secret
 from pool import Connection
 from programs import without_ffmpeg
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads Linux's table of processes")
 
-PARTS = (
-    "app.py",
-    "config.py",
-    "database.py",
-    "pool.py",
-    "queries.py",
-    "ops",
-    "routes",
-    "media",
-    "web",
-    "sql",
-    "templates",
-    "static",
-)
+DATA = ("sql", "templates", "static")  # the folders beside the Python files that the program reads
 PASSWORD = "correct horse"
 
 
@@ -139,8 +127,12 @@ class Project:
     def __init__(self, folder: Path):
         self.folder, self.apps = folder, []
         folder.mkdir(parents=True)
-        for part in PARTS:
-            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(ROOT / part, folder / part)
+        for path in sources():
+            copy = folder / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+        for part in DATA:
+            shutil.copytree(ROOT / part, folder / part)
 
     def environment(self, **more: object) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}

@@ -13,9 +13,9 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import Handler
 from config import ROOT
 from database import Database
+from ops.server.serve import Handler
 from pool import Connection
 from web import passwords
 

@@ -13,14 +13,16 @@ from click.testing import Result
 from config import ROOT, Settings
 from conftest import IS_MYSQL
 from database import SQL, Database
-from ops import demo, sqlcheck
-from ops.inspection import inspecting
-from ops.mariadb import PrivateServer
-from ops.proofread import proofread
-from ops.startup import ensure_database, make_ready
+from domain.search import terms
+from ops.demo import fill
+from ops.demo import world as demo
+from ops.server.private import PrivateServer
+from ops.server.startup import ensure_database, make_ready
+from ops.sqlcheck import check as sqlcheck
+from ops.sqlcheck.inspection import inspecting
+from ops.sqlcheck.proofread import proofread
 from pool import Connection
 from queries import load_queries
-from web.terms import terms
 
 Check = Callable[..., list[str]]
 Flask = Callable[..., Result]
@@ -34,7 +36,7 @@ def filled(server: PrivateServer, settings: Settings, tmp_path_factory: pytest.T
         update={"DB_NAME": name, "DEBUG": True, "MEDIA_DIR": str(tmp_path_factory.mktemp("media"))}
     )
     make_ready(mine)
-    assert sum(demo.fill(mine, 5000)) == 6000
+    assert sum(fill.fill(mine, 5000)) == 6000
     yield mine
     with server.connect(autocommit=True) as connection:
         connection.cursor().execute(f"DROP DATABASE `{name}`")
@@ -47,6 +49,7 @@ def check(filled: Settings, database: Callable[..., Database], tmp_path: Path) -
     def run(sql: str, python: str = "", demo_sql: str = "") -> list[str]:
         for folder in ("sql/demo", "routes"):
             (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / "routes/__init__.py").touch()
         (tmp_path / "sql/videos.sql").write_text(sql, encoding="utf-8")
         (tmp_path / "sql/demo/demo.sql").write_text(demo_sql, encoding="utf-8")
         queries, _ = sqlcheck.load(tmp_path / "sql")
@@ -226,7 +229,7 @@ ALL = "NAMES = ['videos.get', 'videos.list_page', 'videos.list_all', 'videos.get
         "db.fetch_one('videos.get', video_id=1, user_id=2)",
         "self.db.fetch_one('videos.get', **values)",
         "db.fetch_one('videos.get', video_id=1, **values)",
-        "page.fetch(db, 'videos.list_page', user_id=1)",
+        "page.fetch('videos.list_page', user_id=1)",
         "db.stream('videos.list_all', key='id', batch=9)",
         "db.insert_many('videos.create', rows)",
         "run('videos.get', video_id=1, user_id=2)",
@@ -247,15 +250,15 @@ def test_a_call_that_is_right_has_no_finding(check, call):
     [
         ("db.fetch_one('videos.gett', id=1)", "no-such-query: there is no query videos.gett"),
         ("db.fetch_one('vidoes.get', id=1)", "no-such-query: there is no query vidoes.get"),
-        ("page.fetch(db, 'videos.list_pages')", "no-such-query: there is no query videos.list_pages"),
+        ("page.fetch('videos.list_pages')", "no-such-query: there is no query videos.list_pages"),
         ("api(returns='videos.gett')", "no-such-query: there is no query videos.gett"),
         ("ORDERS = {'hot': 'videos.list_hot'}", "no-such-query: there is no query videos.list_hot"),
         ("db.execute('videos.get', video_id=1)", "is missing user_id and has no placeholder for nothing"),
         ("db.fetch_one('videos.get')", "is missing user_id, video_id and has no placeholder for nothing"),
         ("db.fetch_one('videos.get', video_id=1, user_id=2, n=3)", "is missing nothing and has no placeholder for n"),
         ("db.fetch_one('videos.get', video=1, **values)", "is missing nothing and has no placeholder for video"),
-        ("page.fetch(db, 'videos.list_page')", "is missing user_id and has no placeholder for nothing"),
-        ("page.fetch(db, 'videos.list_page', user_id=1, x=1)", "is missing nothing and has no placeholder for x"),
+        ("page.fetch('videos.list_page')", "is missing user_id and has no placeholder for nothing"),
+        ("page.fetch('videos.list_page', user_id=1, x=1)", "is missing nothing and has no placeholder for x"),
         ("db.stream('videos.list_all', user_id=1)", "is missing nothing and has no placeholder for user_id"),
         ("db.insert('videos.create', user_id=1)", "is missing title and has no placeholder for nothing"),
     ],
@@ -518,7 +521,7 @@ def test_fill_makes_rare_words_and_common_ones(filled, server):
 
 
 def test_there_is_a_person_for_ten_videos_and_for_five_of_few():
-    assert [demo.crowd(videos) for videos in (1, 20, 5000, 8000, 200_000)] == [1, 4, 1000, 1000, 20_000]
+    assert [fill.crowd(videos) for videos in (1, 20, 5000, 8000, 200_000)] == [1, 4, 1000, 1000, 20_000]
 
 
 def test_fill_leaves_what_the_audit_log_would_have(filled, server):
@@ -549,7 +552,7 @@ def test_fill_adds_more_each_time_and_the_same_for_the_same_start(flask, scratch
     with server.connect(autocommit=True) as connection:
         connection.cursor().execute(f"DROP DATABASE `{scratch.DB_NAME}`")
     make_ready(scratch)
-    list(demo.fill(scratch, 20))
+    list(fill.fill(scratch, 20))
     assert (rows(server, scratch, titles), rows(server, scratch, follows)) == (first, followed)
 
 

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.serving import make_server
 
 from config import ROOT
-from media import uploads
+from domain import files, uploads
+from domain.uploads import sweep_uploads
 from media.storage import CHUNK, Storage
-from media.uploads import sweep_uploads
 
 URL = "/api/v1/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -76,6 +77,11 @@ def left(storage: Storage) -> tuple[int, int]:
     """How many files are on the way, locks too, and in place."""
     incoming = list(storage.incoming.iterdir()) if storage.incoming.is_dir() else []
     return len(incoming), len(list(storage.keys()))
+
+
+def sweep(app: Flask) -> int:
+    with app.app_context():
+        return sweep_uploads()
 
 
 @pytest.fixture
@@ -540,16 +546,15 @@ def test_spaces_after_an_id_lead_past_no_lock(alice, clip, sending, storage):
 def test_one_who_looks_while_a_video_is_made_is_told_to_wait(alice, clip, sending, storage, monkeypatch):
     url = begin(alice, len(clip))
     looking, go = threading.Event(), threading.Event()
-    import web.files
 
-    probe = web.files.probe
+    probe = files.probe
 
     def slow_probe(path):
         looking.set()
         assert go.wait(20)
         return probe(path)
 
-    monkeypatch.setattr(web.files, "probe", slow_probe)
+    monkeypatch.setattr(files, "probe", slow_probe)
     body, done = sending(url, 0, clip)
     body.go.set()
     assert looking.wait(20)
@@ -587,8 +592,8 @@ def test_an_account_takes_its_uploads_along(alice, sending, clip, storage, db, a
     url = begin(alice, len(clip), clip[:100])
     body, done = sending(url, 100, clip[100:])
     with app.test_request_context():
+        from domain.files import detach_all
         from web.api import g
-        from web.files import detach_all
 
         g.after_commit = []
         db.transaction(lambda: (detach_all(alice.user_id), db.execute("users.delete", user_id=alice.user_id)))
@@ -629,7 +634,7 @@ def expire(root: Any, *urls: str) -> None:
         )
 
 
-def test_an_upload_expires_and_is_swept(alice, clip, root, db, storage):
+def test_an_upload_expires_and_is_swept(alice, clip, root, db, storage, app):
     open_one, lasting = begin(alice, 500, b"x" * 100), begin(alice, 600)
     finished = begin(alice, len(clip), clip)
     expire(root, open_one, finished)
@@ -637,8 +642,8 @@ def test_an_upload_expires_and_is_swept(alice, clip, root, db, storage):
         ask(alice, url, 410)
         send(alice, url, 100, b"x", 410)
         assert alice.delete(url, headers=TUS).status_code == 410
-    assert sweep_uploads(db, storage) == 2
-    assert sweep_uploads(db, storage) == 0
+    assert sweep(app) == 2
+    assert sweep(app) == 0
     for url in (open_one, finished):
         ask(alice, url, 404)
     assert ask(alice, lasting)["Upload-Offset"] == "0"
@@ -652,17 +657,17 @@ def test_a_piece_puts_the_end_off(alice, root):
     assert send(alice, url, 0, b"x").headers["Upload-Expires"] != before
 
 
-def test_the_sweep_leaves_alone_what_is_being_sent(alice, clip, sending, root, db, storage):
+def test_the_sweep_leaves_alone_what_is_being_sent(alice, clip, sending, root, db, storage, app):
     url = begin(alice, len(clip))
     body, done = sending(url, 0, clip)
     expire(root, url)
-    assert sweep_uploads(db, storage) == 0
+    assert sweep(app) == 0
     body.go.set()
     assert done.result(20).status_code == 204
     assert used(alice) == len(clip)
 
 
-def test_the_sweep_leaves_alone_what_was_put_off_this_moment(alice, root, db, storage, monkeypatch):
+def test_the_sweep_leaves_alone_what_was_put_off_this_moment(alice, root, db, storage, monkeypatch, app):
     url = begin(alice, 100)
     expire(root, url)
     lock = uploads.lock
@@ -672,7 +677,7 @@ def test_the_sweep_leaves_alone_what_was_put_off_this_moment(alice, root, db, st
         return lock(*args)
 
     monkeypatch.setattr(uploads, "lock", put_off_first)
-    assert sweep_uploads(db, storage) == 0
+    assert sweep(app) == 0
     monkeypatch.undo()
     ask(alice, url)
 
@@ -727,8 +732,9 @@ def test_a_lock_ends_with_the_process_that_holds_it(alice, storage, app):
     url = begin(alice, 100)
     upload_id = url.rpartition("/")[2]
     code = (
-        "import sys, time; from pathlib import Path; from media import storage, uploads;"
-        "lock = uploads.lock(storage.Storage(Path(sys.argv[1])), sys.argv[2]); print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from filelock import FileLock; from media.storage import Storage;"
+        "lock = FileLock(Storage(Path(sys.argv[1])).lock_path(sys.argv[2])); lock.acquire();"
+        "print('held', flush=True); time.sleep(60)"
     )
     folder = str(storage.incoming.parent)
     with subprocess.Popen([sys.executable, "-c", code, folder, upload_id], stdout=subprocess.PIPE,

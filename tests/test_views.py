@@ -8,9 +8,20 @@ from typing import Any
 
 import pytest
 
+from current import using
 from database import Database, errno
-from ops.chores import fold, forget
 from pool import Connection
+from worker.chores import fold_views, forget_views
+
+
+def fold(db: Database) -> None:
+    with using(db):
+        fold_views()
+
+
+def forget(db: Database) -> None:
+    with using(db):
+        forget_views()
 
 
 @pytest.fixture
@@ -157,7 +168,7 @@ def test_what_is_old_is_forgotten_once_it_is_added_up(bob, client, video, db, ro
 
 
 def test_more_views_than_a_worker_takes_at_once_are_added_up(client, alice, db, video, monkeypatch):
-    monkeypatch.setattr("ops.chores.BATCH", 3)
+    monkeypatch.setattr("worker.chores.BATCH", 3)
     other = alice.post("/api/v1/videos", json={"title": "More"}).json["id"]
     for n in range(10):
         view(client, video, f"192.0.2.{n}")

@@ -20,11 +20,11 @@ from itsdangerous import TimestampSigner
 from werkzeug.http import http_date, parse_date
 from werkzeug.serving import make_server
 
-import app as program
 from config import ROOT
+from domain.sharing import sign
 from media.storage import CHUNK
+from ops.server.serve import Handler
 from servers import ask, gunicorn, workers_of
-from web.sharing import sign
 
 MP4 = {"Content-Type": "video/mp4"}
 VIDEOS = "/api/v1/videos"
@@ -74,7 +74,7 @@ def shared(person, video, seconds=3600):
 
 @pytest.fixture(scope="module")
 def development(app):
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=program.Handler)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.port
@@ -261,7 +261,7 @@ def is_free(count, app):
     taken = []
     try:
         for _ in range(count):
-            taken.append(app.extensions["turns"]["streams"].take())
+            taken.append(app.extensions["capacity"]["streams"].take())
         return True
     except Exception:
         return False
@@ -557,7 +557,7 @@ class make_other_secret:
 def test_a_link_ends_when_its_time_is_over(alice, client, private, monkeypatch):
     token = shared(alice, private, 60)["token"]
     assert not refused(client, private, token)
-    from web import sharing
+    from domain import sharing
 
     class Later(sharing.datetime):
         @classmethod

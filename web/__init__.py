@@ -1,1 +1,1 @@
-"""How HTTP is done here, once: who asks, what they send, how pages, errors and logs look."""
+"""How HTTP is done here, once. It knows people who log in, and no other noun of the platform."""

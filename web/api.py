@@ -15,30 +15,27 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from zlib import crc32
 
 import orjson
 from flask import Flask, Response, current_app, g, request, url_for
 from flask.json.provider import JSONProvider
 from pydantic import BaseModel, WithJsonSchema
-from werkzeug.local import LocalProxy
 
-from database import Database
+from current import db
 from web import audit as audit_log
 from web import limits
 from web.errors import Problem
 from web.guards import LINKS, Login, authenticate, follow_link, identify
-from web.inputs import Inputs, username_key
+from web.inputs import Inputs
 from web.paging import Page
+from web.text import fold
 
 View = TypeVar("View", bound=Callable[..., Any])
 log = logging.getLogger("rawreel.errors")
 CHANGED = "It has been changed since: read it again."
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-
-db = cast(Database, LocalProxy(lambda: current_app.extensions["database"]))
-"""This application's Database. Within a writing view it is the transaction."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any
             g.after_commit = []  # of this run: the one before it was rolled back
             answer = view(**arguments)
             if operation.audit:
-                audit_log.succeeded(db, operation.audit, operation.login, path, arguments.get("body"), answer)
+                audit_log.succeeded(operation.audit, operation.login, path, arguments.get("body"), answer)
             return answer
 
         try:
@@ -144,18 +141,18 @@ def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any
 def _admitted(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
     """Let the request in, or raise what it is refused with: who asks, how often, and with what. Return the view's arguments."""
     if operation.login is not None:
-        identify(db, operation.login)
+        identify(operation.login)
     if request.method in WRITES:
         limits.count_write()
     arguments = {**path, **operation.inputs.read(path)}
     body = arguments.get("body")
     if operation.limit:
         name = getattr(body, "username", (g.get("user") or {}).get("username"))
-        limits.count(db, operation.limit, name and username_key(name))
+        limits.count(operation.limit, name and fold(name))
     if operation.login in ("credentials", "password"):
-        authenticate(db, body, str(operation.audit))
+        authenticate(body, str(operation.audit))
     elif operation.login in LINKS:
-        follow_link(db, str(operation.login), getattr(body, "token", ""))
+        follow_link(str(operation.login), getattr(body, "token", ""))
     return arguments
 
 

@@ -11,11 +11,13 @@ import orjson
 from flask import g, has_request_context, request
 from pydantic import BaseModel
 
+from current import db
+
 STAFF = ("moderator", "admin")
 ADDRESS = 45  # characters kept of an address; what a proxy that should not be trusted says may be longer
 
 
-def record(db: Any, action: str, actor_id: int | None, object_id: int | None, details: bytes | None = None) -> None:
+def record(action: str, actor_id: int | None, object_id: int | None, details: bytes | None = None) -> None:
     """Write one row. Without an actor nobody is known to have done it."""
     db.insert(
         "audit_logs.create",
@@ -33,7 +35,7 @@ def address() -> str:
     return (request.remote_addr or "")[:ADDRESS] if has_request_context() else "command line"
 
 
-def succeeded(db: Any, action: str, login: Any, path: dict[str, Any], body: Any, answer: Any) -> None:
+def succeeded(action: str, login: Any, path: dict[str, Any], body: Any, answer: Any) -> None:
     """Write down what a view has done.
 
     `video.delete` was done to the thing whose number comes last in the address, or else to the one it answers; `logout`,
@@ -50,4 +52,4 @@ def succeeded(db: Any, action: str, login: Any, path: dict[str, Any], body: Any,
     if login in STAFF and isinstance(body, BaseModel):
         secret = {name for name in type(body).model_fields if "password" in name}
         details = orjson.dumps(body.model_dump(mode="json", exclude=secret, exclude_unset=True))
-    record(db, action, actor_id, object_id or actor_id, details)
+    record(action, actor_id, object_id or actor_id, details)

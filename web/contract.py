@@ -6,37 +6,22 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 from flask import Flask
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
 from web.api import WRITES, Operation
+from web.body import Part, Upload
 from web.guards import LINKS, NOT_BEARERS, ROLES
-from web.inputs import Part, Upload
+from web.responses import FILE, JSON, REF, ProblemDocument, answer, has_version, problem, refusal
 
 VERSION = "0.1.0"
-REF = "#/components/schemas/{model}"
-JSON, PROBLEM = "application/json", "application/problem+json"
-FILE = {"type": "string", "format": "binary"}  # its bytes; the media type says what they are
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 CONVERTERS: dict[str, dict[str, Any]] = {"IntegerConverter": {"type": "integer", "minimum": 0}}
-
-
-class ProblemDocument(BaseModel):
-    """An error, after RFC 9457."""
-
-    type: Annotated[str, Field(description="about:blank; `code` tells errors apart.")]
-    title: Annotated[str, Field(description="The status in words.")]
-    status: int
-    detail: Annotated[str, Field(description="A sentence for people.")]
-    code: Annotated[str, Field(description="For programs.")]
-    request_id: Annotated[str | None, Field(description="It finds the request in the log.")]
-    errors: Annotated[dict[str, str], Field(description="A sentence for each field that is not right.")] = {}
 
 
 def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +64,7 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {str(status): _problem(status) for status in sorted(statuses)},
+            "responses": {str(status): problem(status) for status in sorted(statuses)},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The token that /auth/login gives."}
             },
@@ -111,13 +96,13 @@ def _operation(
         ],
         **_request_body(operation),
         "responses": {
-            str(operation.status): _answer(operation, catalog),
+            str(operation.status): answer(operation, catalog),
             **(
                 {"304": {"description": "Not changed since the ETag."}}
-                if _has_version(method, operation, catalog)
+                if has_version(method, operation, catalog)
                 else {}
             ),
-            **{str(status): _error(operation, status, catalog) for status in sorted(problems)},
+            **{str(status): refusal(operation, status, catalog) for status in sorted(problems)},
         },
     }
     if operation.login not in NOT_BEARERS:
@@ -202,99 +187,6 @@ def example_of(schema: dict[str, Any]) -> dict[str, Any]:
                 example[name] = found[0]
                 break
     return example
-
-
-def _answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
-    """The answer of a view that succeeds."""
-    description = HTTP_STATUS_CODES[operation.status]
-    returns = operation.returns
-    lives = {"Location": {"description": "Where it lives, if it has an address.", "schema": {"type": "string"}}}
-    if returns is None:
-        return {"description": description, **({"headers": lives} if operation.status == 201 else {})}
-    schema: dict[str, Any]
-    if isinstance(returns, type):
-        schema = {"$ref": REF.format(model=returns.__name__)}
-        example = _example_of_rows(returns, catalog)
-        content = {"schema": schema, **({"example": example} if example else {})}
-        return {"description": description, "content": {JSON: content}}
-    if "/" in returns:
-        headers = (
-            {"Location": {"description": "Where to go on.", "schema": {"type": "string"}}}
-            if operation.status == 302
-            else {}
-        )
-        content = {returns: {"schema": {"type": "string"} if returns.startswith("text/") else FILE}}
-        return {"description": description, **({"headers": headers} if headers else {}), "content": content}
-    schema = {"$ref": REF.format(model=returns)}
-    examples = catalog["schemas"][returns].get("examples", [])
-    headers = {}
-    if operation.is_page:
-        schema = {
-            "type": "object",
-            "properties": {
-                "items": {"type": "array", "items": schema},
-                "next": {
-                    "type": ["string", "null"],
-                    "description": "The cursor to send as `after`; null on the last page.",
-                },
-            },
-            "required": ["items", "next"],
-            "additionalProperties": False,
-        }
-        examples = [{"items": examples, "next": None}]
-        headers = {
-            "Link": {"description": 'The next page, rel="next"; not on the last one.', "schema": {"type": "string"}}
-        }
-    elif operation.status == 201:
-        headers = lives
-    content = {"schema": schema, **({"example": examples[0]} if examples else {})}
-    return {"description": description, **({"headers": headers} if headers else {}), "content": {JSON: content}}
-
-
-def _has_version(method: str, operation: Operation, catalog: dict[str, Any]) -> bool:
-    """Whether a view shows one row that has a version, and so an ETag."""
-    row = catalog["schemas"].get(operation.returns, {}) if isinstance(operation.returns, str) else {}
-    return method == "GET" and not operation.is_page and "version" in row.get("properties", {})
-
-
-def _example_of_rows(model: type[BaseModel], catalog: dict[str, Any]) -> dict[str, Any]:
-    """An example of an answer that is nothing but lists of rows."""
-    lists = {
-        name: catalog["schemas"][field["items"]["x-query"]].get("examples", [])
-        for name, field in model.model_json_schema()["properties"].items()
-        if "x-query" in field.get("items", {})
-    }
-    return lists if len(lists) == len(model.model_fields) else {}
-
-
-def _error(operation: Operation, status: int, catalog: dict[str, Any]) -> dict[str, Any]:
-    if status == 206:
-        return {**_answer(operation, catalog), "description": "The range that was asked for."}
-    if status < 400:  # 304
-        return {"description": HTTP_STATUS_CODES[status]}
-    if operation.errors_as == PROBLEM:
-        return {"$ref": f"#/components/responses/{status}"}
-    return {"description": HTTP_STATUS_CODES[status], "content": {operation.errors_as: {"schema": {"type": "string"}}}}
-
-
-def _problem(status: int) -> dict[str, Any]:
-    title = HTTP_STATUS_CODES[status]
-    example = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": "A sentence on what is wrong.",
-        "code": re.sub(r"\W+", "_", title.lower()),
-        "request_id": "5f0c0d5a7a3c1b2e",
-    }
-    if status == 422:
-        example |= {"code": "validation_failed", "errors": {"title": "This field is required."}}
-    headers = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
-    return {
-        "description": title,
-        **({"headers": {headers[status]: {"schema": {"type": "string"}}}} if status in headers else {}),
-        "content": {PROBLEM: {"schema": {"$ref": REF.format(model="ProblemDocument")}, "example": example}},
-    }
 
 
 def _resolved(node: Any) -> Any:

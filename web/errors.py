@@ -1,6 +1,6 @@
 """Whatever is raised becomes one problem document (RFC 9457), here and nowhere else.
 
-A view says `abort(404, "No such video.")`. The rules of the schema answer by the name of the constraint, below. A fault
+A view says `abort(404, "No such video.")`. The rules of the schema answer by the name of the constraint (queries.py). A fault
 of ours is logged once, with the request id, and its answer tells nothing of it.
 """
 
@@ -16,38 +16,13 @@ from flask import Flask, current_app, g
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
+from current import db
 from database import errno
 from pool import LOST, PoolTimeout
 from queries import QueryError
 
 log = logging.getLogger("rawreel.errors")
 
-# A rule of the schema, by its name: the status, the code for programs, the field, the sentence for people.
-CONSTRAINTS = {
-    "uq_users_username_key": (409, "username_taken", "username", "This username is taken."),
-    "uq_users_email_key": (409, "email_taken", None, "This address belongs to another account."),
-    "fk_sessions_user_id": (404, "not_found", None, "This account is gone."),
-    "fk_email_tokens_user_id": (404, "not_found", None, "This account is gone."),
-    "fk_avatars_user_id": (401, "unauthorized", None, "This account is gone."),
-    "fk_follows_follower_id": (401, "unauthorized", None, "This account is gone."),
-    "fk_follows_followed_id": (404, "not_found", None, "There is nobody of this name."),
-    "ck_follows_oneself": (409, "oneself", None, "Nobody follows themselves."),
-    "fk_videos_user_id": (401, "unauthorized", None, "This account is gone."),
-    "fk_videos_category": (
-        422,
-        "validation_failed",
-        "category",
-        "There is no such category: /api/v1/categories lists them.",
-    ),
-    "fk_uploads_user_id": (401, "unauthorized", None, "This account is gone."),
-    "fk_jobs_video_id": (404, "not_found", None, "No such video of yours."),
-    "uq_categories_slug": (409, "slug_taken", "slug", "There is a category with this slug."),
-    "ck_videos_title": (422, "validation_failed", "title", "A title cannot be empty."),
-}
-# The same rules from the other side: what cannot be deleted while something points to it.
-HELD = {
-    "fk_videos_category": (409, "category_in_use", None, "There are videos in this category, so it stays."),
-}
 # The server's numbers. A violated rule: unique, foreign key, check (MySQL, MariaDB).
 RULE = {1062, 1451, 1452, 3819, 4025}
 # A value that a column cannot hold: our validation should have said so first.
@@ -126,10 +101,10 @@ def explain(error: Exception) -> Problem:
     return Problem(500, _place(error) if current_app.debug else SENTENCES[500])
 
 
-def violation(name: str, rules: dict[str, Any] = CONSTRAINTS) -> Problem:
-    """What answers for a broken rule of the schema."""
-    status, code, field, sentence = rules[name]
-    return Problem(status, sentence, code, {field: sentence} if field else None)
+def violation(name: str) -> Problem:
+    """Make the answer to a broken rule of the schema, as its `-- constraint` line in sql/ says."""
+    rule = db.rules[name]
+    return Problem(rule.status, rule.sentence, rule.code, {rule.field: rule.sentence} if rule.field else None)
 
 
 def _database_problem(error: pymysql.MySQLError) -> Problem | None:
@@ -137,10 +112,10 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
     if getattr(error, "is_unknown", False):
         return Problem(500, UNKNOWN, "outcome_unknown")
     if number in RULE:
-        rules = {**CONSTRAINTS, **HELD} if number == POINTED_TO else CONSTRAINTS
-        for name in rules:
-            if re.search(rf"\b{name}\b", text):
-                return violation(name, rules)
+        for name in reversed(re.findall(r"\b(?:uq|fk|ck)_\w+", text)):  # before it may stand what somebody sent
+            for rule in (f"{name} held", name) if number == POINTED_TO else (name,):
+                if rule in db.rules:
+                    return violation(rule)
     if number in VALUE:
         return Problem(422, "A value does not fit: it is too long, too large, or not of its kind.", "validation_failed")
     if number in BUSY:

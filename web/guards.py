@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from flask import abort, g, request
 
+from current import db
 from web import audit, limits
 from web.errors import Problem
-from web.inputs import username_key
 from web.passwords import is_password
+from web.text import fold
 
 Login = bool | Literal["credentials", "reset", "verify", "password", "moderator", "admin"] | None
 """Who may call a view: anybody (None: nobody is even asked who they are), whoever has a token (True), or with it the
@@ -43,7 +44,7 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def identify(db: Any, login: Login) -> None:
+def identify(login: Login) -> None:
     """Set g.user to the row of whoever holds the request's token, or to None. One query if there is a token.
 
     Raises a 401 where a login is required, and for a token that is unknown, revoked or expired: silently treating its
@@ -70,30 +71,30 @@ def identify(db: Any, login: Login) -> None:
         raise _unauthorized("This needs a login: send the token as Authorization: Bearer <token>.", "Bearer")
 
 
-def authenticate(db: Any, body: Any, action: str) -> None:
+def authenticate(body: Any, action: str) -> None:
     """Check the password in a body: of the account it names, or else of whoever holds the token. g.user has its row then.
 
     Raises a 429 after too many wrong ones, a 401 for `credentials` and a 403 for a `password` that is wrong, which the
     audit log then knows as <action>.failed, and a 403 for somebody banned. An unknown name is answered as a wrong
     password is, and as late.
     """
-    holder = g.user
-    account = username_key(holder["username"] if holder else body.username)
+    holder: Any = g.user
+    account = fold(holder["username"] if holder else body.username)
     # Guesses of strangers do not keep the holder of a token from changing the password.
-    counted, is_wrong = limits.begin_guess(db, f"holder {holder['id']}" if holder else account), False
+    counted, is_wrong = limits.begin_guess(f"holder {holder['id']}" if holder else account), False
     try:
-        user = db.fetch_one("users.get_password", account=account)
+        user: Any = db.fetch_one("users.get_password", account=account)
         is_wrong = not is_password(body.password, user and user["password_hash"])
     finally:
-        limits.end_guess(db, counted, is_wrong)  # a full queue is no guess either
+        limits.end_guess(counted, is_wrong)  # a full queue is no guess either
     if is_wrong:
-        audit.record(db, f"{action}.failed", holder and holder["id"], user and user["id"])
+        audit.record(f"{action}.failed", holder and holder["id"], user and user["id"])
         abort(403, "This is not your password.") if holder else abort(401, "The username or the password is wrong.")
     _refuse_banned(user)
     g.user = {**user, **(holder or {})}
 
 
-def follow_link(db: Any, purpose: str, token: str) -> None:
+def follow_link(purpose: str, token: str) -> None:
     """Set g.user to the row of whoever a link was mailed to. Raises a 410 unless it is for this, unused, and in time."""
     g.user = db.fetch_one("email_tokens.get_user", token_hash=token_hash(token), purpose=purpose)
     if not g.user:
@@ -101,17 +102,10 @@ def follow_link(db: Any, purpose: str, token: str) -> None:
     _refuse_banned(g.user)
 
 
-def spend_link(db: Any) -> None:
+def spend_link() -> None:
     """Use up the link that led here. Raises a 410 if somebody was quicker. To be called after the user's row is changed."""
     if not db.execute("email_tokens.delete", token_id=g.user["token_id"]):
         raise _gone()
-
-
-def keep_an_admin(db: Any, user_id: int) -> None:
-    """Raise a 409 if this is the last admin who can act. To be called in the transaction that makes them one no longer."""
-    admins = [row["id"] for row in db.fetch_all("users.list_admins")]
-    if admins == [user_id]:
-        raise Problem(409, "This is the last admin: make another one first.", "last_admin")
 
 
 def _refuse_banned(user: dict[str, Any]) -> None:

@@ -11,36 +11,18 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
-import re
-import sys
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, Annotated, Any, cast, get_origin
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, get_origin
 
-from annotated_types import GroupedMetadata
 from flask import abort, request
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    create_model,
-)
-from werkzeug.datastructures import MultiDict
-from werkzeug.formparser import FormDataParser
-from werkzeug.wsgi import LimitedStream
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
+from web.body import FORM, Part, Raw, Upload
 from web.errors import Problem
 
 MOST_ERRORS = 20  # that one answer tells; a hostile body may have thousands
 LONGEST_NAME = 64  # characters of a field that nobody knows, in an answer
 
-FORM = "multipart/form-data"
-MOST_PARTS = 50  # of a form
 ANY = ConfigDict(arbitrary_types_allowed=True)
 
 UNSENT: Any = None
@@ -53,140 +35,6 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# Characters that show nothing (Unicode's Default_Ignorable_Code_Point). Two names may not differ in them alone.
-INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-
-
-def _paragraphs(text: str) -> str:
-    text = text.replace("\r\n", "\n")
-    if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
-        raise ValueError("control characters are not allowed")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text):
-        raise ValueError("line breaks and control characters are not allowed")
-    if text and not INVISIBLE.sub("", text).strip():
-        raise ValueError("this shows nothing")
-    return text
-
-
-@dataclass(frozen=True)
-class Line(GroupedMetadata):
-    """One line of text, without the spaces around it; lengths in characters: Annotated[str, Line(1, 200)]."""
-
-    shortest: int
-    longest: int
-
-    def __iter__(self) -> Iterator[Any]:
-        yield from StringConstraints(strip_whitespace=True, min_length=self.shortest, max_length=self.longest)
-        yield AfterValidator(_one_line)
-
-
-@dataclass(frozen=True)
-class Text(GroupedMetadata):
-    """Text of any number of lines, whose ends become LF; `longest` in characters."""
-
-    longest: int
-
-    def __iter__(self) -> Iterator[Any]:
-        yield from StringConstraints(max_length=self.longest)
-        yield AfterValidator(_paragraphs)
-
-
-class Raw:
-    """The body is a file, as it is: Annotated[bytes, Raw("image/png", largest=5 * MiB)]. Validators may come after it."""
-
-    def __init__(self, *kinds: str, largest: int):
-        self.kinds, self.largest = kinds, largest
-
-    def read(self) -> bytes:
-        """Read it whole. Aborts with 415 for another kind, 413 for too many bytes, unread if their number is known."""
-        if request.mimetype not in self.kinds:
-            kinds = ", ".join(self.kinds)
-            abort(415, f"Send the file itself as the body, and its kind as Content-Type: one of {kinds}.")
-        request.max_content_length = self.largest + 1  # one more, as werkzeug cuts a chunked body without a word
-        if (request.content_length or 0) > self.largest or len(data := request.get_data(cache=False)) > self.largest:
-            abort(413, f"The file is too large: at most {self.largest / 1024 / 1024:.3g} MiB.")
-        return data or abort(400, "The body is empty.")
-
-
-class Upload:
-    """The body is a file too large for memory: Annotated[Arriving, Upload("video/mp4", into=place)].
-
-    `into` is called with what is in the URL and opens the place, a media.storage.Arriving: what it raises comes before
-    anything is read. Validators may come after it. Where it `may_be_empty`, a request without a body has no kind either.
-    """
-
-    def __init__(self, *kinds: str, into: Callable[..., Any], may_be_empty: bool = False):
-        self.kinds, self.into, self.may_be_empty = kinds, into, may_be_empty
-
-    def read(self, path: dict[str, Any]) -> Any:
-        """Read it into its place. Aborts with a 415 for another kind; raises what `into` does, or its place when full."""
-        is_empty = not request.content_length and "Transfer-Encoding" not in request.headers
-        if request.mimetype not in self.kinds and not (self.may_be_empty and is_empty):
-            kinds = ", ".join(self.kinds)
-            abort(415, f"Send the file itself as the body, and its kind as Content-Type: one of {kinds}.")
-        file = self.into(**path)
-        if (request.content_length or 0) > file.room:
-            raise file.refusal
-        return file.take(_Body())
-
-
-class Part(Upload):
-    """A file in a multipart form, whose other parts are the fields of `body`. The body may be JSON as well: then it is None.
-
-    A field of the body that is a list is a part that may come several times. `before` is called before a form is read, which
-    may take as long as its sender likes even if there is no file in it.
-    """
-
-    def __init__(self, *kinds: str, into: Callable[..., Any], before: Callable[[], object]):
-        super().__init__(*kinds, into=into)
-        self.before = before
-
-    def read_form(self, path: dict[str, Any]) -> tuple[MultiDict[str, str], dict[str, Any]]:
-        """Read the form; return its fields, and by its name the place into which the one file has gone."""
-        self.before()
-        files: list[Any] = []
-
-        def place(*_: Any, **__: Any) -> Any:
-            if files:
-                abort(400, "A form may have one file.")
-            files.append(self.into(**path))
-            return files[0]
-
-        most = request.max_content_length  # bytes of a field, as of any other body; the place has a limit of its own
-        parser = FormDataParser(place, max_form_memory_size=most, max_form_parts=MOST_PARTS, silent=False)
-        try:
-            _, fields, parts = parser.parse(
-                cast(IO[bytes], _Body()), FORM, request.content_length, request.mimetype_params
-            )
-        except ValueError:
-            abort(400, "The body is not the multipart form that its Content-Type says.")
-        # A browser sends an empty one where none was chosen.
-        return fields, {str(name): part.stream for name, part in parts.items() if part.filename or files[0].size}
-
-
-class _Body(LimitedStream):
-    """The body as it comes, however long. A client that has gone in the middle of it is no fault of ours, and no end of a file."""
-
-    def __init__(self) -> None:
-        length = request.content_length
-        if length is None and "wsgi.input_terminated" not in request.environ:
-            length = 0  # no server tells where it ends
-        super().__init__(request.environ["wsgi.input"], sys.maxsize if length is None else length, length is None)
-
-    def readinto(self, b: Any) -> int | None:
-        try:
-            return super().readinto(b)
-        except Exception:  # of what is no chunk, each server says something else
-            abort(400, "The body broke off before its end.")
-
-
 class Header:
     """The value comes in a header: Annotated[int, Header("Upload-Offset")]. With a default it may be left out.
 
@@ -195,11 +43,6 @@ class Header:
 
     def __init__(self, name: str, refusal: Callable[[], Exception] | None = None):
         self.name, self.refusal = name, refusal
-
-
-def username_key(name: str) -> str:
-    """What makes two usernames one: regardless of case, of width, and of how an accent is composed."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
 
 
 def sent(body: BaseModel) -> dict[str, Any]:

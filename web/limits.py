@@ -12,10 +12,10 @@ import math
 import threading
 import time
 from collections import Counter
-from typing import Any
 
 from flask import Flask, current_app, g, request
 
+from current import db
 from web.errors import Problem
 
 PATIENCE = 5.0  # seconds that a guess may wait for those before it
@@ -28,17 +28,17 @@ def install(app: Flask) -> None:
     app.extensions["guesses"] = Guesses(64 if app.debug else max(1, app.config["THREADS"] // 4))
 
 
-def count(db: Any, rule: str, account: str | None) -> None:
+def count(rule: str, account: str | None) -> None:
     """Count one try, at one command for each of the two. Raises a 429 past the limit, and then has counted nothing."""
-    end_guess(db, _count(db, rule, account), is_wrong=True)
+    end_guess(_count(rule, account), is_wrong=True)
 
 
-def begin_guess(db: Any, account: str) -> list[bytes]:
+def begin_guess(account: str) -> list[bytes]:
     """Count a guess at a password, before it is looked at; return what end_guess() takes. Raises a 429 past the limit."""
-    return _count(db, "login", account)
+    return _count("login", account)
 
 
-def end_guess(db: Any, counted: list[bytes], is_wrong: bool) -> None:
+def end_guess(counted: list[bytes], is_wrong: bool) -> None:
     """Take it back unless it was wrong. So people who know their password never use up what is there for guesses."""
     try:
         for subject in () if is_wrong else counted:
@@ -47,7 +47,7 @@ def end_guess(db: Any, counted: list[bytes], is_wrong: bool) -> None:
         current_app.extensions["guesses"].end(counted, is_wrong)
 
 
-def _count(db: Any, rule: str, account: str | None) -> list[bytes]:
+def _count(rule: str, account: str | None) -> list[bytes]:
     if not current_app.config["RATE_LIMITS"]:
         return []
     by_account, by_address, seconds = map(int, current_app.config[f"LIMIT_{rule.upper()}"].split("/"))
@@ -55,16 +55,16 @@ def _count(db: Any, rule: str, account: str | None) -> list[bytes]:
     try:
         for kind, who, limit in (("address", network(), by_address), ("account", account, by_account)):
             if who is not None:
-                subject = _subject(rule, kind, who)
-                _count_one(db, subject, limit, seconds)
+                subject = subject_of(rule, kind, who)
+                _count_one(subject, limit, seconds)
                 counted.append(subject)
     except BaseException:
-        end_guess(db, counted, is_wrong=False)
+        end_guess(counted, is_wrong=False)
         raise
     return counted
 
 
-def _count_one(db: Any, subject: bytes, limit: int, seconds: int) -> None:
+def _count_one(subject: bytes, limit: int, seconds: int) -> None:
     guesses: Guesses = current_app.extensions["guesses"]
     deadline, hits = time.monotonic() + PATIENCE, limit + 1
     while hits > limit:
@@ -79,32 +79,27 @@ def _count_one(db: Any, subject: bytes, limit: int, seconds: int) -> None:
             raise too_many(SOON if is_open else db.fetch_value("rate_limits.get_seconds", subject=subject) or 1)
 
 
-def forget_guesses(db: Any, account: str) -> None:
+def forget_guesses(account: str) -> None:
     """Let somebody log in again who has shown in another way who they are, however many guesses there were."""
-    db.execute("rate_limits.delete", subject=_subject("login", "account", account))
+    db.execute("rate_limits.delete", subject=subject_of("login", "account", account))
 
 
-def _subject(rule: str, kind: str, who: str) -> bytes:
+def subject_of(rule: str, kind: str, who: str) -> bytes:
+    """Stand for somebody in a table that must not tell who it is: 32 bytes."""
     # With the key, so that whoever steals the table cannot try names, or what was typed in place of one.
     return hmac.digest(current_app.config["SECRET_KEY"].encode(), f"{rule} {kind} {who}".encode(), "sha256")
 
 
-def viewer_key() -> bytes:
-    """Who is watching, for the count of views: the account, or else the address. It does not tell who that was."""
-    user = g.get("user")
-    return _subject("view", "account", str(user["id"])) if user else _subject("view", "address", network())
-
-
-def may_mail(db: Any, address: str) -> bool:
+def may_mail(address: str) -> bool:
     """Count one mail to an address. False if it has had as many as one mailbox should get, whoever asked for them."""
     if not current_app.config["RATE_LIMITS"]:
         return True
     most, seconds = map(int, current_app.config["LIMIT_MAILS"].split("/"))
-    counted = {"subject": _subject("mail", "address", address), "limit": most, "seconds": seconds}
+    counted = {"subject": subject_of("mail", "address", address), "limit": most, "seconds": seconds}
     return (db.insert("rate_limits.create", **counted) or 0) <= most
 
 
-def sweep(db: Any) -> None:
+def sweep() -> None:
     """Delete some of the counters whose window is over."""
     if subjects := [row["subject"] for row in db.fetch_all("rate_limits.list_expired")]:
         db.execute("rate_limits.delete_expired", subjects=subjects)
@@ -142,7 +137,8 @@ class Writes:
 
     def __init__(self, limit: int, seconds: int):
         self.limit, self.seconds = limit, seconds
-        self._window, self._hits, self._lock = 0.0, {}, threading.Lock()  # type: float, dict[Any, int], Any
+        self._window, self._lock = 0.0, threading.Lock()
+        self._hits: dict[int | str, int] = {}
 
     def count(self, who: int | str) -> None:
         """Count one. Raises a 429 past the limit."""

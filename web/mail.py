@@ -18,27 +18,17 @@ from email.utils import format_datetime, localtime, make_msgid
 from queue import Full, Queue
 from typing import Any
 
-from flask import Flask, current_app, has_request_context, render_template
+from flask import Flask, current_app, has_request_context
 
 from web import limits
 from web.api import after_commit
-from web.guards import new_token
-from web.inputs import username_key
+from web.text import fold
 
 log = logging.getLogger("rawreel.mail")
 
 MOST = 200  # mails that wait; what comes on top of them is dropped, and logged
 TIMEOUT = 15.0  # seconds for each step with the mail server
 AT_THE_END = 3.0  # seconds that a process which ends gives to the mails that wait
-
-HOURS = {"reset": 1, "verify": 72}  # how long a link works
-MOST_LINKS = 5  # that one person has of a kind; they all work, so nobody can take one away by asking for more
-SUBJECTS = {
-    "reset": "重置密码 · Set a new password",
-    "verify": "确认邮箱 · Confirm your e-mail address",
-    "password_changed": "密码已更改 · Your password was changed",
-    "email_changed": "邮箱已更改 · Your e-mail address was changed",
-}
 
 
 class Outbox:
@@ -101,36 +91,10 @@ def page(path: str) -> str:
     return (config["PUBLIC_URL"] or f"http://{host}:{config['PORT']}") + path
 
 
-def send_link(db: Any, purpose: str, user_id: int | None, email: str) -> bool:
-    """Mail a link that works once, for its `purpose` alone. False if as many as may be are out already.
-
-    Its token is stored as a hash, and follows a # in the link: so it is in no log of a server, and in no Referer.
-    """
-    if db.fetch_value("email_tokens.count_for_user", user_id=user_id, purpose=purpose) >= MOST_LINKS:
-        return False
-    (token, token_hash), hours = new_token(), HOURS[purpose]
-    link = page("/account") + f"#{purpose}={token}"
-    is_stored = db.insert(
-        "email_tokens.create", user_id=user_id, purpose=purpose, token_hash=token_hash, email=email, hours=hours
-    )
-    if is_stored:
-        later(lambda: send(email, purpose, link=link))
-    return is_stored is not None
-
-
-def tell(user: dict[str, Any] | None, what: str) -> None:
-    """Mail somebody what was changed, if it is certain that the address is theirs; `user` is a row of users.get_email."""
-    if user and user["is_proven"]:
-        later(lambda: send(user["email"], what, link=page("/account")))
-
-
-def send(to: str, what: str, **values: Any) -> None:
-    """Send one mail, templates/mail_<what>.txt. Call it from later().
-
-    What somebody else may have chosen, like a name, is in no mail: anybody can give anybody's address as their own.
-    """
-    config, message, subject = current_app.config, EmailMessage(), SUBJECTS[what]
-    if not limits.may_mail(current_app.extensions["database"], username_key(to)):
+def send(to: str, subject: str, text: str) -> None:
+    """Send one mail. Call it from later(). One address gets few, whoever asks for them."""
+    config, message = current_app.config, EmailMessage()
+    if not limits.may_mail(fold(to)):
         log.warning("one address has had too many mails, so one was not sent: %s", subject)
         return
     message["Subject"], message["From"] = subject, config["MAIL_FROM"] or "rawreel@localhost"
@@ -138,7 +102,7 @@ def send(to: str, what: str, **values: Any) -> None:
     message["Date"] = format_datetime(localtime())
     message["Message-ID"] = make_msgid(domain=message["From"].addresses[0].domain)
     message["Auto-Submitted"] = "auto-generated"  # so that no absence is reported to us
-    message.set_content(render_template(f"mail_{what}.txt", **values))
+    message.set_content(text)
     if config["MAIL_HOST"]:
         _deliver(config, message)
         log.info("mail sent: %s", subject)

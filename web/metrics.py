@@ -195,9 +195,8 @@ def versions() -> dict[str, str]:
     }
 
 
-def disk(app: Flask) -> dict[str, int]:
-    """The room on the file system that holds the videos' files, whose folder need not be there yet."""
-    folder = app.extensions["storage"].files
+def disk(folder: Path) -> dict[str, int]:
+    """Measure the room on the file system of a folder, which need not be there yet."""
     usage = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists()))
     return {"total_bytes": usage.total, "free_bytes": usage.free}
 

@@ -14,6 +14,7 @@ from flask import current_app, request
 from itsdangerous import BadSignature, URLSafeSerializer
 from pydantic import BaseModel, Field
 
+from current import db
 from web.errors import Problem
 
 ISO = re.compile(r"(\d{4}-\d\d-\d\d)T([\d:.]+)Z")
@@ -25,18 +26,18 @@ class Page(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100, description="How many items at the most.")] = 20
     after: Annotated[str | None, Field(max_length=500, description="`next` of the page before.")] = None
 
-    def fetch(self, db: Any, name: str, **arguments: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    def fetch(self, name: str, **arguments: Any) -> tuple[dict[str, Any], dict[str, str]]:
         """Run the query for this page. Return the body and the headers."""
-        keys, serializer = _cursor(db, name)
-        rows = db.fetch_all(name, limit=self.limit + 1, **self.position(db, name), **arguments)
+        keys, serializer = _cursor(name)
+        rows = db.fetch_all(name, limit=self.limit + 1, **self.position(name), **arguments)
         items, more = rows[: self.limit], len(rows) > self.limit
         cursor = serializer.dumps([items[-1][key] for key in keys]) if more else None
         headers = {"Link": f'<{self._url(str(cursor))}>; rel="next"'} if more else {}
         return {"items": items, "next": cursor}, headers
 
-    def position(self, db: Any, name: str) -> dict[str, Any]:
+    def position(self, name: str) -> dict[str, Any]:
         """Where this page of the query begins: its arguments after_..., all None for the first page."""
-        keys, serializer = _cursor(db, name)
+        keys, serializer = _cursor(name)
         try:
             values = serializer.loads(self.after) if self.after else [None] * len(keys)
         except BadSignature:
@@ -50,7 +51,7 @@ class Page(BaseModel):
         return f"{current_app.config['PUBLIC_URL']}{quote(request.script_root + request.path)}?{query}"
 
 
-def _cursor(db: Any, name: str) -> tuple[list[str], URLSafeSerializer]:
+def _cursor(name: str) -> tuple[list[str], URLSafeSerializer]:
     """What a cursor of the query holds, and how it is written. Signed: a made-up one never reaches the database."""
     keys = [p.removeprefix("after_") for p in db.query(name).parameters if p.startswith("after_")]
     return keys, URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"cursor {name}")

@@ -9,20 +9,22 @@ import unicodedata
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from web.turns import in_turn
+from web.capacity import run_within
 
 METHOD = "scrypt:32768:8:1"
 
 
 def hash_password(password: str) -> str:
     """Hash a new password. Raises a 503 when too many are being hashed."""
-    return in_turn("passwords", lambda: generate_password_hash(_normal(password), METHOD))
+    return run_within("passwords", lambda: generate_password_hash(_normal(password), METHOD))
 
 
 def is_password(password: str, password_hash: str | None) -> bool:
     """Whether it is the password; for None (there is no such user) False, in the same time."""
     compared = password_hash or f"{METHOD}$x$" + "0" * 128
-    return in_turn("passwords", lambda: check_password_hash(compared, _normal(password))) and password_hash is not None
+    return (
+        run_within("passwords", lambda: check_password_hash(compared, _normal(password))) and password_hash is not None
+    )
 
 
 def is_outdated(password_hash: str) -> bool:

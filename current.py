@@ -1,0 +1,29 @@
+"""db: the Database at hand. That of the application, in a request, a command and the worker alike.
+
+In a writing view it is the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import cast
+
+from flask import current_app
+from werkzeug.local import LocalProxy
+
+from database import Database
+
+_used: ContextVar[Database | None] = ContextVar("used", default=None)
+db = cast(Database, LocalProxy(lambda: _used.get() or current_app.extensions["database"]))
+
+
+@contextmanager
+def using(database: Database) -> Iterator[Database]:
+    """Let `db` be this one meanwhile: for a command without time limits, or before there is an application."""
+    token = _used.set(database)
+    try:
+        yield database
+    finally:
+        _used.reset(token)

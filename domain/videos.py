@@ -1,0 +1,62 @@
+"""What a video is made of, whether a request or an upload makes it (routes/videos.py, routes/uploads.py)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from flask import g
+from pydantic import AfterValidator, Field, StringConstraints
+
+from current import db
+from domain.files import attach, hold_room
+from domain.search import index
+from media.storage import Arriving
+from web.inputs import Input
+from web.text import Line, Text, fold
+
+MOST_TAGS = 10
+
+
+def _differ(tags: list[str]) -> list[str]:
+    if len({fold(tag) for tag in tags}) < len(tags):
+        raise ValueError("a tag stands there twice")
+    return tags
+
+
+Title = Annotated[str, Line(1, 200), Field(examples=["大连的海 · The sea at Dalian"])]
+Description = Annotated[str, Text(5000), Field(examples=["Gulls and wind, early in the morning."])]
+Visibility = Annotated[Literal["public", "private"], Field(examples=["public"])]
+# Without spaces, as the database would take `travel ` for travel, and keep it so.
+Category = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=32),
+    Field(description="The slug of one of /categories.", examples=["travel"]),
+]
+Tags = Annotated[
+    list[Annotated[str, Line(1, 32)]],
+    Field(max_length=MOST_TAGS, examples=[["大连", "sea"]]),
+    AfterValidator(_differ),
+]
+
+
+class NewVideo(Input):
+    """A video to be."""
+
+    title: Title
+    description: Description = ""
+    visibility: Visibility = "public"
+    category: Category | None = None
+    tags: Tags = Field(default=[])
+
+
+def make(body: NewVideo, file: Arriving | None = None, **how: Any) -> int:
+    """Make a video of whoever asks, within the transaction that this is called in; return its id. `how` is for attach()."""
+    if file:
+        hold_room()
+    values = {**body.model_dump(), "tags": orjson.dumps(body.tags).decode()}
+    video_id = db.insert("videos.create", user_id=g.user["id"], **values) or 0
+    index({"id": video_id, **body.model_dump()}, is_new=True)
+    if file:
+        attach(video_id, file, is_new=True, **how)
+    return video_id

@@ -1,0 +1,35 @@
+"""`flask api ...`: what describes the API."""
+
+from __future__ import annotations
+
+import click
+import orjson
+from flask import Flask
+from flask.cli import AppGroup
+
+import routes
+from config import Settings
+from ops.command import command
+from ops.postman import collection
+from ops.sqlcheck import catalog
+from web import api
+from web.contract import document
+
+group = AppGroup("api", help="What describes the API: the catalog of the queries, the Postman collection.")
+
+
+@command(group, "write")
+def write(settings: Settings) -> None:
+    """Make sql/catalog.json and postman/ anew, after a query, an input or a view has changed."""
+    changed = ["sql/catalog.json"] if catalog.write(settings) else []
+    changed += collection.write(document(described(), orjson.loads(catalog.PATH.read_bytes())))
+    click.echo("\n".join(f"changed {name}" for name in changed) or "Everything was up to date.")
+
+
+def described() -> Flask:
+    """Make an application of nothing but views, the tutorial's too: enough to describe them, with no database."""
+    app = Flask(__name__)
+    app.config.from_mapping(TUTORIAL=True, PUBLIC_URL="")
+    routes.register(app)
+    api.install(app)
+    return app

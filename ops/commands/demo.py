@@ -1,0 +1,42 @@
+"""`flask demo ...`: the demo world, and a crowd of made-up people and videos."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from config import ConfigError, Settings
+from ops.command import command
+from ops.demo import fill as filling
+from ops.demo import films, world
+from ops.server.startup import index_videos
+
+group = AppGroup("demo", help="The demo world.")
+
+
+@command(group, "load")
+def load(settings: Settings) -> None:
+    """Add what is missing of the demo world: safe to repeat. Outside DEBUG it prints each new person's password."""
+    people = world.load(settings)
+    films.create_files(settings)
+    index_videos()
+    for username, password in people:
+        click.echo(f"{username:12} {password}")
+    click.echo(f"The demo world is there ({len(people)} new people).")
+
+
+@command(
+    group,
+    "fill",
+    click.option("--videos", default=5000, show_default=True, type=click.IntRange(1, 10**7), help="How many."),
+    click.option("--yes", is_flag=True, help="Outside DEBUG too."),
+)
+def fill(settings: Settings, videos: int, yes: bool) -> None:
+    """Add made-up videos, and a person for every five or ten, so that plans and speed mean something. Each run adds more."""
+    if not (settings.DEBUG or yes):
+        raise ConfigError("This adds made-up people and videos, so outside DEBUG it needs --yes.")
+    people = filling.crowd(videos)
+    with click.progressbar(length=people + videos, label="Filling") as progress:
+        for rows in filling.fill(settings, videos):
+            progress.update(rows)
+    click.echo(f"{people} people and {videos} videos more.")

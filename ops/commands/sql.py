@@ -1,0 +1,70 @@
+"""`flask sql ...`: the queries, proof-read, explained and listed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask.cli import AppGroup
+
+from config import ROOT, ConfigError, Settings
+from current import db
+from database import SQL
+from ops.command import command
+from ops.sqlcheck import check as checking
+from ops.sqlcheck import explain as explaining
+from ops.sqlcheck.callers import find_uses
+from ops.sqlcheck.inspection import Inspector, inspecting
+
+group = AppGroup("sql", help="The queries: proof-read, explained, listed.")
+
+
+@command(group, "check", lambda command: setattr(command, "epilog", checking.HELP))
+def check(settings: Settings) -> None:
+    """Have the database proof-read every query, and hold the Python files against them. Exit code 1 on any finding.
+
+    Each finding is one line, FILE:LINE: code: message. A line `-- accept CODE: reason` in a query's header accepts one.
+    Plans are judged on MariaDB, for tables of 1000 rows or more: `flask demo fill` first.
+    """
+    begun = time.perf_counter()
+    with inspected(settings) as inspector:
+        report = checking.check(inspector, SQL, ROOT)
+    for finding in report.findings:
+        click.echo(finding)
+    if not report.findings:
+        click.echo("\n".join(explaining.aligned(checking.HEAD, report.table)))
+    seconds = time.perf_counter() - begun
+    click.echo(f"{len(report.table)} queries, {len(report.findings)} findings, {seconds:.2f} s. {report.closing}")
+    if report.findings:
+        raise SystemExit(1)
+
+
+@command(group, "explain", click.argument("name"), click.argument("values", nargs=-1, metavar="[KEY=VALUE]..."))
+def explain_query(settings: Settings, name: str, values: tuple[str, ...]) -> None:
+    """Show a query with values, its plan, and what running it takes. A value that is not given is taken from a row.
+
+    A SELECT is run, in a transaction that is rolled back; another statement is not.
+    """
+    with inspected(settings) as inspector:
+        query = explaining.find(checking.load(SQL)[0], name)
+        given = explaining.arguments(inspector, query, values)
+        click.echo("\n".join(explaining.explain(inspector, query, given)))
+
+
+@command(group, "list")
+def list_queries(settings: Settings) -> None:
+    """List every query: where it is, who names it, which tables it touches."""
+    queries, _ = checking.load(SQL)
+    with inspected(settings) as inspector:
+        click.echo("\n".join(explaining.listing(inspector, queries, find_uses(ROOT, queries))))
+
+
+@contextmanager
+def inspected(settings: Settings) -> Iterator[Inspector]:
+    """Somebody to ask about the queries. Raises ConfigError where there is no schema to ask about."""
+    with inspecting(db) as inspector:
+        if not inspector.columns:
+            raise ConfigError(f"The schema of {settings.DB_NAME} is not there: run `flask db migrate`.")
+        yield inspector

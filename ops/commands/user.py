@@ -1,0 +1,142 @@
+"""`flask user ...`: people made and changed by whoever runs the server. The first admin is made here."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import orjson
+from flask.cli import AppGroup
+from pydantic import TypeAdapter, ValidationError
+
+from config import ConfigError, Settings
+from current import db
+from domain.accounts import NewPassword, keep_an_admin
+from domain.names import Email, Username
+from ops.command import command
+from pool import Connection
+from web import audit, limits
+from web.errors import Problem, explain
+from web.guards import ROLES
+from web.passwords import hash_password
+from web.text import fold
+
+group = AppGroup("user", help="People: made, given a role or another password. The first admin is made here.")
+generated = click.option("--generate", is_flag=True, help="Make a random password and print it.")
+
+
+@command(
+    group,
+    "create",
+    click.argument("name"),
+    click.option("--admin", is_flag=True, help="Make an admin of them."),
+    click.option("--email", metavar="ADDRESS", help="Their e-mail address."),
+    generated,
+)
+def create(settings: Settings, name: str, admin: bool, email: str | None, generate: bool) -> None:
+    """Make a person. The password is asked for, or read from the first line of what is piped in."""
+    username, key = checked(Username, name), fold(name)
+    address = email if email is None else checked(Email, email)
+    password = new_password(generate)
+    password_hash = hash_password(password)
+
+    def work() -> None:
+        user_id = db.insert(
+            "users.create", username=username, username_key=key, email=address, password_hash=password_hash
+        )
+        audit.record("register", None, user_id)
+        if admin:
+            give_role(user_id, "admin")
+
+    run(work)
+    click.echo(f"{username} is there{', as an admin' if admin else ''}.")
+    tell(password, generate)
+
+
+@command(group, "password", click.argument("name"), generated)
+def change_password(settings: Settings, name: str, generate: bool) -> None:
+    """Give a person another password. It ends their sessions, and mailed links no longer work."""
+    password = new_password(generate)
+    new_hash = hash_password(password)
+
+    def work() -> None:
+        user_id = find(name)
+        user = db.fetch_one("users.get_password", account=fold(name)) or {}
+        if not db.execute("users.set_password", user_id=user_id, old_hash=user["password_hash"], new_hash=new_hash):
+            raise ConfigError("It has just been changed elsewhere: try again.")
+        db.execute("sessions.delete_for_user", user_id=user_id)
+        limits.forget_guesses(fold(name))
+        db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="reset")
+        audit.record("password.reset", None, user_id)
+
+    run(work)
+    click.echo(f"{name} has a new password, and no open session.")
+    tell(password, generate)
+
+
+@command(group, "role", click.argument("name"), click.argument("role", type=click.Choice(ROLES)))
+def set_role(settings: Settings, name: str, role: str) -> None:
+    """Make a person a user, a moderator or an admin. The last admin stays one."""
+
+    def work() -> None:
+        user_id = find(name)
+        if role != "admin":
+            keep_an_admin(user_id)
+        give_role(user_id, role)
+
+    run(work)
+    click.echo(f"{name} has the role {role}.")
+
+
+def run(work: Callable[[], None]) -> None:
+    """Run work() as one transaction. Raises ConfigError with the API's own sentence for what is against the rules."""
+    try:
+        db.transaction(work)
+    except (Problem, Connection.Error) as error:
+        problem = explain(error)
+        if not problem.code or problem.code >= 500:
+            raise
+        raise ConfigError(str(problem.description)) from None
+
+
+def find(name: str) -> int:
+    """The id behind a name. Raises ConfigError."""
+    user_id: int | None = db.fetch_value("users.get_id", username_key=fold(name))
+    if not user_id:
+        raise ConfigError(f"There is nobody called {name}.")
+    return user_id
+
+
+def give_role(user_id: int | None, role: str) -> None:
+    """Set a role, and write it down as the API does."""
+    db.execute("users.set_role", user_id=user_id, role=role)
+    audit.record("user.role", None, user_id, orjson.dumps({"role": role}))
+
+
+def new_password(generate: bool) -> str:
+    """A random one, or what is typed twice without being shown, or the first line of what is piped in."""
+    if generate:
+        return secrets.token_urlsafe(12)
+    if sys.stdin.isatty():
+        typed = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        typed = sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
+    return str(checked(NewPassword, typed, "The password"))
+
+
+def tell(password: str, generate: bool) -> None:
+    """Show a password that nobody knows yet."""
+    if generate:
+        click.echo(f"The password is {password}")
+
+
+def checked(kind: Any, text: str, what: str = "") -> Any:
+    """What the API would take it as. Raises ConfigError for what it would refuse."""
+    try:
+        return TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{what or text}: {message}.") from None

@@ -1,0 +1,37 @@
+"""`flask worker`: the worker as a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import signal
+
+import click
+from flask import current_app
+
+from config import Settings
+from ops.command import command
+from worker.loop import Worker
+
+log = logging.getLogger("rawreel.worker")
+
+
+@command(None, "worker", click.option("--once", is_flag=True, help="Do what is due now, and end: for cron."))
+def group(settings: Settings, once: bool) -> None:
+    """Do what is left after requests: thumbnails, view counts, sweeping. Any number of these may run; Ctrl-C ends one in order."""
+    worker = Worker(current_app._get_current_object())  # type: ignore[attr-defined]
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _: stop(worker, number))
+    if once:
+        while worker.work():
+            pass
+        return
+    log.info("the worker has begun")
+    worker.run()
+    log.info("the worker has ended")
+
+
+def stop(worker: Worker, number: int) -> None:
+    """End a worker at the first signal; the second one is not waited for."""
+    signal.signal(number, signal.SIG_DFL)
+    worker.end()

@@ -1,0 +1,1 @@
+"""The demo world, and a crowd of made-up people for measuring."""

@@ -1,0 +1,1 @@
+"""The Postman collection, made of the OpenAPI document."""

@@ -1,0 +1,183 @@
+"""The Postman collection and its environment, made of the OpenAPI document. `flask api write` writes both.
+
+Its requests work from top to bottom, in each folder, and as often as one likes; and each by hand, after "Log in". So a
+folder that changes an account does that to somebody new, whom it registers; one that needs a role is sent by the demo
+world's admin; and at the end of each the token is the demo user's again.
+
+The same document gives the same bytes: ids are hashes of names, and nothing depends on the time or on chance.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from config import ROOT
+from ops.postman.item import FILES, VARIABLES, Call, Maker, Sender, identity, item
+
+FOLDER = ROOT / "postman"
+TUTORIAL, CHINESE = "tutorial", "Flask 教程"  # its requests are in its own order, the others in this one:
+ORDER = (
+    "post",
+    "get",
+    "head",
+    "put",
+    "patch",
+    "delete",
+)  # a thing is made before it is looked at, and deleted at the end
+LAST = ("auth.delete_session", "auth.delete_sessions", "auth.logout", "me.delete_me")  # after each the token is void
+REGISTER, LOGIN = "auth.register", "auth.login"
+PARAMETER = re.compile(r"{(\w+)}")
+
+
+def files(document: dict[str, Any]) -> dict[str, bytes]:
+    """Both files by their names."""
+    made = {"collection": collection(document), "environment": environment()}
+    return {
+        f"rawreel.postman_{kind}.json": orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n"
+        for kind, content in made.items()
+    }
+
+
+def write(document: dict[str, Any], folder: Path = FOLDER) -> list[str]:
+    """Write both files. Return those that have changed."""
+    folder.mkdir(exist_ok=True)
+    changed = []
+    for name, content in files(document).items():
+        path = folder / name
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+            changed.append(f"{folder.name}/{name}")
+    return changed
+
+
+def environment() -> dict[str, Any]:
+    """Where the server is, and who asks."""
+    values = [{"key": key, "value": value, "type": "default", "enabled": True} for key, value in VARIABLES.items()]
+    return {
+        "id": identity("environment"),
+        "name": "Rawreel",
+        "values": values,
+        "_postman_variable_scope": "environment",
+    }
+
+
+def collection(document: dict[str, Any]) -> dict[str, Any]:
+    """A folder for each resource, in the order of the document."""
+    schemas = document["components"]["schemas"]
+    calls = [
+        Call(method, path, operation, schemas)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+    makers = _makers(calls)
+    folders = [
+        _folder(tag, [call for call in calls if call.tag == tag["name"]], calls, makers) for tag in document["tags"]
+    ]
+    made = {"new_username": "", **dict.fromkeys(makers, "1")}  # 1: something of the demo world
+    return {
+        "info": {
+            "_postman_id": identity("collection"),
+            "name": document["info"]["title"],
+            "description": document["info"]["description"],
+            "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
+        },
+        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{token}}", "type": "string"}]},
+        "variable": [{"key": key, "value": value, "type": "string"} for key, value in {**VARIABLES, **made}.items()],
+        "item": [folder for folder in folders if folder["item"]],
+    }
+
+
+def _makers(calls: list[Call]) -> dict[str, Maker]:
+    """For each id in an address, whose answer tells it.
+
+    Of the `video_id` of /videos/{video_id} that is POST /videos, or else the list at GET /videos, whose first is taken; of
+    the `avatar_id` of /avatars/{avatar_id} it is a PUT .../avatar that answers with an `avatar_url`. A POST that answers
+    with nothing tells it in its Location.
+    """
+    parameters = {name for call in calls for name in PARAMETER.findall(call.path)}
+    addresses = " ".join(call.path for call in calls)
+    makers: dict[str, Maker] = {}
+    for call in sorted(calls, key=lambda call: ORDER.index(call.method)):
+        status, _, schema = call.answer()
+        properties, noun = schema.get("properties", {}), call.path.split("/")[-1]
+        found = re.search(rf"/{noun}/{{(\w+_id)}}", addresses)
+        if call.method == "post" and status == 201 and found and "id" in properties:
+            makers.setdefault(found[1], Maker(call, "json().id"))
+        elif call.method == "post" and status == 201 and found and not properties:
+            makers.setdefault(found[1], Maker(call, 'headers.get("Location").split("/").pop()'))
+        elif call.method == "get" and f"{call.path}/{{" in addresses and found and "id" in _of_list(properties):
+            makers.setdefault(found[1], Maker(call, "json().items[0].id"))
+        elif call.method == "put" and f"{noun}_id" in parameters and f"{noun}_url" in properties:
+            makers.setdefault(f"{noun}_id", Maker(call, f'json().{noun}_url.split("/").pop()'))
+    return makers
+
+
+def _of_list(properties: dict[str, Any]) -> dict[str, Any]:
+    """What is known of each item of a page."""
+    items: dict[str, Any] = properties.get("items", {}).get("items", {}).get("properties", {})
+    return items
+
+
+def _folder(tag: dict[str, Any], own: list[Call], calls: list[Call], makers: dict[str, Maker]) -> dict[str, Any]:
+    """The requests of one resource, before them what they need, and logins wherever the token is not the sender's."""
+    named = {call.name: call for call in calls}
+    if tag["name"] != TUTORIAL:
+        told = {name for name, maker in makers.items() if maker.call in own and maker.call.method == "get"}
+        own = sorted(own, key=lambda call: _rank(call, told))
+    sender = _sender(own)
+    holder: Sender | None = Sender.DEMO  # of the token
+    needed = _needed(own, makers)
+    if sender is Sender.NEW and named[REGISTER] not in own:
+        needed = [named[REGISTER], *needed]
+    items: list[dict[str, Any]] = []
+    keys: list[str] = []
+
+    def add(call: Call, reason: str = "", login: Sender = Sender.DEMO) -> None:
+        key = f"{tag['name']}/{call.name}/{reason}"
+        items.append(item(call, f"{key}/{keys.count(key) or ''}", makers, reason, login))
+        keys.append(key)
+
+    for call in (*needed, *own):
+        if call.needs_token and holder is not sender:
+            add(named[LOGIN], f"as {sender.value}, for the requests below", sender)
+            holder = sender
+        add(call, "for the requests below" if call in needed else "")
+        if call.name in (LOGIN, *LAST):
+            holder = Sender.DEMO if call.name == LOGIN else None
+    if holder is not Sender.DEMO:
+        add(named[LOGIN], "again")
+    name = CHINESE if tag["name"] == TUTORIAL else tag["name"]
+    return {"id": identity(tag["name"]), "name": name, "description": tag["description"], "item": items}
+
+
+def _sender(own: list[Call]) -> Sender:
+    """Who sends a folder: whoever may, and if an account may be lost by it, somebody whom nobody will miss."""
+    if any(call.roles for call in own):
+        return Sender.ADMIN
+    if any(call.name in LAST or (call.needs_token and "password" in call.fields) for call in own):
+        return Sender.NEW
+    return Sender.DEMO
+
+
+def _rank(call: Call, told: set[str]) -> tuple[int, float, int]:
+    depth = -call.path.count("/") if call.method == "delete" else 0  # what belongs to a thing goes before the thing
+    end = LAST.index(call.name) if call.name in LAST else -1
+    order: float = -1 if call.kind in FILES and call.method == "put" else ORDER.index(call.method)
+    if call.method == "post" and told & {*PARAMETER.findall(call.path)}:  # of something that a list tells
+        order = ORDER.index("get") + 0.5
+    return end, order, depth
+
+
+def _needed(own: list[Call], makers: dict[str, Maker]) -> list[Call]:
+    """What makes the things that these requests speak of and do not make themselves, first things first."""
+    needed: list[Call] = []
+    for call in own:
+        for parameter in PARAMETER.findall(call.path):
+            maker = makers[parameter].call if parameter in makers else None
+            if maker and maker not in own:
+                needed += [one for one in (*_needed([maker], makers), maker) if one not in needed]
+    return needed

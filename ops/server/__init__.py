@@ -1,0 +1,1 @@
+"""`python app.py`: the private database, the start, the development server."""

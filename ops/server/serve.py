@@ -1,0 +1,99 @@
+"""`python app.py`: the development server, which reloads edited files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, run_simple
+
+from config import ConfigError, Settings, load, sources
+from ops.demo import world
+from ops.migrations import MigrationError
+from ops.server.ports import check_port
+from ops.server.startup import prepare
+from worker import loop
+
+
+def main(create_app: Callable[[Settings], Flask]) -> None:
+    """Serve on this machine, reloading edited files. The process that watches and the one that serves both come by."""
+    is_first = not os.environ.get("WERKZEUG_RUN_MAIN")
+    try:
+        settings = load("development")
+        if is_first:
+            check_port(settings.HOST, settings.PORT)
+        app = create_app(settings)
+        prepare(app)
+        if is_first and (server := app.extensions.get("private_server")):
+            server.patience = 1.0  # the reloader may have killed its child this moment
+        if is_first or not settings.DEBUG:
+            print(banner(app), flush=True)
+        if not (is_first and settings.DEBUG):  # that one only watches
+            loop.start(app)
+        logging.getLogger("werkzeug").setLevel(logging.INFO if settings.DEBUG else logging.ERROR)
+        while not serve(app, settings, is_first):
+            print("Stopped by the error above; starting again when a file changes.", flush=True)
+            before = stamps()
+            while stamps() == before:
+                time.sleep(0.5)
+    except (ConfigError, MigrationError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def serve(app: Flask, settings: Settings, is_first: bool) -> bool:
+    """Serve until the end. Return False where the serving process has died of an edit, of a syntax error perhaps."""
+    try:
+        run_simple(
+            settings.HOST, settings.PORT, app, use_reloader=settings.DEBUG, threaded=True, request_handler=Handler
+        )
+    except SystemExit as end:
+        if end.code != 1 or not (is_first and settings.DEBUG):
+            raise
+        return False
+    return True
+
+
+def stamps() -> dict[str, float]:
+    """Tell when each Python file of the project was written."""
+    return {str(path): path.stat().st_mtime for path in sources()}
+
+
+def banner(app: Flask) -> str:
+    """What a person wants to know first."""
+    settings: Settings = app.extensions["settings"]
+    host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+    url = settings.PUBLIC_URL or f"http://{host}:{settings.PORT}"
+    kind = (
+        "private, in instance/mariadb (`flask db info`)"
+        if "private_server" in app.extensions
+        else "named by DB_HOST or DB_SOCKET"
+    )
+    where = settings.DB_SOCKET or f"{settings.DB_HOST}:{settings.DB_PORT}"
+    lines = [
+        f"Rawreel   {url}",
+        f"Videos    {url}/watch",
+        f"API docs  {url}/docs",
+        f"Database  {settings.DB_NAME} at {where}, {kind}",
+    ]
+    if settings.DEBUG:
+        lines += [f"Login     {world.USERNAME} / {world.PASSWORD}", f"Admin     {world.ADMIN} / {world.PASSWORD}"]
+    return "\n".join(lines)
+
+
+class Handler(WSGIRequestHandler):
+    """Werkzeug's, for any letters in a URL, and without its line per request: web/logs.py writes a better one."""
+
+    def parse_request(self) -> bool:
+        # curl sends 张三 as it is typed, and Python's parser takes one of its bytes for a space.
+        self.raw_requestline: bytes = re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % byte[0][0], self.raw_requestline)
+        return super().parse_request()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass

@@ -1,0 +1,94 @@
+"""What happens before the first request of `python app.py` and of a `flask` command: the database is made ready."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from flask import Flask
+
+from config import ConfigError, Settings
+from current import db, using
+from database import Database, errno
+from domain.search import index
+from ops import migrations
+from ops.demo import films, world
+from ops.server.kept import kept
+from ops.server.private import PrivateServer
+from pool import Connection
+
+
+def private_server(folder: Path, settings: Settings) -> tuple[PrivateServer, Settings]:
+    """The private server under `folder` (not started yet), and the settings that name it."""
+    server = PrivateServer(folder / "mariadb")
+    address = server.address()
+    where = {"DB_SOCKET": address["unix_socket"]} if server.socket else {"DB_HOST": "127.0.0.1", "DB_PORT": server.port}
+    return server, settings.model_copy(update={**where, "DB_USER": address["user"], "DB_PASSWORD": address["password"]})
+
+
+def kept_secret(folder: Path) -> str:
+    """The SECRET_KEY of a development server: made once, so that cursors survive a restart."""
+    return kept(folder / "secret_key", lambda: secrets.token_hex(32))
+
+
+def prepare(app: Flask) -> None:
+    """Make the database ready, starting the private one if none is named. Raises ConfigError or MigrationError."""
+    if server := app.extensions.get("private_server"):
+        for name in ("SIGTERM", "SIGHUP"):  # both are to leave the private database in order, as Ctrl-C does
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
+        server.join()
+    make_ready(app.extensions["settings"])
+
+
+def ensure_database(settings: Settings) -> None:
+    """Check that the server lets us in, and create DB_NAME where it is missing. Raises ConfigError."""
+    try:
+        with Database(**settings.database(), read_timeout=None, pool_size=1).pool.connection():
+            return
+    except Connection.Error as error:
+        if errno(error) != 1049:
+            raise ConfigError(settings.explain(error)) from None
+    without = {**settings.database(), "database": None}
+    try:
+        with Database(**without, read_timeout=None, pool_size=1).pool.connection() as connection:
+            # An identifier cannot be a parameter; Settings lets only letters, digits, _, $ and - into this one.
+            connection.cursor().execute(
+                f"CREATE DATABASE IF NOT EXISTS `{settings.DB_NAME}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
+            )
+    except Connection.Error as error:
+        raise ConfigError(settings.explain(error)) from None
+
+
+def make_ready(settings: Settings) -> None:
+    """Create the database where it is missing, bring its schema up to date, and under DEBUG give a new one its demo."""
+    ensure_database(settings)
+    with using(Database(**settings.database(), read_timeout=None, pool_size=2)):
+        try:
+            migrated = migrations.migrate(db)
+        except Connection.Error as error:
+            raise ConfigError(settings.explain(error)) from None
+        if migrated and settings.DEBUG:
+            if db.fetch_value("users.get_id", username_key=world.USERNAME):
+                print("The schema is newer now. `flask demo load` adds what is new in the demo world.", file=sys.stderr)
+            elif not db.fetch_value("users.get_first"):
+                world.load(settings)
+                films.create_files(settings)
+        if migrated:
+            index_videos()
+
+
+def index_videos() -> int:
+    """Let every public video be found by its words that is not yet. Return how many."""
+    video_ids = [row["id"] for row in db.stream("videos.list_unindexed")]
+    for video_id in video_ids:
+        db.transaction(partial(_index_video, video_id))
+    return len(video_ids)
+
+
+def _index_video(video_id: int) -> None:
+    if video := db.fetch_one("videos.get_words", video_id=video_id):
+        index(video)

@@ -1,0 +1,106 @@
+"""sql/catalog.json: what each query gives, as JSON Schema with an example, read from a server's own metadata.
+
+It is made on a scratch database with nothing in it but the schema and the demo world, so it is the same wherever it is
+made. With it the OpenAPI document needs no database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from config import ConfigError, Settings
+from database import SQL, Database
+from ops import migrations
+from ops.demo import world as demo
+from ops.server.startup import ensure_database
+from ops.sqlcheck.inspection import Inspector
+from pool import Connection
+from queries import Query, QueryError
+
+log = logging.getLogger("rawreel.catalog")
+_failed: dict[Path, str] = {}  # the fingerprint with which the last attempt failed
+
+PATH = SQL / "catalog.json"
+VOLATILE = {
+    "password_hash",
+    "applied_at",
+    "expires_at",
+    "day",
+}  # columns that differ on each run, so their rows are no examples
+
+
+def fingerprint(folder: Path = SQL) -> str:
+    """A hash of every .sql file, line ends as LF: it tells whether the catalog is out of date."""
+    texts = [
+        f"{path.relative_to(folder).as_posix()}\n{path.read_text('utf-8-sig')}"
+        for path in sorted(folder.rglob("*.sql"))
+    ]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def build(settings: Settings) -> dict[str, Any]:
+    """Describe every query that reads, on a scratch database that is dropped again."""
+    scratch = settings.model_copy(
+        update={"DB_NAME": f"{settings.DB_NAME[:40]}_catalog_{secrets.token_hex(4)}", "DEBUG": True}
+    )
+    db = Database(**scratch.database(), read_timeout=None, pool_size=2)
+    ensure_database(scratch)
+    try:
+        migrations.migrate(db)
+        demo.load(scratch)
+        with db.pool.connection() as connection:
+            inspector = Inspector(db, connection)
+            schemas = {query.name: describe(inspector, query) for query in db.queries.values() if is_described(query)}
+    finally:
+        with db.pool.connection() as connection:
+            connection.cursor().execute(f"DROP DATABASE `{scratch.DB_NAME}`")
+        db.pool.close()
+    return {"fingerprint": fingerprint(), "schemas": schemas}
+
+
+def is_described(query: Query) -> bool:
+    """Whether it gives rows of our own tables; information_schema looks different on each server."""
+    return query.reads and "information_schema" not in query.text
+
+
+def describe(inspector: Inspector, query: Query) -> dict[str, Any]:
+    """One query's row as a JSON Schema, with a row of the demo world where there is one."""
+    arguments = inspector.samples(query)
+    columns = inspector.describe(query, arguments)
+    first_page = {name: None for name in arguments if name.startswith("after_")}
+    rows = inspector.db.fetch_all(query.name, **{**arguments, **first_page}) if "GET_LOCK" not in query.text else []
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {column.name: column.schema for column in columns},
+        "required": [column.name for column in columns],
+        "additionalProperties": False,
+    }
+    is_example = rows and not VOLATILE & rows[0].keys() and not any(isinstance(v, bytes) for v in rows[0].values())
+    return {**schema, "examples": rows[:1]} if is_example else schema
+
+
+def write(settings: Settings, path: Path = PATH) -> bool:
+    """Make the catalog anew. Return whether the file has changed."""
+    text = orjson.dumps(build(settings), option=orjson.OPT_INDENT_2) + b"\n"
+    changed = not path.exists() or path.read_bytes() != text
+    if changed:
+        path.write_bytes(text)
+    return changed
+
+
+def refresh(settings: Settings, path: Path = PATH) -> None:
+    """Make the catalog anew if a .sql file has changed since. Where that cannot be done, the old one stays."""
+    now = fingerprint()
+    if now == _failed.get(path) or (path.exists() and now == orjson.loads(path.read_bytes())["fingerprint"]):
+        return
+    try:
+        write(settings, path)
+    except (ConfigError, migrations.MigrationError, Connection.Error, QueryError) as error:
+        _failed[path] = now  # not again before something changes
+        log.warning("sql/catalog.json is out of date, and could not be made anew: %s", error)

@@ -1,0 +1,111 @@
+"""`flask sql check`: the database proof-reads every query, and the Python files are held against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ops.sqlcheck.callers import LISTS, Use, find_uses
+from ops.sqlcheck.inspection import LARGE, Inspector
+from ops.sqlcheck.proofread import Finding, finding_in, proofread
+from queries import Query, QueryError, load_queries
+
+CODES = {
+    "syntax": "the server or the loader cannot read it.",
+    "unknown-column": "a column or a table that is not there.",
+    "duplicate-column": "two columns of a result have one name.",
+    "unnamed-column": "a column of a result has no snake_case name, like COUNT(*) without AS.",
+    "star": "SELECT *: columns are listed, for they are what the API answers.",
+    "percent": "a literal %: a pattern or a date format is a parameter.",
+    "quoted-placeholder": "'%(x)s': the value comes with its own quotes.",
+    "unused": "no Python file names this query; or an `-- accept` line gives no reason, or accepts nothing.",
+    "no-such-query": "a name that is in no .sql file.",
+    "wrong-arguments": "the keyword arguments of a call are not the placeholders of its query.",
+    "unordered": "a list without an ORDER BY that ends on a unique key: its rows come in any order.",
+    "unbounded": "a list without LIMIT.",
+    "full-scan": f"a whole table or index of {LARGE} rows or more is read or sorted.",
+}
+HELP = "\b\n" + "\n".join(f"{code:19} {sentence}" for code, sentence in CODES.items())
+HEAD = ("query", "kind", "parameters", "columns", "plan access", "rows")
+
+
+@dataclass
+class Report:
+    """What the check found, and a line of the table for each query."""
+
+    findings: list[Finding]
+    table: list[tuple[str, ...]]
+    closing: str
+
+
+def load(folder: Path) -> tuple[dict[str, Query], list[Finding]]:
+    """The queries of a folder and of its folder `demo`, and what keeps a file from being read."""
+    queries: dict[str, Query] = {}
+    findings = []
+    for part, prefix in ((folder, ""), (folder / "demo", f"{folder.name}/")):
+        try:
+            queries |= {q.name: replace(q, file=prefix + q.file) for q in load_queries(part).values()}
+        except QueryError as error:
+            file, line, message = f"{prefix}{error}".split(":", 2)
+            code = "percent" if "a stray %" in message else "syntax"
+            findings.append(Finding(file, int(line), code, message.strip()))
+    return queries, findings
+
+
+def check(inspector: Inspector, sql: Path, python: Path) -> Report:
+    """Check every query of a folder of SQL, and every use of one in a project's Python."""
+    queries, findings = load(sql)
+    if findings:  # what is not loaded cannot be told from what is not there
+        return Report(sorted(findings), [], "What follows from it is not checked yet.")
+    uses = find_uses(python, queries)
+    lists = {use.name for use in uses if use.verb in LISTS}
+    table = []
+    findings.extend(_of_uses(queries, uses))
+    for query in queries.values():
+        found, row = proofread(inspector, query, query.name in lists or ".list_" in query.name)
+        findings += found
+        table.append(row)
+    kept = {f for f in findings if not (f.query and queries[f.query].accepted.get(f.code))}
+    for query in queries.values():
+        kept.update(_of_acceptances(inspector, query, {f.code for f in findings if f.query == query.name}))
+    return Report(sorted(kept), table, _closing(inspector))
+
+
+def _of_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]:
+    used = {use.name for use in uses}
+    for query in queries.values():
+        if query.name not in used:
+            yield finding_in(query, query.line, "unused", f"no Python file names {query.name}")
+    for use in uses:
+        if use.name not in queries:
+            yield Finding(use.file, use.line, "no-such-query", f"there is no query {use.name}")
+            continue
+        query = queries[use.name]
+        missing, unknown = (", ".join(sorted(names)) for names in use.faults(query.parameters))
+        if missing or unknown:
+            faults = f"is missing {missing or 'nothing'} and has no placeholder for {unknown or 'nothing'}"
+            yield Finding(use.file, use.line, "wrong-arguments", f"{use.name} ({query.place}) {faults}", use.name)
+
+
+def _of_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> Iterator[Finding]:
+    tables = inspector.aliases(query).values()
+    for code, reason in query.accepted.items():
+        is_judged = code != "full-scan" or (inspector.is_mariadb and all(inspector.is_large(t) for t in tables))
+        if code not in CODES:
+            yield finding_in(query, query.line, "unused", f"`-- accept {code}`: there is no such code")
+        elif not reason:
+            yield finding_in(
+                query, query.line, "unused", f"`-- accept {code}` needs its reason: `-- accept {code}: ...`"
+            )
+        elif code not in codes and is_judged:
+            yield finding_in(query, query.line, "unused", f"`-- accept {code}` accepts nothing: take it out")
+
+
+def _closing(inspector: Inspector) -> str:
+    if not inspector.is_mariadb:
+        return f"{inspector.server}: syntax, names and arguments. Plans are judged on MariaDB alone."
+    if large := [table for table in sorted(inspector.columns) if inspector.is_large(table)]:
+        return f"{inspector.server}. Plans are judged for {', '.join(large)}: the others have under {LARGE} rows."
+    few = f"no table has {LARGE} rows; `flask demo fill --videos 5000` gives some"
+    return f"{inspector.server}. Plans are not judged: {few}."

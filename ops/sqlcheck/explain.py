@@ -1,0 +1,116 @@
+"""`flask sql explain` and `flask sql list`: what a person wants to know of one query, and of all."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from click import UsageError
+
+from ops.sqlcheck.callers import Use
+from ops.sqlcheck.inspection import Inspector
+from ops.sqlcheck.text import is_reading
+from queries import Query
+
+CELL = 48  # characters of a table's cell
+
+
+def aligned(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], widest: int = CELL) -> list[str]:
+    """A table as lines: columns as wide as they need, longer cells cut."""
+    cut = [tuple(cell if len(cell) <= widest else f"{cell[: widest - 1]}…" for cell in row) for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cut)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cut]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
+
+
+def listing(inspector: Inspector, queries: Mapping[str, Query], uses: list[Use]) -> list[str]:
+    """Every query: where it is, who names it, which tables it touches."""
+    rows = []
+    for query in queries.values():
+        callers = ", ".join(dict.fromkeys(use.place for use in uses if use.name == query.name))
+        tables = ", ".join(sorted(set(inspector.aliases(query).values())))
+        rows.append((query.name, query.place, tables, callers))
+    return aligned(("query", "file", "tables", "callers"), rows, widest=1000)
+
+
+def find(queries: Mapping[str, Query], name: str) -> Query:
+    """The query of a name; for another one a sentence with the nearest. Raises UsageError."""
+    if name not in queries:
+        near = difflib.get_close_matches(name, queries, n=1)
+        raise UsageError(f"There is no query {name}{f'; did you mean {near[0]}?' if near else '.'}")
+    return queries[name]
+
+
+def arguments(inspector: Inspector, query: Query, given: Iterable[str]) -> dict[str, Any]:
+    """The sample values, and over them those given as key=value. Raises UsageError."""
+    values = inspector.samples(query)
+    for word in given:
+        name, equals, text = word.partition("=")
+        if not equals or name not in values:
+            raise UsageError(f"{word}: {query.name} takes {', '.join(f'{key}=...' for key in values) or 'no values'}.")
+        values[name] = _value(text, values[name])
+    return values
+
+
+def _value(text: str, sample: Any) -> Any:
+    """What was typed, as the type of the sample: a number compared with a text column would not use its index."""
+    if text.upper() == "NULL":
+        return None
+    if isinstance(sample, tuple):
+        return tuple(_value(part, sample[0]) for part in text.split(","))
+    if isinstance(sample, bytes):
+        return bytes.fromhex(text)
+    return int(text) if isinstance(sample, int) and re.fullmatch(r"-?\d+", text) else text
+
+
+def explain(inspector: Inspector, query: Query, values: dict[str, Any]) -> list[str]:
+    """The statement with its values, its plan, and for a SELECT what running it took."""
+    lines = [f"{query.name}  {query.place}", "", inspector.cursor.mogrify(query.text, query.bind(values)), ""]
+    plan = inspector.explain(query, values)
+    lines += [*tree(plan), ""] if plan else ["It has no plan.", ""]
+    if not is_reading(query):
+        return [*lines, "It writes, so it was not run."]
+    read, returned = measure(inspector, query, values)
+    used = ", ".join(dict.fromkeys(f"{row['table']}.{row['key']}" for row in plan if row["key"])) or "none"
+    return [*lines, f"rows read {read}, returned {returned} ({inspector.server})", f"indexes used: {used}"]
+
+
+def measure(inspector: Inspector, query: Query, values: dict[str, Any]) -> tuple[int, int]:
+    """Run a SELECT in a transaction that is rolled back. Return the rows it read and the rows it gave."""
+    inspector.connection.begin()
+    try:
+        before = _rows_read(inspector)
+        cost = _rows_read(inspector) - before  # of asking, which reads rows too
+        inspector.cursor.execute(query.text, query.bind(values))
+        returned = len(inspector.cursor.fetchall())
+        return _rows_read(inspector) - before - 2 * cost, returned
+    finally:
+        inspector.connection.rollback()
+
+
+def _rows_read(inspector: Inspector) -> int:
+    inspector.cursor.execute("SHOW SESSION STATUS LIKE %s", (r"Handler\_read%",))
+    return sum(int(value) for _, value in inspector.cursor.fetchall())
+
+
+def tree(plan: list[dict[str, Any]]) -> list[str]:
+    """EXPLAIN's rows as a tree: under a derived table or a subquery the steps that make it."""
+    shown: list[tuple[str, ...]] = []
+    left = list(plan)
+
+    def add(ids: list[str], depth: int, label: str = "") -> None:
+        steps = [row for row in left if str(row["id"]) in ids]
+        for row in steps:
+            left.remove(row)
+        for row in steps:
+            name = f"{'   ' * depth}{'└─ ' if depth else ''}{row['table'] or '-'}{label}"
+            shown.append((name, row["type"] or "", row["key"] or "", str(row["rows"] or ""), row["Extra"]))
+            inner = re.fullmatch(r"<\w+?([\d,]+)>", row["table"] or "")
+            add(inner[1].split(",") if inner else [], depth + 1)
+
+    add([str(plan[0]["id"])], 0)
+    while left:  # a subquery that no table stands for
+        add([str(left[0]["id"])], 1, f" ({left[0]['select_type'].lower()})")
+    return aligned(("table", "access", "key", "rows", "extra"), shown)

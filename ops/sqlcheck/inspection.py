@@ -1,0 +1,196 @@
+"""What the server itself says of a query: its columns, without running it; its plan; and values to try it with."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pymysql.constants import COMMAND, FIELD_TYPE, FLAG
+from pymysql.protocol import FieldDescriptorPacket
+
+from database import Database
+from ops.sqlcheck.text import bare, kind
+from pool import Connection
+from queries import Query
+
+INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG, FIELD_TYPE.YEAR}
+DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
+FORMATS = {FIELD_TYPE.DATETIME: "date-time", FIELD_TYPE.TIMESTAMP: "date-time", FIELD_TYPE.DATE: "date"}
+BYTES_PER_CHARACTER = 4  # of utf8mb4, in which lengths are told
+
+# A value for a column whose table is empty, by its type.
+STAND_INS = {"datetime": "2026-01-01 00:00:00", "date": "2026-01-01", "binary": b"\0" * 32, "varbinary": b"\0"}
+NO_ALIAS = "SET|WHERE|ON|ORDER|GROUP|LIMIT|LEFT|INNER|JOIN|CROSS|VALUES|SELECT|FOR|USING|UNION|HAVING"
+NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"}
+
+LARGE = 1000  # rows from which on a plan means something
+EXPLAINED = {"SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"}
+# EXPLAIN evaluates a derived table of one row; these do something when they are evaluated.
+EFFECTS = re.compile(r"(?i)\b(?:GET_LOCK|RELEASE_\w*LOCKS?|SLEEP|BENCHMARK)\s*\(")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a result, as the server describes it."""
+
+    name: str
+    schema: dict[str, Any]  # JSON Schema of its values
+
+
+@contextmanager
+def inspecting(db: Database) -> Iterator[Inspector]:
+    """An Inspector on a connection that is closed afterwards: what a statement may have left in it goes with it."""
+    with db.pool.connection() as connection:
+        try:
+            yield Inspector(db, connection)
+        finally:
+            with suppress(Connection.Error):
+                connection.dbapi_connection.close()
+
+
+class Inspector:
+    """Asks one server about queries, on one connection of its own."""
+
+    def __init__(self, db: Database, connection: Any):
+        self.db, self.cursor = db, connection.cursor()
+        self.connection: Any = connection.dbapi_connection
+        self._values: dict[tuple[str, str, str], Any] = {}
+        self._large: dict[str, bool] = {}
+
+    @property
+    def server(self) -> str:
+        """The server's name and version."""
+        version = self.connection.get_server_info().removeprefix("5.5.5-").partition("-")[0]
+        return f"{'MariaDB' if self.is_mariadb else 'MySQL'} {version}"
+
+    @property
+    def is_mariadb(self) -> bool:
+        return "MariaDB" in self.connection.get_server_info()
+
+    @cached_property
+    def columns(self) -> dict[str, dict[str, str]]:
+        """{table: {column: type}} of the whole schema; an ENUM's type lists its values."""
+        tables: dict[str, dict[str, str]] = {}
+        for row in self.db.fetch_all("inspection.list_columns"):
+            tables.setdefault(row["table_name"], {})[row["column_name"]] = row["column_type"]
+        return tables
+
+    @cached_property
+    def unique_keys(self) -> dict[str, list[list[str]]]:
+        """{table: [[column, ...], ...]}: its primary and unique keys."""
+        keys: dict[str, list[list[str]]] = {}
+        for row in self.db.fetch_all("inspection.list_unique"):
+            keys.setdefault(row["table_name"], []).append(row["column_names"].split())
+        return keys
+
+    def aliases(self, query: Query) -> dict[str, str]:
+        """{alias: table} of the query, each table's own name too."""
+        found = re.findall(
+            rf"(?i)\b(?:FROM|JOIN|INTO|UPDATE)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
+            bare(query.text),
+        )
+        return {name: table for table, alias in found for name in (alias or table, table) if table in self.columns}
+
+    def samples(self, query: Query) -> dict[str, Any]:
+        """A value for each placeholder, taken from a row where there is one: plans depend on them."""
+        return {name: self._sample(query, name) for name in query.parameters}
+
+    def _sample(self, query: Query, name: str) -> Any:
+        text, aliases = bare(query.text), self.aliases(query)
+        if re.search(rf"(?i)\b(?:LIMIT|OFFSET)\s+%\({name}\)s", text):
+            return 20
+        if name.startswith("has_"):
+            return 1
+        compared = re.search(rf"(?i)(?:(\w+)\.)?`?(\w+)`?\s*([<>=!]+|\bIN|\bLIKE)\s*%\({name}\)s", text)
+        # For `<` the last row and for `>` the first, so that a range is as wide as it may be.
+        end = " DESC" if compared and compared[3].startswith("<") else ""
+        columns = dict.fromkeys([compared[2] if compared else name, name, name.removeprefix("after_")])
+        tables = [aliases[compared[1]]] if compared and compared[1] in aliases else []
+        places = [(t, c) for c in columns for t in [*tables, *aliases.values()] if c in self.columns[t]]
+        value = self._value(*places[0], end) if places else 1
+        return (value,) if compared and compared[3].upper() == "IN" else value
+
+    def _value(self, table: str, column: str, end: str) -> Any:
+        """A value of a column: one of the table's rows, or a stand-in of its type."""
+        if (table, column, end) not in self._values:
+            # Identifiers cannot be parameters; these come from information_schema.
+            keys = self.unique_keys.get(table, [[column]])
+            order = ", ".join(f"`{key}`{end}" for key in keys[0])
+            self.cursor.execute(
+                f"SELECT `{column}` FROM `{table}` WHERE `{column}` IS NOT NULL ORDER BY {order} LIMIT 1"
+            )
+            row = self.cursor.fetchone()
+            type_ = re.split(r"\W", self.columns[table][column])[0]
+            value = row[0] if row else STAND_INS.get(type_, 1 if type_ in NUMERIC else "a")
+            if isinstance(value, str) and type_ == "datetime":
+                value = value.replace("T", " ").removesuffix("Z")
+            self._values[table, column, end] = value
+        return self._values[table, column, end]
+
+    def describe(self, query: Query, arguments: dict[str, Any]) -> list[Column]:
+        """The columns of a SELECT; nothing is read or evaluated. Raises pymysql's errors, for every kind of statement.
+
+        The server prepares it, and tells the columns before anybody executes it.
+        """
+        text = self.cursor.mogrify(query.text, query.bind(arguments))
+        # PyMySQL has no prepared statements, only what they are made of; PREPARE in SQL would not tell the columns.
+        self.connection._execute_command(COMMAND.COM_STMT_PREPARE, text.encode("utf-8", "surrogateescape"))
+        statement, count, marks = struct.unpack_from("<IHH", self.connection._read_packet().get_all_data(), 1)
+        for _ in range(marks + bool(marks)):  # what is known of each `?`, and the mark after the last
+            self.connection._read_packet()
+        fields = [self.connection._read_packet(FieldDescriptorPacket) for _ in range(count)]
+        if fields:
+            self.connection._read_packet()
+        self.connection._execute_command(COMMAND.COM_STMT_CLOSE, struct.pack("<I", statement))
+        if marks:
+            raise Connection.ProgrammingError(1064, "a placeholder is %(name)s, not a question mark")
+        return [self._column(query, field) for field in fields]
+
+    def explain(self, query: Query, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        """The rows of EXPLAIN, `rows` as a number; none for what has no plan."""
+        if kind(query) not in EXPLAINED or EFFECTS.search(bare(query.text)):
+            return []
+        # Before the text, not in it; MySQL's own default is a tree.
+        self.cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {query.text}", query.bind(arguments))
+        names = [column[0] for column in self.cursor.description]
+        rows = [dict(zip(names, values)) for values in self.cursor.fetchall()]
+        return [{**row, "rows": int(row["rows"] or 0), "Extra": row["Extra"] or ""} for row in rows]
+
+    def is_large(self, table: str) -> bool:
+        """Whether a table has enough rows for a plan to mean something: counted, as statistics are late."""
+        if table not in self._large:
+            # An identifier cannot be a parameter; this one comes from information_schema.
+            self.cursor.execute(f"SELECT COUNT(*) FROM (SELECT 1 FROM `{table}` LIMIT {LARGE}) AS first")
+            self._large[table] = self.cursor.fetchone()[0] == LARGE
+        return self._large[table]
+
+    def _column(self, query: Query, field: Any) -> Column:
+        kind, flags = field.type_code, field.flags
+        schema: dict[str, Any]
+        if field.name in query.json:
+            return Column(field.name, {})
+        if field.name.startswith("is_"):
+            schema = {"type": "boolean"}
+        elif kind in INTEGERS or (kind in DECIMALS and field.scale == 0):
+            schema = {"type": "integer", **({"minimum": 0} if flags & FLAG.UNSIGNED else {})}
+        elif kind in DECIMALS or kind in (FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE):
+            schema = {"type": "number"}
+        elif flags & FLAG.ENUM:
+            values = re.findall(r"'([^']*)'", self.columns[field.org_table][field.org_name])
+            schema = {"type": "string", "enum": values}
+        else:
+            schema = {"type": "string"}
+            if kind in FORMATS:
+                schema["format"] = FORMATS[kind]
+            elif field.org_table and kind in (FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING):
+                schema["maxLength"] = field.length // BYTES_PER_CHARACTER
+        if not flags & FLAG.NOT_NULL:
+            schema["type"] = [schema["type"], "null"]
+            if "enum" in schema:
+                schema["enum"] = [*schema["enum"], None]
+        return Column(field.name, schema)

@@ -1,0 +1,120 @@
+"""What an operation answers, for the OpenAPI document: its success, and each of its errors."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+from werkzeug.http import HTTP_STATUS_CODES
+
+from web.api import Operation
+
+REF = "#/components/schemas/{model}"
+JSON, PROBLEM = "application/json", "application/problem+json"
+FILE = {"type": "string", "format": "binary"}  # its bytes; the media type says what they are
+
+
+class ProblemDocument(BaseModel):
+    """An error, after RFC 9457."""
+
+    type: Annotated[str, Field(description="about:blank; `code` tells errors apart.")]
+    title: Annotated[str, Field(description="The status in words.")]
+    status: int
+    detail: Annotated[str, Field(description="A sentence for people.")]
+    code: Annotated[str, Field(description="For programs.")]
+    request_id: Annotated[str | None, Field(description="It finds the request in the log.")]
+    errors: Annotated[dict[str, str], Field(description="A sentence for each field that is not right.")] = {}
+
+
+def answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a view that succeeds."""
+    description = HTTP_STATUS_CODES[operation.status]
+    returns = operation.returns
+    lives = {"Location": {"description": "Where it lives, if it has an address.", "schema": {"type": "string"}}}
+    if returns is None:
+        return {"description": description, **({"headers": lives} if operation.status == 201 else {})}
+    schema: dict[str, Any]
+    if isinstance(returns, type):
+        schema = {"$ref": REF.format(model=returns.__name__)}
+        example = _example_of_rows(returns, catalog)
+        content = {"schema": schema, **({"example": example} if example else {})}
+        return {"description": description, "content": {JSON: content}}
+    if "/" in returns:
+        headers = (
+            {"Location": {"description": "Where to go on.", "schema": {"type": "string"}}}
+            if operation.status == 302
+            else {}
+        )
+        content = {returns: {"schema": {"type": "string"} if returns.startswith("text/") else FILE}}
+        return {"description": description, **({"headers": headers} if headers else {}), "content": content}
+    schema = {"$ref": REF.format(model=returns)}
+    examples = catalog["schemas"][returns].get("examples", [])
+    headers = {}
+    if operation.is_page:
+        schema = {
+            "type": "object",
+            "properties": {
+                "items": {"type": "array", "items": schema},
+                "next": {
+                    "type": ["string", "null"],
+                    "description": "The cursor to send as `after`; null on the last page.",
+                },
+            },
+            "required": ["items", "next"],
+            "additionalProperties": False,
+        }
+        examples = [{"items": examples, "next": None}]
+        headers = {
+            "Link": {"description": 'The next page, rel="next"; not on the last one.', "schema": {"type": "string"}}
+        }
+    elif operation.status == 201:
+        headers = lives
+    content = {"schema": schema, **({"example": examples[0]} if examples else {})}
+    return {"description": description, **({"headers": headers} if headers else {}), "content": {JSON: content}}
+
+
+def has_version(method: str, operation: Operation, catalog: dict[str, Any]) -> bool:
+    """Whether a view shows one row that has a version, and so an ETag."""
+    row = catalog["schemas"].get(operation.returns, {}) if isinstance(operation.returns, str) else {}
+    return method == "GET" and not operation.is_page and "version" in row.get("properties", {})
+
+
+def _example_of_rows(model: type[BaseModel], catalog: dict[str, Any]) -> dict[str, Any]:
+    """An example of an answer that is nothing but lists of rows."""
+    lists = {
+        name: catalog["schemas"][field["items"]["x-query"]].get("examples", [])
+        for name, field in model.model_json_schema()["properties"].items()
+        if "x-query" in field.get("items", {})
+    }
+    return lists if len(lists) == len(model.model_fields) else {}
+
+
+def refusal(operation: Operation, status: int, catalog: dict[str, Any]) -> dict[str, Any]:
+    if status == 206:
+        return {**answer(operation, catalog), "description": "The range that was asked for."}
+    if status < 400:  # 304
+        return {"description": HTTP_STATUS_CODES[status]}
+    if operation.errors_as == PROBLEM:
+        return {"$ref": f"#/components/responses/{status}"}
+    return {"description": HTTP_STATUS_CODES[status], "content": {operation.errors_as: {"schema": {"type": "string"}}}}
+
+
+def problem(status: int) -> dict[str, Any]:
+    title = HTTP_STATUS_CODES[status]
+    example = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": "A sentence on what is wrong.",
+        "code": re.sub(r"\W+", "_", title.lower()),
+        "request_id": "5f0c0d5a7a3c1b2e",
+    }
+    if status == 422:
+        example |= {"code": "validation_failed", "errors": {"title": "This field is required."}}
+    headers = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+    return {
+        "description": title,
+        **({"headers": {headers[status]: {"schema": {"type": "string"}}}} if status in headers else {}),
+        "content": {PROBLEM: {"schema": {"$ref": REF.format(model="ProblemDocument")}, "example": example}},
+    }

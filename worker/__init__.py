@@ -1,0 +1,1 @@
+"""What is done after a request: thumbnails, counts of views, sweeping."""
