@@ -160,12 +160,16 @@ def locked(video_id: int) -> dict[str, Any]:
     )
 
 
-def detach_all(user_id: int) -> None:
-    """Remove the files of all videos and uploads of an account that is being deleted, once it is gone."""
-    keys = [key for row in db.stream("files.list_for_user", user_id=user_id) for key in list(row.values())[1:]]
-    keys += [row["id"] for row in db.fetch_all("uploads.list_for_user", user_id=user_id)]
-    db.execute("uploads.delete_for_user", user_id=user_id)
+def detach_all(user_id: int) -> list[int]:
+    """Remove the files of all videos and uploads of an account that is being deleted, once it is gone.
+
+    Its videos are locked until the end of the transaction. Return their ids.
+    """
+    videos = list(db.stream("files.list_for_user", user_id=user_id))
+    keys = [key for video in videos for key in (video["file_key"], video["thumbnail_key"])]
+    keys += [upload["id"] for upload in db.fetch_all("uploads.list_for_user", user_id=user_id)]
     after_commit(lambda: storage().remove(*keys))
+    return [video["id"] for video in videos]
 
 
 def _owner() -> dict[str, int]:

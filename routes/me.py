@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import orjson
 from flask import Blueprint, Response, abort, g, stream_with_context
-from pydantic import BaseModel, Field
+from pydantic import Field, create_model
 
 from current import db
 from domain.accounts import keep_an_admin
-from domain.files import detach_all
+from domain.dependents import delete_rows_of_user, lists_of_export
 from web.api import api, row
 from web.capacity import take_place
 from web.inputs import UNSENT, Input, sent
@@ -35,15 +35,13 @@ class Farewell(Input):
     password: Annotated[str, Field(max_length=1000, examples=["correct horse battery"])]
 
 
-class Export(BaseModel):
-    """All that is kept of a person."""
-
-    account: Annotated[dict[str, Any], row("users.get_account")]
-    videos: list[Annotated[dict[str, Any], row("videos.list_for_user")]]
-    following: list[Annotated[dict[str, Any], row("follows.list_following")]]
-    followers: list[Annotated[dict[str, Any], row("follows.list_followers")]]
-    sessions: list[Annotated[dict[str, Any], row("sessions.list_for_user")]]
-    actions: list[Annotated[dict[str, Any], row("audit_logs.list_for_actor")]]
+Rows = dict[str, Any]  # of a query, which row() names for the schema
+Export = create_model(
+    "Export",
+    __doc__="All that is kept of a person.",
+    account=Annotated[Rows, row("users.get_account")],
+    **{one.name: list[Annotated[Rows, row(one.query)]] for one in lists_of_export()},  # type: ignore[call-overload]
+)
 
 
 @bp.get("")
@@ -67,13 +65,7 @@ def delete_me(body: Farewell):
     """Delete your account for good, with your videos and follows. The name becomes free."""
     user_id = g.user["id"]
     keep_an_admin(user_id)  # whatever their role was when the password was checked
-    db.fetch_value("users.count_held", user_id=user_id)
-    db.execute("users.set_follower_counts", user_id=user_id)
-    db.execute("users.set_following_counts", user_id=user_id)
-    db.execute("follows.delete_following", user_id=user_id)
-    db.execute("follows.delete_followers", user_id=user_id)
-    detach_all(user_id)
-    db.execute("videos.delete_for_user", user_id=user_id)
+    delete_rows_of_user(user_id)
     db.execute("users.delete", user_id=user_id)
 
 
@@ -91,14 +83,7 @@ def list_feed(page: Page):
 @api(returns=Export, login=True)
 def export_me():
     """Give all that is kept of you, as one document."""
-    user_id = g.user["id"]
-    lists = {
-        "videos": _batches("videos.list_for_user", user_id=user_id, viewer_id=user_id),
-        "following": _batches("follows.list_following", user_id=user_id),
-        "followers": _batches("follows.list_followers", user_id=user_id),
-        "sessions": _batches("sessions.list_for_user", user_id=user_id, session_id=g.user["session_id"]),
-        "actions": _batches("audit_logs.list_for_actor", actor_id=user_id, action=None, since=None, until=None),
-    }
+    lists = {one.name: _batches(one.query, **one.bind(g.user)) for one in lists_of_export()}
     disposition, account = {"Content-Disposition": 'attachment; filename="rawreel.json"'}, get_me()
     give_back = take_place("exports")  # a slow reader holds a thread
     export = Response(stream_with_context(_written(account, lists)), headers=disposition, mimetype="application/json")

@@ -9,6 +9,7 @@ from flask import Blueprint, abort, g
 from pydantic import BaseModel
 
 from current import db
+from domain.dependents import delete_rows_of_videos
 from domain.files import FilePart, detach
 from domain.search import index, search
 from domain.sharing import Token, visibility_arguments
@@ -147,4 +148,5 @@ def _not_changed(video_id: int) -> NoReturn:
 def delete_video(video_id):
     """Delete a video with its files; only the owner may. With If-Match only the version that was read."""
     detach(video_id)
+    delete_rows_of_videos([video_id])
     db.execute("videos.delete", video_id=video_id, user_id=g.user["id"]) or abort(404, "No such video of yours.")

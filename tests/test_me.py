@@ -397,7 +397,8 @@ def test_an_export_of_next_to_nothing_is_whole(alice):
     export = alice.get(EXPORT).json
     assert export.pop("account")["username"] == "alice"
     assert len(export.pop("sessions")) == 1
-    assert export == {"videos": [], "following": [], "followers": [], "actions": []}
+    assert export
+    assert not any(export.values())
 
 
 def test_an_export_has_every_row_once_across_its_batches(alice, root, monkeypatch):

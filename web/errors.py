@@ -113,9 +113,9 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
         return Problem(500, UNKNOWN, "outcome_unknown")
     if number in RULE:
         for name in reversed(re.findall(r"\b(?:uq|fk|ck)_\w+", text)):  # before it may stand what somebody sent
-            for rule in (f"{name} held", name) if number == POINTED_TO else (name,):
-                if rule in db.rules:
-                    return violation(rule)
+            rule = f"{name} held" if number == POINTED_TO else name
+            if rule in db.rules:
+                return violation(rule)
     if number in VALUE:
         return Problem(422, "A value does not fit: it is too long, too large, or not of its kind.", "validation_failed")
     if number in BUSY:

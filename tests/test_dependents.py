@@ -1,0 +1,367 @@
+"""What hangs on an account or a video goes with it, and is in an export. The tables are found in the schema, none is named here."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from config import Settings
+from conftest import Person
+from domain import dependents
+from domain.dependents import CASCADE, KEPT, Dependent, Listed
+from ops.server.startup import make_ready
+from pool import Connection
+from queries import Rule, parse
+
+ME, EXPORT, VIDEOS = "/api/v1/me", "/api/v1/me/export", "/api/v1/videos"
+PASSWORD = "correct horse battery"
+FILE = "domain/dependents.py"
+NUMBERS = count(1)
+
+
+class World:
+    """Three people with a video each: alice, who goes or whose video goes, and two who stay."""
+
+    def __init__(self, app: Flask, connection: Connection):
+        self.app, self.connection = app, connection
+        # (table, column) -> (parent, its column, ON DELETE), and table -> its columns
+        self.keys = {
+            (table, column): rest
+            for table, column, *rest in self.rows(
+                "SELECT k.table_name, k.column_name, k.referenced_table_name, k.referenced_column_name, r.delete_rule"
+                " FROM information_schema.key_column_usage AS k"
+                " INNER JOIN information_schema.referential_constraints AS r"
+                " ON r.constraint_schema = k.table_schema AND r.constraint_name = k.constraint_name"
+                " WHERE k.table_schema = DATABASE() ORDER BY k.table_name, k.column_name"
+            )
+        }
+        self.columns: dict[str, list[Any]] = {}
+        for table, *column in self.rows(
+            "SELECT c.table_name, c.column_name, c.data_type, c.column_type, c.character_maximum_length,"
+            " c.is_nullable = 'NO' AND c.column_default IS NULL AND c.extra NOT LIKE '%GENERATED%', c.extra"
+            " FROM information_schema.columns AS c"
+            " INNER JOIN information_schema.tables AS t USING (table_schema, table_name)"
+            " WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE'"
+        ):
+            self.columns.setdefault(table, []).append(column)
+        self.alice, self.bob, self.carol = (self._person(name) for name in ("alice", "bob", "carol"))
+
+    def rows(self, sql: str, *arguments: Any) -> Any:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, arguments or None)
+            return cursor.fetchall()
+
+    def _person(self, name: str) -> Person:
+        one: Any = self.app.test_client()
+        account = {"username": name, "password": PASSWORD}
+        one.user_id = one.post("/api/v1/auth/register", json=account).json["id"]
+        one.token = one.post("/api/v1/auth/login", json=account).json["token"]
+        one.video_id = one.post(VIDEOS, json={"title": f"Of {name}", "tags": [name]}).json["id"]
+        return one
+
+    def named(self) -> list[tuple[str, str, str]]:
+        """Every column that names a user or a video: (table, column, parent). By its foreign key, or by an entry."""
+        found = {(*key, parent) for key, (parent, *_) in self.keys.items() if parent in ("users", "videos")}
+        found |= {(*one.column.split("."), "users") for one in dependents.OF_USERS}
+        return sorted(found | {(*column.split("."), "videos") for column in dependents.OF_VIDEOS})
+
+    def fill(self) -> None:
+        """Put a row into each table for alice, her video, and others; then make the counters true."""
+        self.others, self.hers = [], []  # rows that stay with others, and those that name alice and not her video
+        for table, column, parent in self.named():
+            self.others.append((table, self.put(table, column, self.id_of(self.bob, parent), self.carol)))
+            row = self.put(table, column, self.id_of(self.alice, parent), self.bob)
+            self._hang_on(table, row, {table})
+            if parent == "users":
+                self.hers.append((table, row))
+        for counter, column in dependents.COUNTERS.items():
+            if column:
+                parent, name = counter.split(".")
+                self.rows(f"UPDATE {parent} AS p SET p.{name} = {self._fresh(column)}")
+
+    def _hang_on(self, table: str, row: dict[str, Any], seen: set[str]) -> None:
+        """Put rows into the tables that point to a row, and to those, as a like of a comment does."""
+        for (child, column), (parent, parent_column, _) in self.keys.items():
+            if parent == table and parent not in ("users", "videos") and child not in seen:
+                self._hang_on(child, self.put(child, column, row[parent_column], self.bob), {*seen, child})
+
+    def id_of(self, person: Any, parent: str) -> int:
+        return {"users": person.user_id, "videos": person.video_id}[parent]
+
+    def put(self, table: str, column: str | None, value: Any, beside: Any) -> dict[str, Any]:
+        """Put a row whose one column has this value. What it needs besides comes from its types, and from somebody beside."""
+        row = {column: value} if column else {}
+        for name, kind, full_kind, length, is_needed, extra in self.columns[table]:
+            if name in row or not is_needed or "auto_increment" in extra:
+                continue
+            if (table, name) in self.keys:
+                parent, parent_column, _ = self.keys[table, name]
+                is_known = parent in ("users", "videos")
+                row[name] = (
+                    self.id_of(beside, parent) if is_known else self.put(parent, None, None, beside)[parent_column]
+                )
+            else:
+                row[name] = _sample(kind, full_kind, length)
+        with self.connection.cursor() as cursor:
+            marks = ", ".join(["%s"] * len(row))
+            cursor.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+            number = next((column[0] for column in self.columns[table] if "auto_increment" in column[-1]), None)
+            return {**row, number: cursor.lastrowid} if number else row
+
+    def are_there(self, rows: list[tuple[str, dict[str, Any]]]) -> bool:
+        return all(self.count(table, **({"id": row["id"]} if "id" in row else row)) == 1 for table, row in rows)
+
+    def count(self, table: str, **where: Any) -> int:
+        conditions = " AND ".join(f"{name} = %s" for name in where)
+        return self.rows(f"SELECT COUNT(*) FROM {table} WHERE {conditions}", *where.values())[0][0]
+
+    def counters(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """What each counter of each row says, and what a fresh count says."""
+        return {
+            (counter, row_id): (said, real)
+            for counter, column in dependents.COUNTERS.items()
+            for parent, name in [counter.split(".")]
+            if column
+            for row_id, said, real in self.rows(f"SELECT p.id, p.{name}, {self._fresh(column)} FROM {parent} AS p")
+        }
+
+    def _fresh(self, column: str) -> str:
+        table, name = column.split(".")
+        return f"(SELECT COUNT(*) FROM {table} AS c WHERE c.{name} = p.id)"
+
+
+def _sample(kind: str, full_kind: str, length: int | None) -> Any:
+    """A value for a column of this type; of text and numbers never the same one twice."""
+    if kind == "enum":
+        return re.findall(r"'([^']*)'", full_kind)[0]
+    if kind.startswith(("date", "timestamp")):
+        return "2099-01-01"
+    if kind == "json":
+        return "{}"
+    if "binary" in kind or "blob" in kind:
+        return secrets.token_bytes(min(length or 16, 32))
+    if "char" in kind or "text" in kind:
+        return secrets.token_hex(16)[: length or 32]
+    return next(NUMBERS) % 100
+
+
+def faults(world: World) -> list[str]:
+    """What is missing in domain/dependents.py, or is there and does not hold; each with what is to be done."""
+    return [*_faults_of_columns(world), *_faults_of_counters(world)]
+
+
+def _faults_of_columns(world: World) -> Iterator[str]:
+    steps = {"users": {one.column: one.steps for one in dependents.OF_USERS}, "videos": dependents.OF_VIDEOS}
+    for (table, column), (parent, *_) in world.keys.items():
+        if parent in steps and f"{table}.{column}" not in steps[parent]:
+            yield (
+                f"{table}.{column} points to {parent}: add an entry to OF_{parent.upper()} in {FILE}, which says by which"
+                f" queries its rows go when one of {parent} does"
+                + (" and under which name an export lists them." if parent == "users" else ".")
+            )
+    there = {f"{table}.{column[0]}" for table, columns in world.columns.items() for column in columns}
+    known = {tuple(column.split(".")) for entries in steps.values() for column in entries}
+    for table, columns in world.columns.items():
+        for name in {"user_id", "video_id"} & {column[0] for column in columns}:
+            if (table, name) not in {*world.keys, *known}:
+                yield f"{table}.{name} has no foreign key: give it one, or an entry KEPT in {FILE}."
+    for parent, entries in steps.items():
+        for column, names in entries.items():
+            *_, rule = world.keys.get(tuple(column.split(".")), ["none"])
+            if column not in there:
+                yield f"{FILE} names {column}, and there is no such column."
+            elif not names or (KEPT in names and rule != "none") or (CASCADE in names and rule != "CASCADE"):
+                yield f"{FILE} says {names} of {column} in {parent}, and its foreign key says ON DELETE {rule}."
+    for one in dependents.OF_USERS:
+        if isinstance(one.export, str) and not re.fullmatch(r"[A-Z].{20,}\.", one.export):
+            yield f"{FILE} gives no reason why {one.column} is not in an export: write a sentence."
+
+
+def _faults_of_counters(world: World) -> Iterator[str]:
+    counters = {
+        f"{table}.{c[0]}" for table, columns in world.columns.items() for c in columns if c[0].endswith("_count")
+    }
+    for counter in sorted(counters - dependents.COUNTERS.keys()):
+        yield f"{counter} is a counter: say in COUNTERS of {FILE} the rows of which column it counts."
+    for counter in sorted(dependents.COUNTERS.keys() - counters):
+        yield f"{FILE} names the counter {counter}, and there is no such column."
+
+
+def check_entries(world: World) -> None:
+    """Fail with a sentence for each entry that is missing or does not hold."""
+    found = faults(world)
+    assert not found, "\n".join(["", *found])
+
+
+def check_account(world: World) -> None:
+    """Delete alice, and look at what is left."""
+    check_entries(world)
+    world.fill()
+    before = world.counters()
+    answer = world.alice.delete(ME, json={"password": PASSWORD})
+    assert answer.status_code == 204, answer.text
+    check_rows(world, {"users", "videos"})
+    after = world.counters()
+    assert any(after[one] != before[one] for one in after)  # others have lost a row of hers
+
+
+def check_video(world: World) -> None:
+    """Delete alice's video, and look at what is left."""
+    check_entries(world)
+    world.fill()
+    answer = world.alice.delete(f"{VIDEOS}/{world.alice.video_id}")
+    assert answer.status_code == 204, answer.text
+    check_rows(world, {"videos"})
+    assert world.are_there(world.hers)
+
+
+def check_rows(world: World, gone: set[str]) -> None:
+    """No row names what is gone, but for those that are kept; the rows of others are there, and all counters exact."""
+    for table, column, parent in world.named():
+        if parent in gone:
+            left = world.count(table, **{column: world.id_of(world.alice, parent)})
+            is_kept = (table, column) not in world.keys
+            assert bool(left) == is_kept, f"{table}.{column}: {left} rows name what was deleted"
+    assert world.are_there(world.others)
+    for (counter, row_id), (said, real) in world.counters().items():
+        assert said == real, f"{counter} of {row_id}"
+
+
+@pytest.fixture
+def world(app: Flask, root: Connection) -> World:
+    return World(app, root)
+
+
+def test_every_table_that_hangs_on_a_user_or_a_video_has_an_entry(world):
+    check_entries(world)
+
+
+def test_an_account_leaves_no_row_and_exact_counters(world):
+    check_account(world)
+
+
+def test_a_video_leaves_no_row_and_exact_counters(world):
+    check_video(world)
+
+
+def test_an_export_lists_every_row_that_names_a_person(world):
+    world.fill()
+    lists = {one.column: one.export.name for one in dependents.OF_USERS if isinstance(one.export, Listed)}
+    tables = Counter(column.partition(".")[0] for column in lists)
+    for column in lists:  # where a table has two lists, one gets a row more: followers are not whom one follows
+        table, named = column.split(".")
+        if tables.pop(table, 0) > 1:
+            world.put(table, named, world.alice.user_id, world.carol)
+    export = world.alice.get(EXPORT).json
+    assert list(export) == ["account", *lists.values()]
+    for column, name in lists.items():
+        table, named = column.split(".")
+        assert len(export[name]) == world.count(table, **{named: world.alice.user_id}) > 0, column
+
+
+# A table that a contributor adds, and forgets
+
+TABLES = (
+    "CREATE TABLE claps (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+    " user_id BIGINT UNSIGNED NOT NULL, video_id BIGINT UNSIGNED NOT NULL,"
+    " CONSTRAINT uq_claps_user_id_video_id UNIQUE (user_id, video_id),"
+    " CONSTRAINT fk_claps_user_id FOREIGN KEY (user_id) REFERENCES users (id),"
+    " CONSTRAINT fk_claps_video_id FOREIGN KEY (video_id) REFERENCES videos (id)) ENGINE = InnoDB",
+    "ALTER TABLE videos ADD COLUMN clap_count INT UNSIGNED NOT NULL DEFAULT 0",
+)
+ECHOES = (
+    "CREATE TABLE echoes (clap_id BIGINT UNSIGNED NOT NULL, text VARCHAR(9) NOT NULL,"
+    " CONSTRAINT fk_echoes_clap_id FOREIGN KEY (clap_id) REFERENCES claps (id)) ENGINE = InnoDB"
+)
+QUERIES = {
+    "set_clap_counts": "UPDATE claps AS c INNER JOIN videos AS v ON v.id = c.video_id"
+    " SET v.clap_count = v.clap_count - 1 WHERE c.user_id = %(user_id)s",
+    "delete_for_user": "DELETE FROM claps WHERE user_id = %(user_id)s",
+    "delete_for_videos": "DELETE FROM claps WHERE video_id IN %(video_ids)s",
+}
+
+
+@pytest.fixture
+def forgotten(scratch: Settings, server: Any) -> Iterator[Callable[..., World]]:
+    """Make a world in a database of the test's own, with tables that have no entry yet. To be called once."""
+    opened: list[Any] = []
+
+    def make(*more: str, **changes: Any) -> World:
+        make_ready(scratch)
+        app = create_app(scratch.model_copy(update=changes))
+        app.test_client_class = Person
+        db = app.extensions["database"]
+        db.queries |= {
+            f"claps.{name}": parse("claps", name, "sql/claps.sql", 1, text) for name, text in QUERIES.items()
+        }
+        opened.extend([db.pool, server.connect(database=scratch.DB_NAME, autocommit=True)])
+        for statement in (*TABLES, *more):
+            opened[-1].cursor().execute(statement)
+        return World(app, opened[-1])
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def add_entries(monkeypatch: pytest.MonkeyPatch, *steps: str) -> None:
+    entry = Dependent("claps.user_id", steps, "Nobody needs to take their applause along.")
+    monkeypatch.setattr(dependents, "OF_USERS", (*dependents.OF_USERS, entry))
+    monkeypatch.setattr(
+        dependents, "OF_VIDEOS", {**dependents.OF_VIDEOS, "claps.video_id": ("claps.delete_for_videos",)}
+    )
+    monkeypatch.setattr(dependents, "COUNTERS", {**dependents.COUNTERS, "videos.clap_count": "claps.video_id"})
+
+
+def test_a_table_that_was_forgotten_is_named_with_what_is_to_be_done(forgotten):
+    found = faults(forgotten())
+    assert [sentence for sentence in found if "clap" in sentence] == [
+        "claps.user_id points to users: add an entry to OF_USERS in domain/dependents.py, which says by which queries its"
+        " rows go when one of users does and under which name an export lists them.",
+        "claps.video_id points to videos: add an entry to OF_VIDEOS in domain/dependents.py, which says by which queries"
+        " its rows go when one of videos does.",
+        "videos.clap_count is a counter: say in COUNTERS of domain/dependents.py the rows of which column it counts.",
+    ]
+
+
+@pytest.mark.parametrize("check", [check_account, check_video])
+def test_with_its_entries_a_new_table_goes_along_and_its_counter_stays_exact(forgotten, monkeypatch, check):
+    add_entries(monkeypatch, "claps.set_clap_counts", "claps.delete_for_user")
+    check(forgotten())
+
+
+def test_an_entry_that_forgets_the_counter_of_others_is_noticed(forgotten, monkeypatch):
+    add_entries(monkeypatch, "claps.delete_for_user")
+    with pytest.raises(AssertionError, match=r"^videos\.clap_count of \d+"):
+        check_account(forgotten())
+
+
+def test_what_hangs_on_a_row_that_goes_is_not_forgotten_either(forgotten, monkeypatch):
+    add_entries(monkeypatch, "claps.set_clap_counts", "claps.delete_for_user")
+    with pytest.raises(AssertionError, match="fk_echoes_clap_id"):
+        check_account(forgotten(ECHOES, DEBUG=True))
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_row_that_a_forgotten_table_holds_is_a_fault_whose_log_names_the_constraint(forgotten, listen, debug):
+    world = forgotten(DEBUG=debug)
+    # A sentence for whoever claps after their account is gone. It does not answer the other side of the foreign key.
+    rules = world.app.extensions["database"].rules
+    rules["fk_claps_user_id"] = Rule(401, "unauthorized", None, "This account is gone.")
+    world.put("claps", "user_id", world.alice.user_id, world.bob)
+    lines = listen("json")
+    answer = world.alice.delete(ME, json={"password": PASSWORD})
+    assert (answer.status_code, answer.json["code"]) == (500, "internal_server_error")
+    assert ("fk_claps_user_id" in answer.json["detail"]) == debug
+    (fault,) = [line for line in map(json.loads, lines) if line["level"] == "ERROR"]
+    assert re.match(r"sql/users\.sql:\d+ users\.delete: IntegrityError: .*`fk_claps_user_id`", fault["message"])
+    assert world.alice.get(ME).status_code == 200
