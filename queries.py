@@ -10,7 +10,8 @@ Before the first query a file says how a broken rule of its tables is answered, 
 -- constraint ck_videos_title: 422 validation_failed title: A title cannot be empty.
 
 The status, the code for programs, the field (if one is at fault), the sentence for people. `held` after the name is for
-the other side of a foreign key: a row that cannot be deleted, as others point to it.
+the other side of a foreign key: a row that cannot be deleted, as others point to it. A rule that no request can break
+says why, and is a fault of ours if one does: `-- constraint uq_videos_file_key never: The key is random.`
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 import orjson
 
 Row = dict[str, Any]
-CONSTRAINT = re.compile(r"-- constraint (\w+(?: held)?): (\d{3}) (\w+)(?: (\w+))?: (.+)")
+CONSTRAINT = re.compile(r"-- constraint (?:\w+ never: .+|(\w+(?: held)?): (\d{3}) (\w+)(?: (\w+))?: (.+))")
 
 
 class QueryError(Exception):
@@ -105,9 +106,11 @@ def load_rules(folder: Path) -> dict[str, Rule]:
                 if not (found := CONSTRAINT.fullmatch(line)):
                     raise QueryError(
                         f"{folder.name}/{path.name}:{number}: write `-- constraint NAME: STATUS code [field]: A sentence.`"
+                        " or `-- constraint NAME never: Why no request breaks it.`"
                     )
                 name, status, code, field, sentence = found.groups()
-                rules[name] = Rule(int(status), code, field, sentence)
+                if name:
+                    rules[name] = Rule(int(status), code, field, sentence)
     return rules
 
 

@@ -1,4 +1,5 @@
 -- constraint fk_avatars_user_id: 401 unauthorized: This account is gone.
+-- constraint uq_avatars_user_id never: REPLACE deletes the avatar that was there.
 
 -- name: get
 SELECT

@@ -1,4 +1,5 @@
 -- constraint fk_email_tokens_user_id: 404 not_found: This account is gone.
+-- constraint uq_email_tokens_token_hash never: The token is 256 random bits.
 
 -- name: create
 -- Only while the address is still the account's: a change of it that is under way is waited for, as this reads the row

@@ -1,3 +1,5 @@
+-- constraint uq_videos_file_key never: The key is 128 random bits.
+
 -- name: get_size
 SELECT
     v.size_bytes

@@ -1,4 +1,5 @@
 -- constraint fk_jobs_video_id: 404 not_found: No such video of yours.
+-- constraint uq_jobs_video_id_kind never: ON DUPLICATE KEY UPDATE begins the job anew.
 
 -- name: create
 -- To ask again for what was done, or has failed, begins it anew.

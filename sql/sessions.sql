@@ -1,4 +1,5 @@
 -- constraint fk_sessions_user_id: 404 not_found: This account is gone.
+-- constraint uq_sessions_token_hash never: The token is 256 random bits.
 
 -- name: create
 -- Only over the password that was checked: a change of it that is under way is waited for, and ends this login too.

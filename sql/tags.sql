@@ -1,3 +1,5 @@
+-- constraint uq_tags_name_key never: ON DUPLICATE KEY UPDATE keeps the tag that is there.
+
 -- name: list_for_prefix
 -- Those that a public video has; the tags of private ones are nobody's business.
 SELECT

@@ -1,3 +1,5 @@
+-- constraint uq_videos_thumbnail_key never: The key is 128 random bits.
+
 -- name: get
 -- Seen by whoever may see its video: sql/files.sql, get.
 SELECT

@@ -1,3 +1,6 @@
+-- constraint fk_video_tags_tag_id never: The tag is read in the same statement, and no query deletes tags.
+-- constraint fk_video_tags_video_id never: The video is new in this transaction, or its row is locked.
+
 -- name: create
 INSERT INTO video_tags (tag_id, video_id)
 SELECT

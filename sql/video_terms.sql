@@ -1,3 +1,5 @@
+-- constraint fk_video_terms_video_id never: The video is new in this transaction, or its row is locked.
+
 -- name: list_rarest
 -- Those of the terms that any video has, the rarest first: of each it finds the 200th newest video. The longer ago that is,
 -- the rarer; of one with fewer videos there is none, and NULL sorts first. Without nth.term in its order MySQL sorts them all.

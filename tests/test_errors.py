@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from app import MAX_BODY
 from conftest import NEW_VIDEO
 from current import db as current_db
-from queries import parse
+from queries import QueryError, Rule, load_rules, parse
 from web.api import api, install
 
 VIDEOS, REGISTER = "/api/v1/videos", "/api/v1/auth/register"
@@ -226,13 +227,38 @@ def test_a_rule_of_the_schema_that_has_no_sentence_is_a_fault_of_ours(make_app, 
     assert "uq_sessions" not in response.text
 
 
-def test_every_rule_with_a_sentence_is_in_the_schema(root, db):
+def test_every_rule_of_the_schema_has_a_sentence_or_a_reason_why_no_request_breaks_it(root, db):
     with root.cursor() as cursor:
         cursor.execute(
-            "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE()"
+            "SELECT c.constraint_name FROM information_schema.table_constraints AS c"
+            " WHERE c.table_schema = DATABASE() AND c.constraint_type <> 'PRIMARY KEY' AND NOT EXISTS ("
+            "SELECT 1 FROM information_schema.columns AS j WHERE j.table_schema = c.table_schema"  # MariaDB's check of JSON
+            " AND j.table_name = c.table_name AND j.column_name = c.constraint_name)"
         )
-        names = {name for (name,) in cursor.fetchall()}
-    assert {name.removesuffix(" held") for name in db.rules} <= names
+        names = Counter(name for (name,) in cursor.fetchall())
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(db.sql.glob("*.sql")))
+    lines = re.findall(r"(?m)^-- constraint (\w+)( held)?", text)
+    told = Counter(name for name, held in lines if not held)
+    write = "in sql/<noun>.sql a line `-- constraint {}: STATUS code [field]: A sentence.`, or `never: Why no request breaks it.`"
+    assert not names - told, "\n".join(["Write", *(write.format(name) for name in names - told)])
+    assert not told - names, "there is no such constraint, or it has a line already"
+    assert {name for name, _ in lines} <= names.keys()
+
+
+@pytest.mark.parametrize("line", ["never", "never:", "never: ", ": Taken.", ": 409: Taken.", "sometimes: Taken."])
+def test_a_line_of_a_rule_that_cannot_be_read_says_how_it_is_written(tmp_path, line):
+    (tmp_path / "x.sql").write_text(f"-- constraint uq_x {line}\n")
+    with pytest.raises(
+        QueryError, match=r"x\.sql:1: write `-- constraint NAME: STATUS code .* or `-- constraint NAME never"
+    ):
+        load_rules(tmp_path)
+
+
+def test_a_rule_that_no_request_breaks_has_no_sentence_for_people(tmp_path):
+    (tmp_path / "x.sql").write_text(
+        "-- constraint uq_x never: It is random.\n-- constraint uq_y: 409 taken y: Taken.\n"
+    )
+    assert load_rules(tmp_path) == {"uq_y": Rule(409, "taken", "y", "Taken.")}
 
 
 def test_no_redirect_names_the_host_that_a_request_names(client):
