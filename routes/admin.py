@@ -107,9 +107,10 @@ def list_users(
     role: Role | None = None,
     is_banned: bool | None = None,
 ):
-    """List people, the newest first.
+    """List accounts.
 
-    With `q` they come by name, and there is no other filter; with `is_banned=true` those who are banned for the longest come first.
+    The newest come first. With `q` they come by name, and there is no other filter; with `is_banned=true` those who
+    are banned for the longest come first.
     """
     if q is not None:
         role is is_banned is None or abort(
@@ -126,14 +127,17 @@ def list_users(
 @bp.get("/users/<username>")
 @api(returns="admin.get_user", login="moderator")
 def get_user(username):
-    """Show what the desk knows of a person."""
+    """Get an account."""
     return db.fetch_one("admin.get_user", user_id=user_id_of(username)) or abort(404, NOBODY)
 
 
 @bp.put("/users/<username>/role")
 @api(returns="admin.get_user", login="admin", audit="user.role", errors=(409,))
 def set_role(username, body: RoleChange):
-    """Make somebody a user, a moderator or an admin. The last admin stays one."""
+    """Set the role of an account.
+
+    The last admin stays one.
+    """
     user_id = user_id_of(username)
     if body.role != "admin":
         keep_an_admin(user_id)
@@ -144,21 +148,30 @@ def set_role(username, body: RoleChange):
 @bp.put("/users/<username>/ban")
 @api(returns="admin.get_user", login="moderator", audit="user.ban", errors=(409,))
 def ban_user(username, body: Ban):
-    """Ban somebody; their tokens stop working at once. A moderator may ban plain users, an admin everybody but the last admin."""
+    """Ban an account.
+
+    Its tokens stop working at once. A moderator may ban plain users, an admin everybody but the last admin.
+    """
     return set_ban(username, body.until or FOR_GOOD, body.reason)
 
 
 @bp.delete("/users/<username>/ban")
 @api(returns="admin.get_user", login="moderator", audit="user.unban")
 def unban_user(username):
-    """End a ban, if there is one; a moderator that of a plain user."""
+    """Unban an account.
+
+    A moderator may end the ban of a plain user. Where there is no ban, nothing changes.
+    """
     return set_ban(username, None, "")
 
 
 @bp.put("/users/<username>/quota")
 @api(returns="admin.get_user", login="admin", audit="user.quota")
 def set_quota(username, body: QuotaChange):
-    """Say how many bytes of videos somebody may store. An avatar does not count."""
+    """Set the quota of an account.
+
+    It is the number of bytes of videos that the account may store. An avatar does not count.
+    """
     db.execute("users.set_quota", user_id=user_id_of(username), quota_bytes=body.quota_bytes)
     return get_user(username)
 
@@ -166,7 +179,7 @@ def set_quota(username, body: QuotaChange):
 @bp.post("/categories")
 @api(returns="categories.get", status=201, login="admin", audit="category.create", errors=(409,))
 def create_category(body: NewCategory):
-    """Make a category."""
+    """Create a category."""
     category_id = db.insert("categories.create", **body.model_dump())
     category = db.fetch_one("categories.get", category_id=category_id) or abort(404, NO_CATEGORY)
     return created(category, "videos.list_videos", category=body.slug)
@@ -175,7 +188,10 @@ def create_category(body: NewCategory):
 @bp.patch("/categories/<int:category_id>")
 @api(returns="categories.get", login="admin", audit="category.update", errors=(409,))
 def update_category(category_id, body: CategoryChange):
-    """Change a category. Its videos follow a new slug (some 4 s for 100,000); addresses with the old one end."""
+    """Update a category.
+
+    Its videos follow a new slug (some 4 s for 100,000); addresses with the old one end.
+    """
     db.execute("categories.update", category_id=category_id, **sent(body)) or abort(404, NO_CATEGORY)
     return db.fetch_one("categories.get", category_id=category_id)
 
@@ -183,14 +199,20 @@ def update_category(category_id, body: CategoryChange):
 @bp.delete("/categories/<int:category_id>")
 @api(login="admin", audit="category.delete", errors=(409,))
 def delete_category(category_id):
-    """Delete a category that no video is in."""
+    """Delete a category.
+
+    There must be no video in it.
+    """
     db.execute("categories.delete", category_id=category_id) or abort(404, NO_CATEGORY)
 
 
 @bp.get("/stats")
 @api(returns=Stats, login="admin")
 def get_stats():
-    """Count people, videos, files and jobs, and what each of the last 30 days brought."""
+    """Get the figures of the platform.
+
+    It counts people, videos, files and jobs, and what each of the last 30 days brought.
+    """
     return {"totals": db.fetch_one("admin.get_totals"), "days": db.fetch_all("admin.list_days")}
 
 
@@ -203,7 +225,10 @@ def list_logs(
     since: Instant | None = None,
     until: Annotated[Instant, Field(description="This instant itself is left out.")] | None = None,
 ):
-    """List what was done, the newest first."""
+    """List the audit log.
+
+    The newest entries come first.
+    """
     times = {"since": since, "until": until}
     if actor is not None:
         return page.fetch("audit_logs.list_for_actor", actor_id=user_id_of(actor), action=action, **times)
@@ -215,7 +240,10 @@ def list_logs(
 @bp.get("/jobs")
 @api(returns="jobs.list_newest", login="admin")
 def list_jobs(page: Page, state: JobState | None = None):
-    """List what the worker does with videos, the newest first."""
+    """List jobs.
+
+    They tell what the worker does with videos, the newest first.
+    """
     if state:
         return page.fetch("jobs.list_newest_in_state", state=state)
     return page.fetch("jobs.list_newest")
@@ -224,7 +252,10 @@ def list_jobs(page: Page, state: JobState | None = None):
 @bp.post("/jobs/<int:job_id>/retry")
 @api(returns="jobs.get", login="admin", audit="job.retry")
 def retry_job(job_id):
-    """Have a job done again, whatever became of it. One that is running goes on."""
+    """Retry a job.
+
+    It is done again, whatever became of it. One that is running goes on.
+    """
     db.execute("jobs.set_waiting", job_id=job_id)
     return db.fetch_one("jobs.get", job_id=job_id) or abort(404, "No such job.")
 

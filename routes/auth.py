@@ -72,7 +72,10 @@ class Session(BaseModel):
 @bp.post("/register")
 @api(returns="users.get", status=201, login=None, limit="register", audit="register", errors=(409,))
 def register(body: Registration):
-    """Make an account. It opens no session: log in next. An e-mail address is sent a link that proves it."""
+    """Create an account.
+
+    It opens no session: log in next. An e-mail address is sent a link that proves it.
+    """
     user_id = db.insert(
         "users.create",
         username=body.username,
@@ -88,7 +91,11 @@ def register(body: Registration):
 @bp.post("/login")
 @api(returns=Session, login="credentials", audit="login")
 def login(body: Credentials):
-    """Give a bearer token for a username, or a proven e-mail address, and a password. Each use prolongs it to 30 days."""
+    """Log in.
+
+    Send a username, or a proven e-mail address, and the password. The answer holds a bearer token, which each use
+    prolongs to 30 days.
+    """
     user_id, password_hash = g.user["id"], g.user["password_hash"]
     if is_outdated(password_hash):
         old_hash, password_hash = password_hash, hash_password(body.password)
@@ -106,28 +113,37 @@ def login(body: Credentials):
 @bp.post("/logout")
 @api(login=True, audit="logout")
 def logout():
-    """Revoke the token this request was sent with."""
+    """Log out.
+
+    The token of this request is revoked.
+    """
     db.execute("sessions.delete", session_id=g.user["session_id"], user_id=g.user["id"])
 
 
 @bp.get("/sessions")
 @api(returns="sessions.list_for_user", login=True)
 def list_sessions(page: Page):
-    """List your open sessions, the newest first."""
+    """List your sessions.
+
+    These are the open ones, the newest first.
+    """
     return page.fetch("sessions.list_for_user", user_id=g.user["id"], session_id=g.user["session_id"])
 
 
 @bp.delete("/sessions")
 @api(login=True, audit="logout")
 def delete_sessions():
-    """Revoke all your sessions, this one too."""
+    """Revoke all your sessions.
+
+    The session of this request is one of them.
+    """
     db.execute("sessions.delete_for_user", user_id=g.user["id"])
 
 
 @bp.delete("/sessions/<int:session_id>")
 @api(login=True, audit="logout")
 def delete_session(session_id):
-    """Revoke one of your sessions."""
+    """Revoke a session."""
     db.execute("sessions.delete", session_id=session_id, user_id=g.user["id"]) or abort(
         404, "No such session of yours."
     )
@@ -136,7 +152,10 @@ def delete_session(session_id):
 @bp.put("/password")
 @api(login="password", audit="password.change", errors=(409,))
 def change_password(body: PasswordChange):
-    """Change your password. It revokes your other sessions."""
+    """Change your password.
+
+    Your other sessions are revoked.
+    """
     user_id, old_hash, new_hash = g.user["id"], g.user["password_hash"], hash_password(body.new_password)
     db.execute("users.set_password", user_id=user_id, old_hash=old_hash, new_hash=new_hash) or abort(
         409, "It has just been changed elsewhere."
@@ -149,9 +168,10 @@ def change_password(body: PasswordChange):
 @bp.post("/password/forgot")
 @api(status=202, login=None, limit="forgot", transaction=False)
 def forgot_password(body: ForgottenPassword):
-    """Mail a link with which to set a new password.
+    """Request a password reset.
 
-    The answer is the same, and as quick, whether there is such an account or not, and whether it has an address.
+    A link with which to set a new password is sent by mail. The answer is the same, and as quick, whether there is
+    such an account or not, and whether it has an address.
     """
     account = fold(body.username)
     mail.later(lambda: send_reset(account))
@@ -166,7 +186,10 @@ def send_reset(account: str) -> None:
 @bp.post("/password/reset")
 @api(login="reset", limit="reset", audit="password.reset")
 def reset_password(body: PasswordReset):
-    """Set a new password with the token of a link that came by mail. It revokes all your sessions."""
+    """Reset your password.
+
+    The token is that of the link that came by mail. All your sessions are revoked.
+    """
     user_id, email, new_hash = g.user["id"], g.user["email"], hash_password(body.new_password)
     db.execute("users.set_forgotten_password", user_id=user_id, new_hash=new_hash)
     spend_link()

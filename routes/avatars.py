@@ -26,9 +26,10 @@ Picture = Annotated[bytes, Raw(*images.FORMATS, largest=images.LARGEST), AfterVa
 @bp.put("/me/avatar")
 @api(returns="users.get", login=True)
 def set_avatar(picture: Picture):
-    """Send a picture of yours, as the body itself. Its middle is kept, as a JPEG of 256 x 256 pixels.
+    """Set your avatar.
 
-    Of an animation the first frame is taken. It may have 6000 pixels a side and 25 million in all (a WebP half of them).
+    The body is the picture itself. Its middle is kept, as a JPEG of 256 x 256 pixels; of an animation the first
+    frame is taken. It may have 6000 pixels a side and 25 million in all (a WebP half of them).
     """
     db.execute("avatars.set_current", user_id=g.user["id"], avatar_id=None)  # first, as it locks the person's row
     avatar_id = db.insert("avatars.create", user_id=g.user["id"], image=picture)
@@ -39,7 +40,7 @@ def set_avatar(picture: Picture):
 @bp.delete("/me/avatar")
 @api(login=True)
 def delete_avatar():
-    """Take your picture away."""
+    """Delete your avatar."""
     db.execute("avatars.set_current", user_id=g.user["id"], avatar_id=None)
     db.execute("avatars.delete", user_id=g.user["id"])
 
@@ -47,6 +48,9 @@ def delete_avatar():
 @bp.get("/avatars/<int:avatar_id>")
 @api(returns="image/jpeg", login=None, errors=(304,))
 def get_avatar(avatar_id):
-    """Show a picture. It never changes at its address: a new one has a new address."""
+    """Get an avatar.
+
+    A picture never changes at its address: a new one has a new address.
+    """
     image = db.fetch_value("avatars.get", avatar_id=avatar_id) or abort(404, "No such picture.")
     return image, {"Cache-Control": "public, max-age=31536000, immutable", "ETag": f'"{avatar_id}"'}

@@ -22,5 +22,5 @@ class Categories(BaseModel):
 @bp.get("")
 @api(returns=Categories)
 def list_categories():
-    """List the categories."""
+    """List categories."""
     return {"items": db.fetch_all("categories.list_all")}

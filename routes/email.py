@@ -34,7 +34,10 @@ class Verification(Input):
 @bp.put("")
 @api(login="password", limit="verify", audit="email.change", errors=(409,))
 def change_email(body: EmailChange):
-    """Give your account another e-mail address, or none. A link is sent to a new one; until it is used, it proves nothing."""
+    """Change your e-mail address.
+
+    A link is sent to the new address; until the link is used, the address proves nothing. Send null for no address.
+    """
     user_id, before = g.user["id"], db.fetch_one("users.get_email", user_id=g.user["id"])
     db.execute("users.set_email", user_id=user_id, email=body.email, old_hash=g.user["password_hash"]) or abort(
         409, "Your password has just been changed elsewhere."
@@ -49,7 +52,7 @@ def change_email(body: EmailChange):
 @bp.post("/send")
 @api(status=202, login=True, limit="verify", errors=(409,))
 def send_verification():
-    """Send the link that proves your address again."""
+    """Send the verification link again."""
     user = db.fetch_one("users.get_email", user_id=g.user["id"]) or abort(409, "This account is gone.")
     user["email"] or abort(409, "Your account has no e-mail address.")
     user["is_proven"] and abort(409, "Your e-mail address is proven already.")
@@ -61,7 +64,10 @@ def send_verification():
 @bp.post("/verify")
 @api(login="verify", limit="verify", audit="email.verify", errors=(409,))
 def verify_email(body: Verification):
-    """Prove an address with the token of a link that was mailed to it. Log in with it from now on, if you like."""
+    """Verify your e-mail address.
+
+    The token is that of the link that was mailed to the address. From then on you can log in with the address too.
+    """
     user_id, email = g.user["id"], g.user["email"]
     db.execute("users.set_email_key", user_id=user_id, email=email, email_key=fold(email))
     spend_link()

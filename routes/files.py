@@ -34,7 +34,10 @@ class SharedLink(BaseModel):
 @bp.put("/<int:video_id>/file")
 @api(returns="videos.get", login=True, audit="video.file", errors=(412,))
 def set_file(video_id, file: File):
-    """Send the file of a video, or another one in its place. The body is the file."""
+    """Upload the file of a video.
+
+    The body is the file. It takes the place of the file that is there.
+    """
     attach(video_id, file)
     return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
 
@@ -42,7 +45,10 @@ def set_file(video_id, file: File):
 @bp.get("/<int:video_id>/stream")
 @api(returns="video/*", errors=(206, 304, 412, 416))
 def stream_file(video_id, token: Token = None):
-    """Watch a video, whole or by ranges; a private one as its owner, or by a signed link."""
+    """Stream a video.
+
+    The file is sent whole or by ranges. A private video is sent to its owner, or by a signed link.
+    """
     video = db.fetch_one("files.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     video["file_key"] or abort(404, "This video has no file yet.")
     return send_stored(video["file_key"], video["media_type"], CACHE[video["visibility"]], place="streams")
@@ -51,9 +57,10 @@ def stream_file(video_id, token: Token = None):
 @bp.post("/<int:video_id>/share")
 @api(returns=SharedLink, login=True)
 def share_video(video_id, body: Sharing):
-    """Make a link to a video of yours, with which anybody can watch it for a while.
+    """Share a video by a link.
 
-    It ends early when you revoke it, send another file, or make the video private after it was public.
+    With the link anybody can watch a video of yours for a while. It ends early when you revoke it, send another
+    file, or make the video private after it was public.
     """
     version = db.fetch_value("files.get_share_version", video_id=video_id, user_id=g.user["id"])
     version or abort(404, "No such video of yours.")
@@ -66,6 +73,9 @@ def share_video(video_id, body: Sharing):
 @bp.delete("/<int:video_id>/share")
 @api(login=True)
 def revoke_shares(video_id):
-    """Revoke all links to a video of yours."""
+    """Revoke the links to a video.
+
+    All links to this video of yours end.
+    """
     args = {"video_id": video_id, "user_id": g.user["id"]}
     db.execute("files.set_share_version", **args) or abort(404, "No such video of yours.")

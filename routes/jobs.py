@@ -1,4 +1,4 @@
-"""What the worker does with a video, and how that went."""
+"""Jobs: what the worker does with a video, and how that went."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ class Jobs(BaseModel):
 @bp.get("/<int:video_id>/jobs")
 @api(returns=Jobs, login=True)
 def list_jobs(video_id):
-    """List what is done with the file of a video of yours, and how that went. It can be watched before."""
+    """List the jobs of a video.
+
+    They tell what is done with the file of a video of yours, and how that went. The video can be watched before.
+    """
     size = db.fetch_value("files.get_size", video_id=video_id, user_id=g.user["id"])
     size is None and abort(404, "No such video of yours.")
     return {"items": db.fetch_all("jobs.list_for_video", video_id=video_id)}

@@ -1,4 +1,4 @@
-"""One's own account: what is kept of it, its feed, and its end."""
+"""Your own account: what is kept of it, its feed, and its end."""
 
 from __future__ import annotations
 
@@ -47,14 +47,17 @@ Export = create_model(
 @bp.get("")
 @api(returns="users.get_account", login=True)
 def get_me():
-    """Show your account."""
+    """Get your account."""
     return db.fetch_one("users.get_account", user_id=g.user["id"]) or abort(401, "This account is gone.")
 
 
 @bp.patch("")
 @api(returns="users.get_account", login=True)
 def update_me(body: AccountChange):
-    """Change the fields that were sent."""
+    """Update your account.
+
+    A field that is not sent keeps its value.
+    """
     db.execute("users.update", user_id=g.user["id"], **sent(body))
     return get_me()
 
@@ -62,7 +65,10 @@ def update_me(body: AccountChange):
 @bp.delete("")
 @api(login="password", audit="account.delete", errors=(409,))
 def delete_me(body: Farewell):
-    """Delete your account for good, with your videos and follows. The name becomes free."""
+    """Delete your account.
+
+    Your videos and follows are deleted too, for good. The name becomes free.
+    """
     user_id = g.user["id"]
     keep_an_admin(user_id)  # whatever their role was when the password was checked
     delete_rows_of_user(user_id)
@@ -72,7 +78,10 @@ def delete_me(body: Farewell):
 @bp.get("/feed")
 @api(returns="videos.list_feed", login=True)
 def list_feed(page: Page):
-    """List the public videos of those you follow, newest first."""
+    """List your feed.
+
+    It holds the public videos of the people you follow, the newest first.
+    """
     position = page.position("videos.list_feed")
     people = db.fetch_all("follows.list_active", follower_id=g.user["id"], limit=page.limit + 1, **position)
     since = max((one["since"] for one in people if one["since"]), default=None)
@@ -82,7 +91,10 @@ def list_feed(page: Page):
 @bp.get("/export")
 @api(returns=Export, login=True)
 def export_me():
-    """Give all that is kept of you, as one document."""
+    """Export your data.
+
+    The answer is one document with all that is kept of you.
+    """
     lists = {one.name: _batches(one.query, **one.bind(g.user)) for one in lists_of_export()}
     disposition, account = {"Content-Disposition": 'attachment; filename="rawreel.json"'}, get_me()
     give_back = take_place("exports")  # a slow reader holds a thread

@@ -1,4 +1,4 @@
-"""Is it alive, can it work, and how is it doing: for load balancers, for Prometheus and for the person on call."""
+"""The state of the server: for load balancers, for Prometheus and for the person on call."""
 
 from __future__ import annotations
 
@@ -85,14 +85,17 @@ class System(BaseModel):
 @bp.get("/healthz")
 @api(returns=Health, login=None)
 def healthz():
-    """Tell that this process answers."""
+    """Check that the process is alive."""
     return {"status": "ok"}
 
 
 @bp.get("/readyz")
 @api(returns=Health, login=None)
 def readyz():
-    """Tell whether requests can be served: the database answers, and its schema is current."""
+    """Check that requests can be served.
+
+    The database answers, and its schema is current.
+    """
     _, *files = sorted(path.name for path in (db.sql / "schema").glob("*.sql"))  # the first is the bookkeeping's own
     applied = {row["name"] for row in db.fetch_all("migrations.list_applied") if row["applied_at"]}
     if pending := [name for name in files if name not in applied]:
@@ -123,7 +126,10 @@ def get_metrics():
 @bp.get("/api/v1/admin/system")
 @api(returns=System, login="admin")
 def get_system():
-    """Show how the server is doing: versions, disk, memory, the database, and the slowest queries of this process."""
+    """Get the state of the server.
+
+    It tells versions, disk, memory, the database, and the slowest queries of this process.
+    """
     watch = current_app.extensions["watch"]
     return {
         "versions": metrics.versions(),

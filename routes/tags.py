@@ -17,5 +17,8 @@ bp = Blueprint("tags", __name__, url_prefix="/api/v1/tags")
 @bp.get("")
 @api(returns="tags.list_for_prefix")
 def list_tags(page: Page, prefix: Annotated[str, Field(max_length=32)] = ""):
-    """List the tags of public videos, those that begin so, by name."""
+    """List tags.
+
+    These are the tags of public videos that begin with `prefix`, by name.
+    """
     return page.fetch("tags.list_for_prefix", pattern=beginning(prefix))

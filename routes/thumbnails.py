@@ -35,9 +35,10 @@ Picture = Annotated[Any, Raw(*images.FORMATS, largest=images.LARGEST), AfterVali
 @bp.put("/<int:video_id>/thumbnail")
 @api(returns="videos.get", login=True, audit="video.thumbnail", errors=(412,))
 def set_thumbnail(video_id, picture: Picture):
-    """Send a picture for a video of yours, as the body itself. It becomes a JPEG of at most 640 pixels a side.
+    """Set the thumbnail of a video.
 
-    Of an animation the first frame is taken. It may have 6000 pixels a side and 25 million in all (a WebP half of them).
+    The body is the picture itself, for a video of yours. It becomes a JPEG of at most 640 pixels a side; of an
+    animation the first frame is taken. It may have 6000 pixels a side and 25 million in all (a WebP half of them).
     """
     _replace(video_id, picture)
     return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
@@ -50,7 +51,10 @@ def get_thumbnail(
     token: Token = None,
     v: Annotated[str, Field(description="As in thumbnail_url: with it the picture may be kept for a day.")] = "",
 ):
-    """Show a video's picture; of a private video to its owner, or by a signed link."""
+    """Get the thumbnail of a video.
+
+    That of a private video is sent to its owner, or by a signed link.
+    """
     video = db.fetch_one("thumbnails.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     key = video["thumbnail_key"] or abort(404, "This video has no thumbnail yet.")
     is_kept = video["visibility"] == "public" and v == key[:8]
@@ -60,7 +64,10 @@ def get_thumbnail(
 @bp.delete("/<int:video_id>/thumbnail")
 @api(login=True, audit="video.thumbnail", errors=(412,))
 def delete_thumbnail(video_id):
-    """Take the picture of a video of yours away. The worker cuts another one from the video."""
+    """Delete the thumbnail of a video.
+
+    The worker cuts another one from the video.
+    """
     if _replace(video_id, None):
         db.execute("jobs.create", video_id=video_id, kind="inspect")
 

@@ -44,7 +44,7 @@ class Answer(BaseModel):
 @bp.get("/")
 @api(returns="text/html", login=None)
 def index():
-    """A page made from a template."""
+    """Show a page made from a template."""
     image = url_for("static", filename="hello.svg")
     return render_template(
         "test.html", title="Hello World! Hello Flask!", content="This is my first flask app！", image_url=image
@@ -54,21 +54,30 @@ def index():
 @bp.get("/hello")
 @api(returns="text/plain", login=None)
 def hello():
-    """The first view of all."""
+    """Say hello.
+
+    This is the first view of all.
+    """
     return "Hello, World!"
 
 
 @bp.get("/weather/<city>")
 @api(returns="tutorial.get_weather", login=None)
 def weather(city):
-    """A variable in the URL, and JSON back."""
+    """Get the weather of a city.
+
+    The city is a variable in the URL, and the answer is JSON.
+    """
     return db.fetch_one("tutorial.get_weather", city=city)
 
 
 @bp.get("/test_get")
 @api(returns="text/html", login=None, errors=(400,))
 def test_get(user_name: str | None = None):
-    """A query parameter. Mended: without it the text's code answers 500, and it sends markup back as it came (XSS)."""
+    """Read a query parameter.
+
+    Mended: without it the text's code answers 500, and it sends markup back as it came (XSS).
+    """
     user_name is not None or abort(400, "The parameter user_name is missing.")
     return Markup("Hello,{}").format(user_name)
 
@@ -76,49 +85,61 @@ def test_get(user_name: str | None = None):
 @bp.get("/login")
 @api(returns="text/html", login=None)
 def login():
-    """A page with a form."""
+    """Show a page with a form."""
     return render_template("login.html")
 
 
 @bp.post("/test_post")
 @api(returns="text/html", status=302, login=None, transaction=False)
 def test_post(form: Login):
-    """The form's fields, and a redirect."""
+    """Receive a form and redirect."""
     return redirect(url_for("tutorial.success", user_name=form.username))
 
 
 @bp.get("/success")
 @api(returns="text/html", login=None, errors=(400,))
 def success(user_name: str | None = None):
-    """Where the form leads. Mended as /test_get is."""
+    """Show where the form leads.
+
+    Mended as /test_get is.
+    """
     return test_get(user_name)
 
 
 @bp.get("/test_request")
 @api(returns="text/html", status=302, login=None)
 def test_request():
-    """One address, two methods: GET leads to the form."""
+    """Redirect to the form.
+
+    One address has two methods; this is GET.
+    """
     return redirect(url_for("tutorial.login"))
 
 
 @bp.post("/test_request")
 @api(returns="text/html", status=302, login=None, transaction=False)
 def test_request_post(form: Login):
-    """One address, two methods: POST is the form."""
+    """Receive a form at the same address.
+
+    One address has two methods; this is POST.
+    """
     return test_post(form)
 
 
 @bp.post("/get_json")
 @api(returns="text/html", login=None, transaction=False)
 def get_json(body: Login):
-    """JSON in. Mended: the text's code sends the password back, and answers 500 when a key is missing."""
+    """Receive JSON.
+
+    Mended: the text's code sends the password back, and answers 500 when a key is missing.
+    """
     return Markup("Data received. username:{} and password:******").format(body.username)
 
 
 @bp.get("/response_json")
 @api(returns=Answer, login=None)
 def response_json():
-    """JSON out."""
+    """Return JSON."""
     return {"message": "Success", "data": {"id": 1, "name": "Zhang San"}}
 
 
@@ -127,9 +148,10 @@ def response_json():
 def save_data_to_mysql(body: Login):
     """Store a row.
 
-    Mended: the text creates a table `test` and inserts into `user`; stores the password as it is; opens a connection
-    per request and closes it in __del__; makes SQL of the keys of the JSON; sends the server's error text to the client;
-    and keeps the root password in the source. Here it is one query in sql/tutorial.sql, with placeholders, on a pool.
+    Mended: the text creates a table `test` and inserts into `user`; stores the password as it is; opens a
+    connection per request and closes it in __del__; makes SQL of the keys of the JSON; sends the server's error
+    text to the client; and keeps the root password in the source. Here it is one query in sql/tutorial.sql, with
+    placeholders, on a pool.
     """
     db.insert("tutorial.create_user", username=body.username, password_hash=hash_password(body.password))
     return "Commit Status:Succeeded, Message:Data inserted successfully."

@@ -191,9 +191,10 @@ def _speak_tus(response: Response) -> Response:
 @bp.post("")
 @api(status=201, login=True, errors=(404, 412))
 def create_upload(piece: First, metadata: About, tus: Tus, length: Length = None, deferred: Deferred = None):
-    """Begin a resumable upload (tus 1.0.0), with the first piece of the file as the body, or with none.
+    """Create an upload.
 
-    Its address is in Location; it is good for 24 hours after each piece. OPTIONS tells the extensions.
+    It is a resumable one, after tus 1.0.0. The body is the first piece of the file, or empty. The address of the
+    upload is in Location, and is good for 24 hours after each piece. OPTIONS tells the extensions.
     """
     piece.upload = _reserved(piece, metadata)
     return None, {"Location": url_for("uploads.get_upload", upload_id=piece.upload["id"]), **_told(_finished(piece))}
@@ -202,7 +203,10 @@ def create_upload(piece: First, metadata: About, tus: Tus, length: Length = None
 @bp.route("/<upload_id>", methods=["HEAD"])
 @api(status=200, login=True, errors=(410, 412, 413, 423))
 def get_upload(upload_id, tus: Tus):
-    """Tell in Upload-Offset how much of a file has arrived; of a finished one, its video in Content-Location."""
+    """Get the offset of an upload.
+
+    Upload-Offset tells how much of the file has arrived. Of a finished upload, Content-Location names the video.
+    """
     upload = _found(upload_id)
     if _size(upload) == upload["size_bytes"] and not upload["is_finished"]:  # the server has ended too soon
         piece = _looked_at(_opened(_held(upload_id)))
@@ -213,9 +217,10 @@ def get_upload(upload_id, tus: Tus):
 @bp.patch("/<upload_id>")
 @api(login=True, errors=(409, 410, 412, 423))
 def send_piece(upload_id, piece: Next, offset: Offset, tus: Tus, length: Length = None):
-    """Send the next piece of a file, from Upload-Offset on. The last one makes the video, which Content-Location names.
+    """Send a piece of a file.
 
-    Upload-Length is for an upload that was begun without. What has arrived of a piece that breaks off is kept.
+    It goes on from Upload-Offset. The last piece makes the video, which Content-Location names. Upload-Length is
+    for an upload that was begun without. What has arrived of a piece that breaks off is kept.
     """
     return None, _told(_finished(piece))
 
@@ -223,7 +228,10 @@ def send_piece(upload_id, piece: Next, offset: Offset, tus: Tus, length: Length 
 @bp.delete("/<upload_id>")
 @api(login=True, transaction=False, errors=(410, 412, 423))
 def delete_upload(upload_id, tus: Tus):
-    """Give an upload up, with what has arrived of it. The video that a finished one has become stays."""
+    """Delete an upload.
+
+    What has arrived of it is deleted. The video that a finished upload has become stays.
+    """
     uploads.drop(_held(upload_id))
 
 

@@ -23,14 +23,20 @@ Beginning = Annotated[str, Field(max_length=32, description="How the name begins
 @bp.get("")
 @api(returns="users.list_named")
 def list_users(page: Page, q: Beginning = ""):
-    """List people by name: all, or those whose name begins with `q`."""
+    """List people.
+
+    They come by name: all, or those whose name begins with `q`.
+    """
     return page.fetch("users.list_named", pattern=beginning(q))
 
 
 @bp.get("/<username>")
 @api(returns="users.get_by_username")
 def get_user(username):
-    """Show what somebody tells of themselves. The name may be in any case and width."""
+    """Get a person.
+
+    The name may be in any case and width.
+    """
     key = fold(username)
     return db.fetch_one("users.get_by_username", username_key=key, viewer_id=viewer_id()) or abort(404, NOBODY)
 
@@ -38,28 +44,40 @@ def get_user(username):
 @bp.get("/<username>/videos")
 @api(returns="videos.list_for_user")
 def list_user_videos(username, page: Page):
-    """List somebody's videos, newest first; the private ones to their owner alone."""
+    """List the videos of a person.
+
+    The newest come first. Private ones are shown to their owner alone.
+    """
     return page.fetch("videos.list_for_user", user_id=user_id_of(username), viewer_id=viewer_id())
 
 
 @bp.get("/<username>/followers")
 @api(returns="follows.list_followers")
 def list_followers(username, page: Page):
-    """List who follows somebody, the newest follower first."""
+    """List the followers of a person.
+
+    The newest follower comes first.
+    """
     return page.fetch("follows.list_followers", user_id=user_id_of(username))
 
 
 @bp.get("/<username>/following")
 @api(returns="follows.list_following")
 def list_following(username, page: Page):
-    """List whom somebody follows, the latest first."""
+    """List whom a person follows.
+
+    The latest comes first.
+    """
     return page.fetch("follows.list_following", user_id=user_id_of(username))
 
 
 @bp.put("/<username>/follow")
 @api(login=True, errors=(409,))
 def follow_user(username):
-    """Follow somebody. To do so again changes nothing."""
+    """Follow a person.
+
+    Doing so again changes nothing.
+    """
     pair = _pair(username)
     if db.execute("follows.create", **pair):
         db.execute("users.set_follow_counts", **pair, step=1)
@@ -68,7 +86,10 @@ def follow_user(username):
 @bp.delete("/<username>/follow")
 @api(login=True, errors=(409,))
 def unfollow_user(username):
-    """Follow somebody no longer. To do so again changes nothing."""
+    """Unfollow a person.
+
+    Doing so again changes nothing.
+    """
     pair = _pair(username)
     if db.execute("follows.delete", **pair):
         db.execute("users.set_follow_counts", **pair, step=-1)

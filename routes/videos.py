@@ -63,7 +63,11 @@ def list_videos(
     user: Annotated[str, Line(1, 32)] | None = None,
     q: Annotated[str, Line(1, 100)] | None = None,
 ):
-    """List public videos: all, or of one category, in three orders; or the newest by tag, by user, or by words."""
+    """List videos.
+
+    These are the public ones: all, or those of one category, in three orders; or the newest by tag, by user, or by
+    words.
+    """
     filters = {"category": category, "tag": tag, "user": user, "q": q}
     given = [name for name, value in filters.items() if value is not None]
     if len(given) > 1 or (sort != "new" and given not in ([], ["category"])):
@@ -100,9 +104,9 @@ def _refuse_combination(given: list[str], sort: str) -> None:
 @bp.post("")
 @api(returns="videos.get", status=201, login=True, audit="video.create")
 def create_video(body: NewVideo, file: FilePart = None):
-    """Make a video.
+    """Create a video.
 
-    From JSON, to which its file is sent afterwards, or from a form, with the file in its part `file`.
+    Send JSON, and the file afterwards; or a form, with the file in its part `file`.
     """
     video_id = make(body, file)
     return created(get_video(video_id), "videos.get_video", video_id=video_id)
@@ -111,14 +115,20 @@ def create_video(body: NewVideo, file: FilePart = None):
 @bp.get("/<int:video_id>")
 @api(returns="videos.get")
 def get_video(video_id, token: Token = None):
-    """Show a video; a private one to its owner, or by a signed link."""
+    """Get a video.
+
+    A private one is shown to its owner, or by a signed link.
+    """
     return db.fetch_one("videos.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
 
 
 @bp.get("/<int:video_id>/related")
 @api(returns=Related)
 def list_related(video_id):
-    """List a few public videos that share tags with one."""
+    """List related videos.
+
+    These are a few public ones that share tags with this one.
+    """
     get_video(video_id)
     return {"items": db.fetch_all("videos.list_related", video_id=video_id, limit=RELATED)}
 
@@ -126,7 +136,11 @@ def list_related(video_id):
 @bp.patch("/<int:video_id>")
 @api(returns="videos.get", login=True, audit="video.update", errors=(412,))
 def update_video(video_id, body: VideoChange):
-    """Change the fields that were sent; only the owner may. With If-Match only the version that was read."""
+    """Update a video.
+
+    A field that is not sent keeps its value. Only the owner may. With If-Match only the version that was read is
+    changed.
+    """
     values = {**sent(body), "tags": orjson.dumps(body.tags).decode()}
     db.execute("videos.update", video_id=video_id, user_id=g.user["id"], version=if_match(), **values) or _not_changed(
         video_id
@@ -146,7 +160,10 @@ def _not_changed(video_id: int) -> NoReturn:
 @bp.delete("/<int:video_id>")
 @api(login=True, audit="video.delete", errors=(412,))
 def delete_video(video_id):
-    """Delete a video with its files; only the owner may. With If-Match only the version that was read."""
+    """Delete a video.
+
+    Its files are deleted too. Only the owner may. With If-Match only the version that was read is deleted.
+    """
     detach(video_id)
     delete_rows_of_videos([video_id])
     db.execute("videos.delete", video_id=video_id, user_id=g.user["id"]) or abort(404, "No such video of yours.")

@@ -1,4 +1,4 @@
-"""Views: that somebody watches a video. The worker adds them up (ops/chores.py)."""
+"""Views: that somebody watches a video. The worker adds them up."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ WINDOW = 6  # hours in which one viewer counts once
 @bp.post("/<int:video_id>/views")
 @api(login=False)
 def view_video(video_id, token: Token = None):
-    """Tell that a video is being watched. It counts once in six hours: for an account, or without one for an address."""
+    """Record a view.
+
+    It counts once in six hours: for an account, or without one for an address.
+    """
     db.fetch_one("files.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     db.execute("video_views.create", video_id=video_id, viewer_key=viewer_key(), hours=WINDOW)

@@ -19,7 +19,7 @@ import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
@@ -29,7 +29,7 @@ from database import Database
 from ops.demo import films as demo_media
 from ops.server.private import PrivateServer
 from ops.server.startup import make_ready
-from ops.sqlcheck.catalog import PATH
+from ops.sqlcheck import catalog
 from pool import Connection
 from proxy import Proxy
 from web import logs, passwords
@@ -44,6 +44,7 @@ IS_MYSQL = os.environ.get("TEST_DATABASE") == "mysql"
 KEPT = {"schema_migrations", "weather"}  # tables whose rows the schema itself brings
 METHOD = passwords.METHOD
 DOCUMENTS: dict[frozenset[Any], dict[str, Any]] = {}
+CATALOG: dict[str, Any] = {}  # of the .sql files as they are now
 NEW_VIDEO = {"title": "x", "description": "", "visibility": "public", "category": None, "tags": "[]"}
 
 
@@ -53,7 +54,7 @@ def contract(app: Flask) -> dict[str, Any]:
     views = [(rule.rule, app.view_functions[rule.endpoint]) for rule in app.url_map.iter_rules()]
     same = frozenset((rule, view.operation.inputs) for rule, view in views if hasattr(view, "operation"))
     if same not in DOCUMENTS:
-        DOCUMENTS[same] = document(app, orjson.loads(PATH.read_bytes()))
+        DOCUMENTS[same] = document(app, CATALOG)
     return DOCUMENTS[same]
 
 
@@ -81,7 +82,13 @@ def conforms(app: Flask, response: TestResponse) -> None:
     assert response.mimetype in answer["content"] or f"{response.mimetype.partition('/')[0]}/*" in answer["content"]
     if response.is_json:
         schema = {**answer["content"][response.mimetype]["schema"], "components": contract(app)["components"]}
-        Draft202012Validator(schema).validate(response.json)
+        try:
+            Draft202012Validator(schema).validate(response.json)
+        except ValidationError as error:
+            pytest.fail(
+                f"{endpoint} does not answer what it declares: {error.json_path}: {error.message}. Name the query of the "
+                "row in `returns`; if a query has changed, run `flask api write`"
+            )
 
 
 class Person(FlaskClient):
@@ -151,7 +158,15 @@ def settings(server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings) -> Flask:
+def current_catalog(settings: Settings) -> dict[str, Any]:
+    """The catalog of the .sql files as they are now. An old one in the repository fails one test, not all of them."""
+    kept: dict[str, Any] = orjson.loads(catalog.PATH.read_bytes())
+    return kept if kept["fingerprint"] == catalog.fingerprint() else catalog.build(settings)
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings, current_catalog: dict[str, Any]) -> Flask:
+    CATALOG.update(current_catalog)
     make_ready(settings)
     app = create_app(settings)
     app.test_client_class = Person

@@ -31,12 +31,12 @@ COMMAND = "sql/catalog.json is out of date: run `flask api write`"
 
 
 @pytest.fixture
-def contract(client):
-    return client.get("/openapi.json").json
+def contract(app, current_catalog):
+    return document(app, current_catalog)
 
 
 @pytest.fixture
-def extended(make_app):
+def extended(make_app, current_catalog):
     """Make an application with one more view, and return its client and its document."""
 
     def extend(rule: str, view, **options):
@@ -45,7 +45,7 @@ def extended(make_app):
         bp.add_url_rule(rule, view_func=view, **options)
         new.register_blueprint(bp)
         web_api.install(new)
-        return new.test_client(), document(new, orjson.loads(catalog.PATH.read_bytes()))
+        return new.test_client(), document(new, current_catalog)
 
     return extend
 
@@ -62,9 +62,25 @@ def test_the_document_is_valid_openapi(contract):
     assert contract["openapi"].startswith("3.1")
 
 
-def test_every_operation_says_what_it_does_takes_gives_and_refuses(contract):
+def test_the_document_that_is_served_is_that_of_the_queries_as_they_are(contract, client):
+    assert client.get("/openapi.json").json == contract, COMMAND
+
+
+def test_a_summary_is_a_short_title_and_no_two_in_a_folder_are_alike(contract):
+    seen = set()
+    for _, _, operation in operations(contract):
+        summary = operation["summary"]
+        assert 1 <= len(summary) <= 60, summary
+        assert summary[0].isupper(), summary
+        assert not summary.endswith("."), summary
+        assert ". " not in summary, f"{summary}: the second sentence goes below, after an empty line"
+        assert (operation["tags"][0], summary) not in seen, summary
+        seen.add((operation["tags"][0], summary))
+        assert operation.get("description", "A sentence.").endswith("."), summary
+
+
+def test_every_operation_says_what_it_takes_gives_and_refuses(contract):
     for path, method, operation in operations(contract):
-        assert operation["summary"].endswith("."), path
         named = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
         assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
         assert {"422", "500", "503"} < operation["responses"].keys()
@@ -187,11 +203,11 @@ def test_a_new_endpoint_is_described_without_being_registered_anywhere(extended)
 
         With a paragraph.
         """
-        return page.fetch(web_api.db, "videos.list_newest")
+        return page.fetch("videos.list_newest")
 
     client, contract = extended("/extra/<int:video_id>", list_extra)
     operation = contract["paths"]["/extra/{video_id}"]["get"]
-    assert (operation["summary"], operation["description"]) == ("List something.", "With a paragraph.")
+    assert (operation["summary"], operation["description"]) == ("List something", "With a paragraph.")
     assert [p["name"] for p in operation["parameters"]] == ["video_id", "limit", "after", "since"]
     assert operation["parameters"][3]["schema"] == {"type": "integer", "minimum": 1900}
     assert "401" in operation["responses"]
@@ -232,6 +248,26 @@ def test_repeated_query_keys_make_a_list(extended):
     assert client.get("/extra?number=x").json["errors"].keys() == {"tag", "number.0"}
     (tag, number) = contract["paths"]["/extra"]["get"]["parameters"]
     assert (tag["schema"]["type"], tag["required"], number["required"]) == ("array", True, False)
+
+
+def test_a_query_that_the_catalog_does_not_know_is_named_with_the_command(extended, make_app):
+    @api(returns="videos.get_nothing")
+    def look():
+        """Look."""
+
+    with pytest.raises(QueryError, match="catalog.json does not know videos.get_nothing: .* run `flask api write`"):
+        extended("/extra", look)
+
+
+def test_an_answer_with_a_column_more_than_its_query_is_told_with_the_command(extended):
+    @api(returns="tutorial.get_weather")
+    def look():
+        """Look."""
+        return {"city": "Oslo", "weather": "sunny", "wind": 3}
+
+    client, _ = extended("/extra", look)
+    with pytest.raises(pytest.fail.Exception, match=r"extra.look .*'wind' was unexpected.* run `flask api write`"):
+        client.get("/extra")
 
 
 def test_the_declared_status_is_the_one_that_is_sent(extended):

@@ -22,13 +22,9 @@ COMMAND = "postman/ is out of date: run `flask api write`"
 COLLECTION, ENVIRONMENT = "rawreel.postman_collection.json", "rawreel.postman_environment.json"
 
 
-def described(app):
-    return document(app, orjson.loads(catalog.PATH.read_bytes()))
-
-
 @pytest.fixture
-def contract(app):
-    return described(app)
+def contract(app, current_catalog):
+    return document(app, current_catalog)
 
 
 @pytest.fixture
@@ -81,8 +77,9 @@ def test_the_committed_files_are_what_the_document_gives(contract):
         assert path.read_bytes() == content, COMMAND
 
 
-def test_the_same_document_gives_the_same_bytes(app, make_app):
-    once, again = postman.files(described(app)), postman.files(described(make_app(PUBLIC_URL="https://example.org")))
+def test_the_same_document_gives_the_same_bytes(contract, make_app, current_catalog):
+    elsewhere = document(make_app(PUBLIC_URL="https://example.org"), current_catalog)
+    once, again = postman.files(contract), postman.files(elsewhere)
     assert once == again
     for content in once.values():
         assert content.endswith(b"\n}\n")
@@ -204,7 +201,7 @@ def test_a_change_of_password_keeps_the_password_that_the_variables_know(folders
 
 
 def test_a_thing_that_is_only_listed_is_known_by_the_list(folders):
-    sessions = named(folders["auth"], "List your open sessions, the newest first")
+    sessions = named(folders["auth"], "List your sessions")
     assert 'pm.collectionVariables.set("session_id", pm.response.json().items[0].id);' in script(sessions)
 
 
@@ -219,7 +216,7 @@ def test_the_tutorial_is_in_chinese_and_in_its_own_order(app, folders):
     assert all(any("\u4e00" <= letter <= "\u9fff" for letter in one["name"]) for one in items)
     views = [name.partition(".")[2] for name in app.view_functions if name.startswith("tutorial.")]
     assert [one["description"].partition("\n")[0] for one in (item["request"] for item in items)] == [
-        app.view_functions[f"tutorial.{view}"].__doc__.partition("\n")[0] for view in views
+        app.view_functions[f"tutorial.{view}"].__doc__.partition("\n")[0].removesuffix(".") for view in views
     ]
     assert "/weather/北京" in [path for _, path in addresses(items)]
 
@@ -265,7 +262,7 @@ def made(contract):
                 {"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}
                 for parameter in postman.PARAMETER.findall(path)
             ]
-            operation = {"operationId": f"{tag}.{view}", "tags": [tag], "summary": f"{view}.", "parameters": parameters}
+            operation = {"operationId": f"{tag}.{view}", "tags": [tag], "summary": view, "parameters": parameters}
             operation = {"responses": {"204": {}}, **operation, **more}
             document["paths"].setdefault(path, {})[method] = operation
             if tag not in [one["name"] for one in document["tags"]]:
@@ -287,7 +284,7 @@ def test_a_folder_that_asks_for_the_password_is_sent_by_somebody_new_whom_it_may
         me__delete_picture=("delete", "/me/picture", {"security": BEARER}),
     )
     assert [one["name"] for one in folders["me"]] == [
-        "Make an account (for the requests below)",
+        "Create an account (for the requests below)",
         "Log in (as somebody new, for the requests below)",
         "get_me",
         "delete_picture",
@@ -369,7 +366,7 @@ def test_json_of_any_shape_is_held_to_its_media_type_alone(made):
     assert '.to.include("application/json")' in script(folders["data"][0])
 
 
-def test_a_folder_first_makes_what_another_folder_has_deleted(make_app):
+def test_a_folder_first_makes_what_another_folder_has_deleted(make_app, current_catalog):
     new = make_app()
     bp = Blueprint("comments", __name__)
 
@@ -391,12 +388,13 @@ def test_a_folder_first_makes_what_another_folder_has_deleted(make_app):
 
     new.register_blueprint(bp)
     web_api.install(new)
-    folder = next(one for one in postman.collection(described(new))["item"] if one["name"] == "comments")
+    document_now = document(new, current_catalog)
+    folder = next(one for one in postman.collection(document_now)["item"] if one["name"] == "comments")
     assert addresses(folder["item"]) == [
         ("POST", "/api/v1/videos"),
         ("POST", "/api/v1/videos/{{video_id}}/comments"),
         ("PUT", "/api/v1/comments/{{comment_id}}/like?loudly=true"),
         ("DELETE", "/api/v1/comments/{{comment_id}}"),
     ]
-    assert folder["item"][0]["name"] == "Make a video (for the requests below)"
+    assert folder["item"][0]["name"] == "Create a video (for the requests below)"
     assert folder["item"][2]["request"]["url"]["query"][1] == {"key": "times", "value": "1", "disabled": True}

@@ -17,7 +17,7 @@ from werkzeug.routing import Rule
 from web.api import WRITES, Operation
 from web.body import Part, Upload
 from web.guards import LINKS, NOT_BEARERS, ROLES
-from web.responses import FILE, JSON, REF, ProblemDocument, answer, has_version, problem, refusal
+from web.responses import FILE, JSON, REF, ProblemDocument, answer, has_version, problem, refusal, row_of
 
 VERSION = "0.1.0"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -87,7 +87,7 @@ def _operation(
     result: dict[str, Any] = {
         "operationId": rule.endpoint,
         "tags": [rule.endpoint.partition(".")[0]],
-        "summary": summary,
+        "summary": summary.removesuffix("."),
         **({"description": paragraph} if paragraph else {}),
         "parameters": [
             *_path_parameters(rule),
@@ -204,5 +204,8 @@ def _resolved(node: Any) -> Any:
 
 def _used(paths: Any, definitions: Any, catalog: dict[str, Any]) -> dict[str, Any]:
     """The queries whose rows the document speaks of: not those that read a password's hash."""
-    text = orjson.dumps([paths, definitions]).decode()
-    return {name: schema for name, schema in catalog["schemas"].items() if f'"{REF.format(model=name)}"' in text}
+    pattern = '"{}"'.format(REF.format(model='([^"]+)'))
+    named = {*re.findall(pattern, orjson.dumps([paths, definitions]).decode())} - definitions.keys()
+    for name in sorted(named):
+        row_of(name, catalog)  # raises for one that is not there
+    return {name: schema for name, schema in catalog["schemas"].items() if name in named}

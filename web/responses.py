@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 from werkzeug.http import HTTP_STATUS_CODES
 
+from queries import QueryError
 from web.api import Operation
 
 REF = "#/components/schemas/{model}"
@@ -49,7 +50,7 @@ def answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
         content = {returns: {"schema": {"type": "string"} if returns.startswith("text/") else FILE}}
         return {"description": description, **({"headers": headers} if headers else {}), "content": content}
     schema = {"$ref": REF.format(model=returns)}
-    examples = catalog["schemas"][returns].get("examples", [])
+    examples = row_of(returns, catalog).get("examples", [])
     headers = {}
     if operation.is_page:
         schema = {
@@ -74,6 +75,14 @@ def answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, **({"headers": headers} if headers else {}), "content": {JSON: content}}
 
 
+def row_of(query: str, catalog: dict[str, Any]) -> dict[str, Any]:
+    """Find the schema of a query's row."""
+    if query not in catalog["schemas"]:
+        raise QueryError(f"sql/catalog.json does not know {query}: if it is in sql/, run `flask api write`")
+    schema: dict[str, Any] = catalog["schemas"][query]
+    return schema
+
+
 def has_version(method: str, operation: Operation, catalog: dict[str, Any]) -> bool:
     """Whether a view shows one row that has a version, and so an ETag."""
     row = catalog["schemas"].get(operation.returns, {}) if isinstance(operation.returns, str) else {}
@@ -83,7 +92,7 @@ def has_version(method: str, operation: Operation, catalog: dict[str, Any]) -> b
 def _example_of_rows(model: type[BaseModel], catalog: dict[str, Any]) -> dict[str, Any]:
     """An example of an answer that is nothing but lists of rows."""
     lists = {
-        name: catalog["schemas"][field["items"]["x-query"]].get("examples", [])
+        name: row_of(field["items"]["x-query"], catalog).get("examples", [])
         for name, field in model.model_json_schema()["properties"].items()
         if "x-query" in field.get("items", {})
     }

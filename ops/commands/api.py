@@ -8,10 +8,11 @@ from flask import Flask
 from flask.cli import AppGroup
 
 import routes
-from config import Settings
+from config import ConfigError, Settings
 from ops.command import command
 from ops.postman import collection
 from ops.sqlcheck import catalog
+from queries import QueryError
 from web import api
 from web.contract import document
 
@@ -21,8 +22,11 @@ group = AppGroup("api", help="What describes the API: the catalog of the queries
 @command(group, "write")
 def write(settings: Settings) -> None:
     """Make sql/catalog.json and postman/ anew, after a query, an input or a view has changed."""
-    changed = ["sql/catalog.json"] if catalog.write(settings) else []
-    changed += collection.write(document(described(), orjson.loads(catalog.PATH.read_bytes())))
+    try:
+        changed = ["sql/catalog.json"] if catalog.write(settings) else []
+        changed += collection.write(document(described(), orjson.loads(catalog.PATH.read_bytes())))
+    except QueryError as error:
+        raise ConfigError(str(error)) from None
     click.echo("\n".join(f"changed {name}" for name in changed) or "Everything was up to date.")
 
 

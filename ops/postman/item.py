@@ -67,8 +67,7 @@ AFTER = {  # an environment's variable hides the collection's, so it is set wher
 }
 REFUSED = {"auth.reset_password": 410, "email.verify_email": 410}  # where the token is one that no mail has brought
 
-NAMES = {  # where the summary would not do
-    "auth.login": "Log in",
+NAMES = {  # in the language of the text
     "tutorial.index": "首页：HTML 模板",
     "tutorial.hello": "你好，世界",
     "tutorial.weather": "URL 里的变量：城市天气",
@@ -156,8 +155,7 @@ class Maker(NamedTuple):
 def item(call: Call, key: str, makers: dict[str, Maker], reason: str, login: Sender) -> dict[str, Any]:
     """Make the request with its scripts; `reason` tells a repeated one from the first. A login is that of `login`."""
     status, _, _ = call.answer()
-    summary = call.operation["summary"].partition(". ")[0].rstrip(".")
-    name = NAMES.get(call.name, summary)
+    name = NAMES.get(call.name, call.operation["summary"])
     events = {"prerequest": BEFORE.get(call.name, []), "test": _tests(call, makers)}
     return {
         "id": identity(key),

@@ -72,7 +72,10 @@ def is_described(query: Query) -> bool:
 def describe(inspector: Inspector, query: Query) -> dict[str, Any]:
     """One query's row as a JSON Schema, with a row of the demo world where there is one."""
     arguments = inspector.samples(query)
-    columns = inspector.describe(query, arguments)
+    try:
+        columns = inspector.describe(query, arguments)
+    except Connection.Error as error:
+        raise QueryError(f"{query.place}: {query.name}: {error.args[-1]}") from None
     first_page = {name: None for name in arguments if name.startswith("after_")}
     rows = inspector.db.fetch_all(query.name, **{**arguments, **first_page}) if "GET_LOCK" not in query.text else []
     schema: dict[str, Any] = {
