@@ -15,7 +15,7 @@ from config import ROOT, ConfigError, Settings, load
 from database import Database
 from domain import files
 from ops import commands
-from ops.server import serve, startup
+from ops.server import reload, serve, startup
 from ops.sqlcheck import catalog
 from queries import QueryError
 from web import api, browser_headers, capacity, errors, limits, logs, mail, metrics
@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.install(app)
     commands.register(app)
     if os.environ.get("FLASK_RUN_FROM_CLI") and "run" in sys.argv[1:]:  # `flask run`, as PyCharm does it
+        reload.install()
         startup.prepare(app)
     return app
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from flask import Flask
+from flask import Blueprint, Flask
+
+from config import ConfigError
 
 
 def register(app: Flask) -> None:
@@ -13,4 +15,17 @@ def register(app: Flask) -> None:
     names = [module.name for module in iter_modules(__path__)]
     for name in sorted(names, key=lambda name: (name != "auth", name)):  # one logs in first, in the collection too
         if name != "tutorial" or app.config["TUTORIAL"]:
-            app.register_blueprint(import_module(f"routes.{name}").bp)
+            app.register_blueprint(_blueprint(app, name))
+
+
+def _blueprint(app: Flask, name: str) -> Blueprint:
+    """Find the blueprint of a file. Raises ConfigError where there is none, or one whose name is taken."""
+    bp = getattr(import_module(f"routes.{name}"), "bp", None)
+    if not isinstance(bp, Blueprint):
+        raise ConfigError(
+            f'routes/{name}.py has no blueprint: write `bp = Blueprint("{name}", __name__, url_prefix="/api/v1/{name}")`.'
+        )
+    if other := app.blueprints.get(bp.name):
+        file = f"{other.import_name.replace('.', '/')}.py"
+        raise ConfigError(f"routes/{name}.py and {file} both call their blueprint {bp.name}: give each its own name.")
+    return bp

@@ -255,7 +255,7 @@ def test_a_query_that_the_catalog_does_not_know_is_named_with_the_command(extend
     def look():
         """Look."""
 
-    with pytest.raises(QueryError, match="catalog.json does not know videos.get_nothing: .* run `flask api write`"):
+    with pytest.raises(QueryError, match=r"catalog\.json does not know videos\.get_nothing: .* run `flask api write`"):
         extended("/extra", look)
 
 

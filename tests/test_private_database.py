@@ -2,193 +2,28 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import pool
-from config import ROOT, ConfigError, Settings, sources
+from config import ROOT, ConfigError, Settings
 from ops.demo import world as demo
 from ops.server import private as mariadb
 from ops.server.private import PrivateServer
 from ops.server.startup import kept_secret
 from pool import Connection
-from programs import without_ffmpeg
+from projects import App, Project, until
+from servers import free_port
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads Linux's table of processes")
-
-DATA = ("sql", "templates", "static")  # the folders beside the Python files that the program reads
-PASSWORD = "correct horse"
-
-
-def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Wait for something to be true."""
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.03)
-    return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def command_lines() -> Iterator[tuple[int, str]]:
-    """Every process there is, with its command line; a zombie's is empty."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            yield int(folder.name), (folder / "cmdline").read_bytes().decode("utf-8", "replace")
-
-
-class App:
-    """A running `python app.py`."""
-
-    def __init__(self, project: Project, command: tuple[str, ...], port: int, environment: dict[str, object]):
-        self.project, self.port = project, port
-        self.output = project.folder / f"output-{port}.txt"
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, *command],
-                cwd=project.folder,
-                env=project.environment(PORT=port, **environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def call(self, method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
-        """Send a request. Status 0 means that nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(
-                method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {}
-            )
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        except (OSError, http.client.HTTPException):
-            return 0, None
-        finally:
-            connection.close()
-
-    def get(self, path: str) -> tuple[int, Any]:
-        return self.call("GET", path)
-
-    def is_ready(self) -> bool:
-        assert self.process.poll() is None, self.text()
-        return self.get("/readyz")[0] == 200
-
-    def ready(self) -> App:
-        until(self.is_ready, 60)
-        return self
-
-    def text(self) -> str:
-        return self.output.read_text(encoding="utf-8")
-
-    def register(self, username: str) -> None:
-        """Store a row, and have it committed."""
-        assert self.call("POST", "/api/v1/auth/register", {"username": username, "password": PASSWORD})[0] == 201
-
-    def knows(self, username: str, password: str = PASSWORD) -> bool:
-        return self.call("POST", "/api/v1/auth/login", {"username": username, "password": password})[0] == 200
-
-    def child(self) -> int | None:
-        """The pid of the process that serves, under the one that watches the files."""
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        lines = dict(command_lines())
-        return next((int(pid) for pid in pids if "app.py" in lines.get(int(pid), "")), None)
-
-    def end(self, number: int = signal.SIGINT, *, group: bool = True) -> int:
-        """Send a signal, to its whole group as the terminal does with Ctrl-C, and wait for the end."""
-        (os.killpg if group else os.kill)(self.process.pid, number)
-        return self.process.wait(60)
-
-
-class Project:
-    """A copy of the project, and what runs in it."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.apps = folder, []
-        folder.mkdir(parents=True)
-        for path in sources():
-            copy = folder / path.relative_to(ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, copy)
-        for part in DATA:
-            shutil.copytree(ROOT / part, folder / part)
-
-    def environment(self, **more: object) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
-        kept["PATH"] = without_ffmpeg(os.environ["PATH"])
-        return {**kept, **{name: str(value) for name, value in more.items()}}
-
-    def start(self, *command: str, port: int | None = None, **environment: object) -> App:
-        self.apps.append(App(self, command or ("app.py",), port or free_port(), environment))
-        return self.apps[-1]
-
-    def running(self) -> App:
-        """The app that runs here, or a new one; ready."""
-        for app in self.apps:
-            if app.process.poll() is None:
-                return app.ready()
-        return self.start().ready()
-
-    def run(self, *command: str, **environment: object) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, which is to come soon."""
-        return subprocess.run(
-            [sys.executable, *command],
-            cwd=self.folder,
-            env=self.environment(**environment),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
-
-    def stop(self) -> None:
-        """End what runs here; its data stays."""
-        for app in self.apps:
-            if app.process.poll() is None:
-                app.end()
-
-    def servers(self) -> list[int]:
-        """The pids of the database servers on this folder's files, of those that are being made too."""
-        private = self.folder / "instance/mariadb"
-        places = [str(private), *([str(PrivateServer(private).socket)] if private.exists() else [])]
-        return [
-            pid
-            for pid, line in command_lines()
-            if line.split("\0")[0].endswith(("mariadbd", "mysqld")) and any(place in line for place in places)
-        ]
-
-    def clean(self) -> None:
-        """End whatever a failed test has left."""
-        for app in self.apps:
-            if app.process.poll() is None:
-                with suppress(subprocess.TimeoutExpired):
-                    app.end()
-            with suppress(ProcessLookupError):
-                os.killpg(app.process.pid, signal.SIGKILL)  # the child that serves, if it outlived the first
-            app.process.wait(10)
-        for pid in self.servers():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -293,6 +128,114 @@ def test_an_edited_python_file_restarts_the_app_and_not_the_database(running: Ap
     running.ready()
     assert len(servers) == 1
     assert running.project.servers() == servers
+
+
+NOTES = '''"""Notes."""
+
+from flask import Blueprint
+
+from current import db
+from web.api import api
+
+bp = Blueprint("notes", __name__, url_prefix="/api/v1/notes")
+
+
+@bp.get("")
+@api(returns="notes.get_first")
+def get_note():
+    """Get a note."""
+    return db.fetch_one("notes.get_first")
+'''
+
+
+@pytest.fixture
+def notes(running: App) -> Iterator[Path]:
+    """The place of a new file of routes, which is not there before nor after."""
+    path = running.project.folder / "routes/notes.py"
+    yield path
+    path.unlink(missing_ok=True)
+    (running.project.folder / "sql/notes.sql").unlink(missing_ok=True)
+
+
+def test_a_new_file_of_routes_is_served_without_another_line_and_one_that_is_gone_no_longer(running: App, notes: Path):
+    # A query on its own first: nothing restarts for it.
+    (running.project.folder / "sql/notes.sql").write_text("-- name: get_first\nSELECT 'hello' AS note;\n")
+    notes.write_text(NOTES)
+    until(lambda: running.get("/api/v1/notes") == (200, {"note": "hello"}))
+    operation = running.get("/openapi.json")[1]["paths"]["/api/v1/notes"]["get"]
+    assert (operation["tags"], operation["summary"]) == (["notes"], "Get a note")
+    notes.unlink()
+    until(lambda: running.get("/api/v1/notes")[0] == 404)
+
+
+def test_a_new_query_is_used_without_a_restart(running: App, notes: Path):
+    notes.write_text(NOTES)
+    until(lambda: running.get("/api/v1/notes")[0] == 500)
+    child = running.child()
+    (running.project.folder / "sql/notes.sql").write_text("-- name: get_first\nSELECT 'new' AS note;\n")
+    assert running.get("/api/v1/notes") == (200, {"note": "new"})
+    assert running.child() == child
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def broken(:", "SyntaxError"),
+        ("import nothing_of_the_kind", "No module named 'nothing_of_the_kind'"),
+        ("bq = 1", "\nroutes/notes.py has no blueprint: write `bp = Blueprint("),
+        (
+            NOTES.replace('"notes"', '"tags"', 1),
+            "\nroutes/tags.py and routes/notes.py both call their blueprint tags: give each its own name.\n",
+        ),
+    ],
+)
+def test_a_new_file_that_is_broken_is_told_and_served_once_it_is_mended(
+    running: App, notes: Path, text: str, message: str
+):
+    before = len(running.text())
+    notes.write_text(text)
+    until(lambda: "starting again when a file changes" in running.text()[before:])
+    assert message in running.text()[before:]
+    notes.write_text(NOTES)
+    until(lambda: running.get("/api/v1/notes")[0] == 500)  # there is no query yet
+    running.ready()
+
+
+def test_a_file_that_is_broken_at_the_first_start_is_waited_for(make_project: Callable[[str], Project]):
+    project = make_project("broken")
+    path = project.folder / "routes/notes.py"
+    path.write_text("def broken(:")
+    app = project.start()
+    until(lambda: "starting again when a file changes" in app.text())
+    assert "SyntaxError" in app.text()
+    path.write_text(NOTES)
+    app.ready()
+    app.end()
+    assert project.servers() == []
+
+
+def test_a_file_without_a_blueprint_is_one_sentence_at_the_first_start(make_project: Callable[[str], Project]):
+    project = make_project("no-blueprint")
+    (project.folder / "routes/notes.py").write_text("")
+    assert_one_sentence(project.run("app.py", PORT=free_port()), "routes/notes.py has no blueprint")
+
+
+# The table of contents
+
+
+def test_flask_routes_lists_the_addresses_in_their_order_and_starts_no_database(make_project: Callable[[str], Project]):
+    project = make_project("routes")
+    shutil.copy2(ROOT / ".flaskenv", project.folder)
+    for where in ({}, {"DB_HOST": "127.0.0.1", "DB_PORT": free_port()}):
+        done = project.run("-m", "flask", "routes", **where)
+        assert (done.returncode, done.stderr) == (0, "")
+        head, _, *lines = done.stdout.splitlines()
+        addresses = [line[head.index("Rule") :].rstrip() for line in lines]
+        assert addresses == sorted(addresses)
+        assert "/api/v1/videos/<int:video_id>" in addresses
+        assert "/static/<path:filename>" in addresses
+    assert project.servers() == []
+    assert not (project.folder / "instance/mariadb/data").exists()
 
 
 # Two apps

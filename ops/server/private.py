@@ -12,15 +12,14 @@ import atexit
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from config import ConfigError
 from ops.server.kept import START, kept, write_private
 from ops.server.ports import free_port, is_free
 from ops.server.programs import find
+from ops.server.signals import uninterrupted
 from pool import Connection
 
 try:
@@ -112,7 +112,7 @@ class PrivateServer:
         if not self._mine or self._left.is_set():
             return
         self._left.set()
-        with _uninterrupted():
+        with uninterrupted():
             with self._lock():
                 self._mine.release()
                 Path(self._mine.lock_file).unlink(missing_ok=True)
@@ -288,20 +288,6 @@ class PrivateServer:
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         errors = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()
         return f"{errors[-1].strip() if errors else 'it said nothing'} (see {self.log})"
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C meanwhile: an impatient second one would leave the server running."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread, which alone is interrupted
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _is_root() -> bool:

@@ -1,4 +1,4 @@
-"""`python app.py`: the development server, which reloads edited files."""
+"""`python app.py`: the development server. It starts again when a file is new or edited."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import logging
 import os
 import re
 import sys
-import time
+import traceback
 from collections.abc import Callable
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
-from config import ConfigError, Settings, load, sources
+from config import ConfigError, Settings, load
 from ops.demo import world
 from ops.migrations import MigrationError
+from ops.server import reload
 from ops.server.ports import check_port
 from ops.server.startup import prepare
 from worker import loop
 
 
 def main(create_app: Callable[[Settings], Flask]) -> None:
-    """Serve on this machine, reloading edited files. The process that watches and the one that serves both come by."""
+    """Serve on this machine, starting again after edits. The process that watches and the one that serves both come by."""
     is_first = not os.environ.get("WERKZEUG_RUN_MAIN")
+    reload.install()
     try:
         settings = load("development")
         if is_first:
             check_port(settings.HOST, settings.PORT)
-        app = create_app(settings)
+        app = make(create_app, settings, is_first)
         prepare(app)
         if is_first and (server := app.extensions.get("private_server")):
             server.patience = 1.0  # the reloader may have killed its child this moment
@@ -37,14 +39,24 @@ def main(create_app: Callable[[Settings], Flask]) -> None:
             loop.start(app)
         logging.getLogger("werkzeug").setLevel(logging.INFO if settings.DEBUG else logging.ERROR)
         while not serve(app, settings, is_first):
-            print("Stopped by the error above; starting again when a file changes.", flush=True)
-            before = stamps()
-            while stamps() == before:
-                time.sleep(0.5)
+            reload.wait_for_edit(reload.stamps())
     except (ConfigError, MigrationError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def make(create_app: Callable[[Settings], Flask], settings: Settings, is_first: bool) -> Flask:
+    """Make the application. Where a file is broken at the first start already, begin again once it is edited."""
+    try:
+        return create_app(settings)
+    except Exception as error:
+        if isinstance(error, ConfigError) or not (is_first and settings.DEBUG):
+            raise
+        traceback.print_exc()
+        reload.wait_for_edit(reload.Reloader.known)
+        reload.begin_again()
+        raise
 
 
 def serve(app: Flask, settings: Settings, is_first: bool) -> bool:
@@ -58,11 +70,6 @@ def serve(app: Flask, settings: Settings, is_first: bool) -> bool:
             raise
         return False
     return True
-
-
-def stamps() -> dict[str, float]:
-    """Tell when each Python file of the project was written."""
-    return {str(path): path.stat().st_mtime for path in sources()}
 
 
 def banner(app: Flask) -> str:

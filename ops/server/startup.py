@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from ops import migrations
 from ops.demo import films, world
 from ops.server.kept import kept
 from ops.server.private import PrivateServer
+from ops.server.signals import end_in_order
 from pool import Connection
 
 
@@ -37,9 +37,7 @@ def kept_secret(folder: Path) -> str:
 def prepare(app: Flask) -> None:
     """Make the database ready, starting the private one if none is named. Raises ConfigError or MigrationError."""
     if server := app.extensions.get("private_server"):
-        for name in ("SIGTERM", "SIGHUP"):  # both are to leave the private database in order, as Ctrl-C does
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
+        end_in_order()
         server.join()
     make_ready(app.extensions["settings"])
 
