@@ -134,14 +134,14 @@ class Project:
         return self.start().ready()
 
     def run(self, *command: str, **environment: object) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, which is to come soon."""
+        """Run a command to its end."""
         return subprocess.run(
             [sys.executable, *command],
             cwd=self.folder,
             env=self.environment(**environment),
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=200,
         )
 
     def stop(self) -> None:

@@ -109,7 +109,9 @@ def test_nothing_but_the_demo_password_is_in_the_environment_and_no_token():
     assert VARIABLES["password"] == "rawreel-demo"
 
 
-def test_the_command_writes_the_tutorial_too_where_it_is_off(make_app, monkeypatch, tmp_path):
+def test_the_command_writes_the_tutorial_too_where_it_is_off(make_app, current_catalog, monkeypatch, tmp_path):
+    (tmp_path / "catalog.json").write_bytes(orjson.dumps(current_catalog))
+    monkeypatch.setattr(catalog, "PATH", tmp_path / "catalog.json")
     monkeypatch.setattr(catalog, "write", lambda settings: False)
     monkeypatch.setattr(postman, "write", partial(postman.write, folder=tmp_path / "postman"))
     runner = make_app(TUTORIAL=False).test_cli_runner()
