@@ -313,6 +313,14 @@ def test_a_folder_that_needs_a_role_is_sent_by_the_admin(made):
     ]
 
 
+def test_the_admin_comes_last_as_there_is_nothing_to_see_before(made):
+    folders = made(
+        desk__list_jobs=("get", "/admin/jobs", {"security": ADMINS}),
+        files__set_file=("put", "/file", {"security": BEARER}),
+    )
+    assert list(folders) == ["auth", "files", "desk"]
+
+
 def test_a_folder_that_only_sometimes_needs_a_token_is_sent_by_the_demo_user_as_it_stands(made):
     folders = made(
         people__follow=("put", "/people/{username}/follow", {"security": BEARER}),

@@ -66,7 +66,7 @@ def environment() -> dict[str, Any]:
 
 
 def collection(document: dict[str, Any]) -> dict[str, Any]:
-    """A folder for each resource, in the order of the document."""
+    """A folder for each resource, in the order of the document; those of the admin last, who looks at what the others did."""
     schemas = document["components"]["schemas"]
     calls = [
         Call(method, path, operation, schemas)
@@ -74,9 +74,9 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in operations.items()
     ]
     makers = _makers(calls)
-    folders = [
-        _folder(tag, [call for call in calls if call.tag == tag["name"]], calls, makers) for tag in document["tags"]
-    ]
+    own = {tag["name"]: [call for call in calls if call.tag == tag["name"]] for tag in document["tags"]}
+    tags = sorted(document["tags"], key=lambda tag: _sender(own[tag["name"]]) is Sender.ADMIN)
+    folders = [_folder(tag, own[tag["name"]], calls, makers) for tag in tags]
     made = {"new_username": "", **dict.fromkeys(makers, "1")}  # 1: something of the demo world
     return {
         "info": {
