@@ -143,7 +143,8 @@ class Database:
         return self.queries[name]
 
     def _stamps(self) -> list[tuple[str, int, int]]:
-        return [(path.name, (s := path.stat()).st_mtime_ns, s.st_size) for path in sorted(self.sql.glob("*.sql"))]
+        paths = sorted([*self.sql.glob("*.sql"), *self.sql.glob("views/*.sql")])
+        return [(path.name, (s := path.stat()).st_mtime_ns, s.st_size) for path in paths]
 
     def _run(self, name: str, arguments: Any) -> tuple[list[Row], int, int]:
         """Run one statement once. Return its rows, how many rows it gave or matched, and the last new id."""

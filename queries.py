@@ -12,13 +12,17 @@ Before the first query a file says how a broken rule of its tables is answered, 
 The status, the code for programs, the field (if one is at fault), the sentence for people. `held` after the name is for
 the other side of a foreign key: a row that cannot be deleted, as others point to it. A rule that no request can break
 says why, and is a fault of ours if one does: `-- constraint uq_videos_file_key never: The key is random.`
+
+sql/views/*.sql are the views, one a file: what every answer shows of one thing. A query that reads one takes `c.*` of it,
+and its columns that hold JSON.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +92,27 @@ class Query:
 
 
 @dataclass(frozen=True)
+class View:
+    """One view. `text` is its whole file, with LF line ends; `query` is its SELECT, to be proof-read like a query."""
+
+    name: str
+    text: str
+    query: Query
+
+    @property
+    def file(self) -> str:
+        """Its file below sql/, under which it is kept with the migrations."""
+        return f"views/{self.name}.sql"
+
+    def is_read_by(self, query: Query) -> bool:
+        return bool(re.search(rf"(?i)\b(?:FROM|JOIN)\s+`?{self.name}\b", query.text))
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
 class Rule:
     """How a broken constraint of the schema is answered."""
 
@@ -117,6 +142,7 @@ def load_rules(folder: Path) -> dict[str, Rule]:
 def load_queries(folder: Path) -> dict[str, Query]:
     """Read every `-- name: x` block of folder/*.sql. The file's name is the namespace: videos.sql gives videos.x."""
     queries: dict[str, Query] = {}
+    views = load_views(folder).values()
     for path in sorted(folder.glob("*.sql")):
         file = f"{folder.name}/{path.name}"
         before, *blocks = re.split(r"(?m)^-- name:(.*)\n?", path.read_text(encoding="utf-8-sig"))
@@ -127,9 +153,26 @@ def load_queries(folder: Path) -> dict[str, Query]:
             query = parse(path.stem, title.strip(), file, line, body)
             if query.name in queries:
                 raise QueryError(f"{file}:{line}: {query.name} is already defined at {queries[query.name].place}")
-            queries[query.name] = query
+            inherited = [view.query.json for view in views if view.is_read_by(query)]
+            queries[query.name] = replace(query, json=query.json.union(*inherited))
             line += 1 + body.count("\n")
     return queries
+
+
+def load_views(folder: Path) -> dict[str, View]:
+    """Read folder/views/*.sql: comments, and the view that is named like the file."""
+    views = {}
+    for path in sorted(folder.glob("views/*.sql")):
+        file, text = f"{folder.name}/views/{path.name}", path.read_text(encoding="utf-8-sig")
+        head = f"CREATE OR REPLACE SQL SECURITY INVOKER VIEW {path.stem} AS"
+        before, found, select = text.partition(f"{head}\n")
+        if not found or re.sub(r"(?m)^--.*", "", before).strip():
+            raise QueryError(f"{file}:1: before its SELECT a view has comments and the line `{head}`")
+        query = parse("views", path.stem, file, 0, f"{before}-- {head}\n{select}")
+        if query.parameters:
+            raise QueryError(f"{query.place}: a view has no placeholders")
+        views[path.stem] = View(path.stem, text, query)
+    return views
 
 
 def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:

@@ -15,7 +15,7 @@ NewPassword = Annotated[str, Field(min_length=8, max_length=128, examples=["corr
 
 def keep_an_admin(user_id: int) -> None:
     """Raise a 409 if this is the last admin who can act. To be called in the transaction that makes them one no longer."""
-    admins = [row["id"] for row in db.fetch_all("users.list_admins")]
+    admins = [row["id"] for row in db.fetch_all("users.lock_admins")]
     if admins == [user_id]:
         raise Problem(409, "This is the last admin: make another one first.", "last_admin")
 

@@ -111,7 +111,7 @@ def delete_rows_of_user(user_id: int) -> None:
 
     People are locked first, the lower id before the higher, then the videos.
     """
-    db.fetch_value("users.count_held", user_id=user_id)
+    db.fetch_value("users.lock_with_follows", user_id=user_id)
     video_ids = detach_all(user_id)
     for n in range(0, len(video_ids), BATCH):
         delete_rows_of_videos(video_ids[n : n + BATCH])

@@ -111,7 +111,7 @@ def is_video(file: Arriving) -> Arriving:
 
 def hold_room() -> int:
     """Tell the room of whoever asks and hold it until the end of the transaction, before what hangs on it. May be below 0."""
-    found = db.fetch_value("users.get_room_locked", **_owner())
+    found = db.fetch_value("users.lock_room", **_owner())
     if found is None:
         abort(401, "This account is gone.")
     return int(found)
@@ -155,7 +155,7 @@ def use_room(free: int, more: int, less: int) -> None:
 
 def locked(video_id: int) -> dict[str, Any]:
     """What a video of whoever asks has, held until the end of the transaction. Raises a 404."""
-    return db.fetch_one("files.get_locked", video_id=video_id, user_id=g.user["id"]) or abort(
+    return db.fetch_one("videos.lock_files", video_id=video_id, user_id=g.user["id"]) or abort(
         404, "No such video of yours."
     )
 
@@ -165,9 +165,9 @@ def detach_all(user_id: int) -> list[int]:
 
     Its videos are locked until the end of the transaction. Return their ids.
     """
-    videos = list(db.stream("files.list_for_user", user_id=user_id))
+    videos = list(db.stream("files.lock_for_user", user_id=user_id))
     keys = [key for video in videos for key in (video["file_key"], video["thumbnail_key"])]
-    keys += [upload["id"] for upload in db.fetch_all("uploads.list_for_user", user_id=user_id)]
+    keys += [upload["id"] for upload in db.fetch_all("uploads.lock_for_user", user_id=user_id)]
     after_commit(lambda: storage().remove(*keys))
     return [video["id"] for video in videos]
 

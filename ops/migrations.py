@@ -1,7 +1,12 @@
-"""Numbered plain DDL, applied once each: sql/schema/0001_x.sql, 0002_y.sql ...
+"""Numbered plain DDL, applied once each: sql/schema/0001_x.sql, 0002_y.sql ... Then the views, as their files are now.
 
 DDL commits by itself, so progress is written down per statement: a file that failed goes on at the statement that
 failed, and a file that was applied may not change. A statement ends with a semicolon; there is no DELIMITER.
+
+A view, sql/views/x.sql, is created or replaced whenever its text has changed, when it is missing, and after every
+migration, which may have changed what it reads. So a migration needs no thought for views: it finds the old ones in
+place, as the program that still runs does. They count as pending from before the first migration until they are made
+again, so that a run that broke off in between is finished by the next one. A view whose file is gone is dropped first.
 """
 
 from __future__ import annotations
@@ -17,14 +22,17 @@ import pymysql
 from click import ClickException
 
 from database import Database, errno
-from queries import Row
+from queries import Row, View, load_views
 
 NO_SUCH_TABLE = 1146
+NO_RIGHT = {1044, 1142}
 LOCK_WAIT = 60  # seconds to wait for another `flask db migrate`
 
 # A statement up to its semicolon; quoted text and comments may hold semicolons of their own.
 COMMENT = r"--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/"
 STATEMENT = re.compile(rf"""(?:'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|{COMMENT}|[^;])+;?""", re.DOTALL)
+
+Run = Callable[..., list[Row]]
 
 
 class MigrationError(ClickException):
@@ -58,30 +66,38 @@ def read_migrations(folder: Path) -> list[Migration]:
 
 
 def status(db: Database) -> list[tuple[str, str]]:
-    """Return (file, state) for each file and each applied name: applied, pending, partial, edited or missing."""
+    """Return (file, state) for each file and each applied name: applied, pending, partial, edited, missing or obsolete."""
     _, *files = read_migrations(db.sql / "schema")
-    migrations = {m.name: m for m in files}
+    migrations: dict[str, Migration | View] = {m.name: m for m in files}
+    migrations |= {view.file: view for view in load_views(db.sql).values()}
     try:
         applied = {row["name"]: row for row in db.fetch_all("migrations.list_applied")}
     except pymysql.MySQLError as error:
         if errno(error) != NO_SUCH_TABLE:
             raise
         applied = {}
-    states = []
-    for name in sorted(applied.keys() | migrations.keys()):
-        row, migration = applied.get(name), migrations.get(name)
-        if migration is None:
-            state = "missing: applied, but there is no such file"
-        elif row is None:
-            state = "pending"
-        elif _is_edited(migration, row):
-            state = "edited: it has changed since it was applied"
-        elif row["applied_at"] is None:
-            state = f"partial: {row['done']} of {row['statements']} statements"
-        else:
-            state = f"applied {row['applied_at']}"
-        states.append((name, state))
-    return states
+    there = {row["name"] for row in db.fetch_all("migrations.list_views")}
+    return [
+        (name, _state(name, migrations.get(name), applied.get(name), there))
+        for name in sorted(applied.keys() | migrations.keys())
+    ]
+
+
+def _state(name: str, file: Migration | View | None, row: Row | None, there: set[str]) -> str:
+    """The word for a file and its row, and why."""
+    if file is None:
+        is_view = name.startswith("views/")
+        return "obsolete: there is no such file" if is_view else "missing: applied, but there is no such file"
+    if isinstance(file, View):
+        if row and file.name not in there:
+            return "pending: it is not in the database"
+        if row and not _is_current(file, row, there):
+            return "pending: it, or what it reads, has changed"
+    elif row and _is_edited(file, row):
+        return "edited: it has changed since it was applied"
+    elif row and row["applied_at"] is None:
+        return f"partial: {row['done']} of {row['statements']} statements"
+    return f"applied {row['applied_at']}" if row else "pending"
 
 
 def migrate(db: Database) -> list[str]:
@@ -101,13 +117,19 @@ def migrate(db: Database) -> list[str]:
             if [name for name, state in status(db) if not state.startswith("applied")]:
                 cursor.execute(bookkeeping.statements[0])  # not where nothing is to do: a user may lack the right
             applied = {row["name"]: row for row in run("migrations.list_applied")}
-            return [m.name for m in migrations if _apply(m, applied.get(m.name), cursor, run)]
+            views = {view.file: view for view in load_views(db.sql).values()}
+            _drop_obsolete_views(applied.keys() - views.keys(), cursor, run)
+            if any(m.name not in applied or not applied[m.name]["applied_at"] for m in migrations):
+                for name in applied.keys() & views.keys():
+                    run("migrations.set_progress", name=name, statements=1, done=0, checksum=applied[name]["checksum"])
+            done = [m.name for m in migrations if _apply(m, applied.get(m.name), cursor, run)]
+            return done + _apply_views(views, cursor, run)
         finally:
             if connection.dbapi_connection.open:
                 run("migrations.delete_lock")
 
 
-def _apply(migration: Migration, row: Row | None, cursor: Any, run: Callable[..., Any]) -> bool:
+def _apply(migration: Migration, row: Row | None, cursor: Any, run: Run) -> bool:
     """Run the statements that are left of one file. Return whether there were any."""
     name, total, done = migration.name, len(migration.statements), row["done"] if row else 0
     if row and _is_edited(migration, row):
@@ -134,3 +156,45 @@ def _apply(migration: Migration, row: Row | None, cursor: Any, run: Callable[...
 def _is_edited(migration: Migration, row: Row) -> bool:
     """Whether what was applied of a file has changed since."""
     return row["checksum"] != migration.checksum(None if row["applied_at"] else row["done"])
+
+
+def _apply_views(views: dict[str, View], cursor: Any, run: Run) -> list[str]:
+    """Make every view that is not as its file says. Return their files."""
+    applied = {row["name"]: row for row in run("migrations.list_applied")}
+    there = {row["name"] for row in run("migrations.list_views")}
+    pending = [view for name, view in views.items() if not _is_current(view, applied.get(name), there)]
+    for view in pending:
+        _execute(view.file, view.text, cursor)
+        run("migrations.set_progress", name=view.file, statements=1, done=1, checksum=view.checksum)
+    return [view.file for view in pending]
+
+
+def _is_current(view: View, row: Row | None, there: set[str]) -> bool:
+    """Whether a view is in the database as its file says."""
+    return bool(row and row["applied_at"] and row["checksum"] == view.checksum and view.name in there)
+
+
+def _drop_obsolete_views(names: set[str], cursor: Any, run: Run) -> None:
+    """Drop the views that an earlier release has made and this one has no file for. Others' views are not known here."""
+    there = {row["name"] for row in run("migrations.list_views")}
+    for name in sorted(name for name in names if name.startswith("views/")):
+        view = Path(name).stem
+        if view in there:
+            _execute(name, f"DROP VIEW `{view.replace('`', '``')}`", cursor)
+        run("migrations.delete", name=name)
+
+
+def _execute(name: str, statement: str, cursor: Any) -> None:
+    """Run a statement that makes or drops a view."""
+    try:
+        cursor.execute(statement)
+    except pymysql.MySQLError as error:
+        if errno(error) in NO_RIGHT:
+            raise MigrationError(
+                f"{name}: {error.args[1]}: the user that migrates needs the rights CREATE VIEW, SHOW VIEW and DROP, "
+                f"as docs/deployment.md grants them."
+            ) from error
+        reason = ": ".join(map(str, error.args))
+        raise MigrationError(
+            f"{name}: it cannot be made ({reason}). Mend it and run `flask db migrate` again."
+        ) from error

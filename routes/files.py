@@ -49,7 +49,7 @@ def stream_file(video_id, token: Token = None):
 
     The file is sent whole or by ranges. A private video is sent to its owner, or by a signed link.
     """
-    video = db.fetch_one("files.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
+    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     video["file_key"] or abort(404, "This video has no file yet.")
     return send_stored(video["file_key"], video["media_type"], CACHE[video["visibility"]], place="streams")
 

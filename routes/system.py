@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from current import db
 from domain.files import storage
+from queries import load_views
 from web import metrics
 from web.api import api
 from web.errors import Problem, answer, document, logged
@@ -96,11 +97,19 @@ def readyz():
 
     The database answers, and its schema is current.
     """
-    _, *files = sorted(path.name for path in (db.sql / "schema").glob("*.sql"))  # the first is the bookkeeping's own
-    applied = {row["name"] for row in db.fetch_all("migrations.list_applied") if row["applied_at"]}
-    if pending := [name for name in files if name not in applied]:
+    if pending := _pending():
         raise Problem(503, f"The database's schema is behind by {len(pending)}: run `flask db migrate`.", "not_ready")
     return {"status": "ok"}
+
+
+def _pending() -> list[str]:
+    """List the files of the schema that are not applied, and the views that are missing or not as their files say."""
+    applied = {row["name"]: row["checksum"] for row in db.fetch_all("migrations.list_applied") if row["applied_at"]}
+    there = {row["name"] for row in db.fetch_all("migrations.list_views")}
+    _, *files = sorted(path.name for path in (db.sql / "schema").glob("*.sql"))  # the first is the bookkeeping's own
+    views = load_views(db.sql).values()
+    stale = [view.file for view in views if applied.get(view.file) != view.checksum or view.name not in there]
+    return [name for name in files if name not in applied] + stale
 
 
 @bp.errorhandler(Exception)

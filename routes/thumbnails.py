@@ -55,7 +55,7 @@ def get_thumbnail(
 
     That of a private video is sent to its owner, or by a signed link.
     """
-    video = db.fetch_one("thumbnails.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
+    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     key = video["thumbnail_key"] or abort(404, "This video has no thumbnail yet.")
     is_kept = video["visibility"] == "public" and v == key[:8]
     return send_stored(key, "image/jpeg", A_DAY if is_kept else CACHE[video["visibility"]])

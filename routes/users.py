@@ -100,5 +100,5 @@ def _pair(username: str) -> dict[str, int]:
     pair = {"follower_id": g.user["id"], "followed_id": user_id_of(username)}
     if pair["follower_id"] == pair["followed_id"]:
         raise Problem(409, "Nobody follows themselves.", "oneself")
-    len(db.fetch_all("users.list_pair", **pair)) == 2 or abort(404, NOBODY)
+    len(db.fetch_all("users.lock_pair", **pair)) == 2 or abort(404, NOBODY)
     return pair

@@ -21,5 +21,5 @@ def view_video(video_id, token: Token = None):
 
     It counts once in six hours: for an account, or without one for an address.
     """
-    db.fetch_one("files.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
+    db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     db.execute("video_views.create", video_id=video_id, viewer_key=viewer_key(), hours=WINDOW)

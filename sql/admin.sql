@@ -1,20 +1,7 @@
 -- name: get_user
 -- What the desk knows of a person.
 SELECT
-    u.id,
-    u.username,
-    u.username_key,
-    u.email,
-    u.email_key IS NOT NULL AS is_email_verified,
-    u.role,
-    u.quota_bytes,
-    u.used_bytes,
-    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
-    u.banned_until,
-    u.ban_reason,
-    u.follower_count,
-    u.following_count,
-    u.created_at,
+    c.*,
     (
         SELECT
             COUNT(*)
@@ -30,77 +17,38 @@ SELECT
         WHERE
             v.user_id = %(user_id)s
     ) AS video_count
-FROM users AS u
+FROM account_cards AS c
 WHERE
-    u.id = %(user_id)s;
+    c.id = %(user_id)s;
 
 -- name: list_users
 -- The newest first: ids grow with time. Nearly nobody is banned, so leaving them out costs few reads.
 SELECT
-    u.id,
-    u.username,
-    u.username_key,
-    u.email,
-    u.email_key IS NOT NULL AS is_email_verified,
-    u.role,
-    u.quota_bytes,
-    u.used_bytes,
-    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
-    u.banned_until,
-    u.ban_reason,
-    u.follower_count,
-    u.following_count,
-    u.created_at
-FROM users AS u
+    c.*
+FROM account_cards AS c
 WHERE
-    (%(after_id)s IS NULL OR u.id < %(after_id)s)
-    AND (%(is_banned)s IS NULL OR u.banned_until IS NULL OR u.banned_until <= CURRENT_TIMESTAMP(3))
+    (%(after_id)s IS NULL OR c.id < %(after_id)s)
+    AND (%(is_banned)s IS NULL OR c.banned_until IS NULL OR c.banned_until <= CURRENT_TIMESTAMP(3))
 ORDER BY
-    u.id DESC
+    c.id DESC
 LIMIT %(limit)s;
 
 -- name: list_users_by_name
 -- Those whose name begins so: a range of the key that makes names unique.
 SELECT
-    u.id,
-    u.username,
-    u.username_key,
-    u.email,
-    u.email_key IS NOT NULL AS is_email_verified,
-    u.role,
-    u.quota_bytes,
-    u.used_bytes,
-    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
-    u.banned_until,
-    u.ban_reason,
-    u.follower_count,
-    u.following_count,
-    u.created_at
-FROM users AS u
+    c.*
+FROM account_cards AS c
 WHERE
-    u.username_key LIKE %(pattern)s
-    AND (%(after_username_key)s IS NULL OR u.username_key > %(after_username_key)s)
+    c.username_key LIKE %(pattern)s
+    AND (%(after_username_key)s IS NULL OR c.username_key > %(after_username_key)s)
 ORDER BY
-    u.username_key
+    c.username_key
 LIMIT %(limit)s;
 
 -- name: list_users_by_role
 -- The page is chosen on the index alone: beside an equality, that is what makes the cursor a range.
 SELECT
-    u.id,
-    u.username,
-    u.username_key,
-    u.email,
-    u.email_key IS NOT NULL AS is_email_verified,
-    u.role,
-    u.quota_bytes,
-    u.used_bytes,
-    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
-    u.banned_until,
-    u.ban_reason,
-    u.follower_count,
-    u.following_count,
-    u.created_at
+    c.*
 FROM (
     SELECT
         p.id
@@ -113,28 +61,15 @@ FROM (
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN users AS u ON u.id = page.id
+INNER JOIN account_cards AS c ON c.id = page.id
 ORDER BY
-    u.id DESC;
+    c.id DESC;
 
 -- name: list_banned_users
 -- Those who are banned for the longest first: that is the order of the index. Nearly all of them are plain users, so the
 -- filter by role costs few reads. Many are banned for good, and so until the same instant: hence two ranges in the cursor.
 SELECT
-    u.id,
-    u.username,
-    u.username_key,
-    u.email,
-    u.email_key IS NOT NULL AS is_email_verified,
-    u.role,
-    u.quota_bytes,
-    u.used_bytes,
-    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
-    u.banned_until,
-    u.ban_reason,
-    u.follower_count,
-    u.following_count,
-    u.created_at
+    c.*
 FROM (
     SELECT
         p.id
@@ -153,10 +88,10 @@ FROM (
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN users AS u ON u.id = page.id
+INNER JOIN account_cards AS c ON c.id = page.id
 ORDER BY
-    u.banned_until DESC,
-    u.id DESC;
+    c.banned_until DESC,
+    c.id DESC;
 
 -- name: get_totals
 -- A session knows to the hour when it was last used. `used_bytes` has what uploads under way have reserved in it.

@@ -3,18 +3,9 @@ INSERT INTO audit_logs (action, actor_id, object_id, details, address, request_i
 VALUES (%(action)s, %(actor_id)s, %(object_id)s, %(details)s, %(address)s, %(request_id)s);
 
 -- name: list_newest
--- The page is chosen on the index alone, as at videos.list_newest. Whoever is gone has a number and no name.
--- json: details
+-- The page is chosen on the index alone, as at videos.list_newest.
 SELECT
-    al.id,
-    al.action,
-    al.actor_id,
-    u.username AS actor,
-    al.object_id,
-    al.details,
-    al.address,
-    al.request_id,
-    al.created_at
+    c.*
 FROM (
     SELECT
         p.id
@@ -32,24 +23,14 @@ FROM (
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN audit_logs AS al ON al.id = page.id
-LEFT JOIN users AS u ON u.id = al.actor_id
+INNER JOIN audit_cards AS c ON c.id = page.id
 ORDER BY
-    al.created_at DESC,
-    al.id DESC;
+    c.created_at DESC,
+    c.id DESC;
 
 -- name: list_for_action
--- json: details
 SELECT
-    al.id,
-    al.action,
-    al.actor_id,
-    u.username AS actor,
-    al.object_id,
-    al.details,
-    al.address,
-    al.request_id,
-    al.created_at
+    c.*
 FROM (
     SELECT
         p.id
@@ -68,26 +49,16 @@ FROM (
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN audit_logs AS al ON al.id = page.id
-LEFT JOIN users AS u ON u.id = al.actor_id
+INNER JOIN audit_cards AS c ON c.id = page.id
 ORDER BY
-    al.created_at DESC,
-    al.id DESC;
+    c.created_at DESC,
+    c.id DESC;
 
 -- name: list_for_actor
 -- What one person did. With an action it reads that person's entries of the index alone, where the action stands at the
 -- end. It has to be told: MariaDB weighs the two equalities against the range, and reads far more.
--- json: details
 SELECT
-    al.id,
-    al.action,
-    al.actor_id,
-    u.username AS actor,
-    al.object_id,
-    al.details,
-    al.address,
-    al.request_id,
-    al.created_at
+    c.*
 FROM (
     SELECT
         p.id
@@ -107,8 +78,7 @@ FROM (
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN audit_logs AS al ON al.id = page.id
-LEFT JOIN users AS u ON u.id = al.actor_id
+INNER JOIN audit_cards AS c ON c.id = page.id
 ORDER BY
-    al.created_at DESC,
-    al.id DESC;
+    c.created_at DESC,
+    c.id DESC;

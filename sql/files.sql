@@ -8,32 +8,6 @@ WHERE
     v.id = %(video_id)s
     AND v.user_id = %(user_id)s;
 
--- name: get_locked
--- What is replaced or removed, held until the end of the transaction. Its owner's row is held before it.
-SELECT
-    v.file_key,
-    v.thumbnail_key,
-    v.is_own_thumbnail,
-    v.size_bytes,
-    v.thumbnail_bytes,
-    v.version
-FROM videos AS v
-WHERE
-    v.id = %(video_id)s
-    AND v.user_id = %(user_id)s
-FOR UPDATE;
-
--- name: get
--- What may be watched: public, or one's own, or named by a link that has not been revoked.
-SELECT
-    v.file_key,
-    v.media_type,
-    v.visibility
-FROM videos AS v
-WHERE
-    v.id = %(video_id)s
-    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
-
 -- name: update
 -- Signed links were for the file before it, and so was its thumbnail, unless the owner has sent one.
 UPDATE videos
@@ -50,7 +24,7 @@ SET
 WHERE
     id = %(video_id)s;
 
--- name: list_for_user
+-- name: lock_for_user
 -- What is to be removed with an account. The row of the account is held, but what was added while it was waited for is
 -- no part of what the transaction sees by then: a reading that locks sees it.
 SELECT

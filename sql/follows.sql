@@ -5,14 +5,8 @@
 -- name: list_followers
 -- Who follows a person, the newest first: the page is chosen on the index alone (see videos.list_newest).
 SELECT
-    u.id,
-    u.username,
-    u.bio,
-    CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,
-    u.follower_count,
-    u.following_count,
-    u.created_at,
-    f.created_at AS followed_at
+    c.*,
+    page.created_at AS followed_at
 FROM (
     SELECT
         p.follower_id,
@@ -29,23 +23,17 @@ FROM (
         p.created_at DESC,
         p.follower_id DESC
     LIMIT %(limit)s
-) AS f
-INNER JOIN users AS u ON u.id = f.follower_id
+) AS page
+INNER JOIN user_cards AS c ON c.id = page.follower_id
 ORDER BY
-    f.created_at DESC,
-    f.follower_id DESC;
+    page.created_at DESC,
+    page.follower_id DESC;
 
 -- name: list_following
 -- Whom a person follows, the newest first.
 SELECT
-    u.id,
-    u.username,
-    u.bio,
-    CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,
-    u.follower_count,
-    u.following_count,
-    u.created_at,
-    f.created_at AS followed_at
+    c.*,
+    page.created_at AS followed_at
 FROM (
     SELECT
         p.followed_id,
@@ -62,11 +50,11 @@ FROM (
         p.created_at DESC,
         p.followed_id DESC
     LIMIT %(limit)s
-) AS f
-INNER JOIN users AS u ON u.id = f.followed_id
+) AS page
+INNER JOIN user_cards AS c ON c.id = page.followed_id
 ORDER BY
-    f.created_at DESC,
-    f.followed_id DESC;
+    page.created_at DESC,
+    page.followed_id DESC;
 
 -- name: list_active
 -- Whose videos can be on a page of the feed, and since when. One that is on it is among the `limit` newest of all, so its
@@ -135,7 +123,7 @@ LIMIT %(limit)s;
 
 -- name: create
 -- IGNORE: of a follow that is there already nothing is inserted, and nothing but its own row is locked to find that out;
--- NOT EXISTS would lock the gap around it. What else it would pass over cannot be: users.list_pair holds both people.
+-- NOT EXISTS would lock the gap around it. What else it would pass over cannot be: users.lock_pair holds both people.
 INSERT IGNORE INTO follows (follower_id, followed_id)
 VALUES (%(follower_id)s, %(followed_id)s);
 

@@ -13,7 +13,7 @@ ON DUPLICATE KEY UPDATE
     ended_at = NULL;
 
 -- name: list_due
--- What there is to do: all that a worker asks while nothing is. It takes no lock; who does one is decided by get_due.
+-- What there is to do: all that a worker asks while nothing is. It takes no lock; who does one is decided by lock_due.
 SELECT
     j.id
 FROM jobs AS j
@@ -24,7 +24,7 @@ ORDER BY
     j.id
 LIMIT 20;
 
--- name: get_due
+-- name: lock_due
 -- One of them, unless somebody else is at it. By its primary key: a range of the index would be locked with its gaps, into
 -- which others write. `lease` is until when the worker has it, and at its end shows that it still has.
 SELECT
@@ -100,7 +100,7 @@ FROM videos AS v
 WHERE
     v.id = %(video_id)s;
 
--- name: get_thumbnail_locked
+-- name: lock_thumbnail
 -- What a new thumbnail takes the place of. The video's row is held, before that of its job.
 SELECT
     v.thumbnail_key
@@ -133,67 +133,35 @@ WHERE
 
 -- name: get
 SELECT
-    j.id,
-    j.video_id,
-    j.kind,
-    j.state,
-    j.tries,
-    j.last_error,
-    j.run_at,
-    j.created_at,
-    j.ended_at
-FROM jobs AS j
+    c.*
+FROM job_cards AS c
 WHERE
-    j.id = %(job_id)s;
+    c.id = %(job_id)s;
 
 -- name: list_for_video
 SELECT
-    j.id,
-    j.video_id,
-    j.kind,
-    j.state,
-    j.tries,
-    j.last_error,
-    j.run_at,
-    j.created_at,
-    j.ended_at
-FROM jobs AS j
+    c.*
+FROM job_cards AS c
 WHERE
-    j.video_id = %(video_id)s
+    c.video_id = %(video_id)s
 ORDER BY
-    j.id
+    c.id
 LIMIT 100;
 
 -- name: list_newest
 SELECT
-    j.id,
-    j.video_id,
-    j.kind,
-    j.state,
-    j.tries,
-    j.last_error,
-    j.run_at,
-    j.created_at,
-    j.ended_at
-FROM jobs AS j
+    c.*
+FROM job_cards AS c
 WHERE
-    (%(after_id)s IS NULL OR j.id < %(after_id)s)
+    (%(after_id)s IS NULL OR c.id < %(after_id)s)
 ORDER BY
-    j.id DESC
+    c.id DESC
 LIMIT %(limit)s;
 
 -- name: list_newest_in_state
 -- The page is chosen on the index alone.
 SELECT
-    j.id,
-    j.video_id,
-    j.kind,
-    j.state,
-    j.tries,
-    j.last_error,
-    j.run_at,
-    j.created_at,
-    j.ended_at
+    c.*
 FROM (
     SELECT
         p.id
@@ -205,6 +173,6 @@ FROM (
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN jobs AS j ON j.id = page.id
+INNER JOIN job_cards AS c ON c.id = page.id
 ORDER BY
-    j.id DESC;
+    c.id DESC;

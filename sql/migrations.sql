@@ -31,3 +31,21 @@ SELECT GET_LOCK(CONCAT('migrate ', LEFT(DATABASE(), 50)), %(seconds)s) AS is_loc
 
 -- name: delete_lock
 SELECT RELEASE_LOCK(CONCAT('migrate ', LEFT(DATABASE(), 50))) AS is_released;
+
+-- name: list_views
+-- The views that are there, whoever has made them.
+-- accept unordered: a table's name is unique in its schema, but information_schema declares no keys
+SELECT
+    t.TABLE_NAME AS name
+FROM information_schema.TABLES AS t
+WHERE
+    t.TABLE_SCHEMA = DATABASE()
+    AND t.TABLE_TYPE = 'VIEW'
+ORDER BY
+    t.TABLE_NAME
+LIMIT 10000;
+
+-- name: delete
+DELETE FROM schema_migrations
+WHERE
+    name = %(name)s;

@@ -92,7 +92,7 @@ ORDER BY
     u.id
 LIMIT 100;
 
--- name: list_for_user
+-- name: lock_for_user
 -- What is to be removed with an account. A finished one has no file of its own any more.
 SELECT
     u.id

@@ -8,46 +8,29 @@ VALUES (%(username)s, %(username_key)s, %(email)s, %(password_hash)s);
 -- name: get
 -- What everybody may know of a person.
 SELECT
-    u.id,
-    u.username,
-    u.bio,
-    CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,
-    u.follower_count,
-    u.following_count,
-    u.created_at
-FROM users AS u
+    c.*
+FROM user_cards AS c
 WHERE
-    u.id = %(user_id)s;
+    c.id = %(user_id)s;
 
 -- name: get_account
 -- What a person may know of themselves: never a hash, of anything.
 SELECT
-    u.id,
-    u.username,
-    u.bio,
-    CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,
-    u.follower_count,
-    u.following_count,
-    u.created_at,
+    c.*,
     u.role,
     u.email,
     u.email_key IS NOT NULL AS is_email_verified,
     u.quota_bytes,
     u.used_bytes
 FROM users AS u
+INNER JOIN user_cards AS c ON c.id = u.id
 WHERE
     u.id = %(user_id)s;
 
 -- name: get_by_username
 -- What everybody may know of a person, and whether whoever asks follows them; a stranger's id is NULL and follows nobody.
 SELECT
-    u.id,
-    u.username,
-    u.bio,
-    CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,
-    u.follower_count,
-    u.following_count,
-    u.created_at,
+    c.*,
     EXISTS (
         SELECT
             1
@@ -57,6 +40,7 @@ SELECT
             AND f.followed_id = u.id
     ) AS is_followed
 FROM users AS u
+INNER JOIN user_cards AS c ON c.id = u.id
 WHERE
     u.username_key = %(username_key)s;
 
@@ -71,28 +55,31 @@ WHERE
 -- Those whose name begins like the pattern, by name: a range of the unique index. The cursor is an id, as the key is not
 -- part of the answer; of somebody who was deleted meanwhile only the name is left, whose small letters come close to it.
 SELECT
-    u.id,
-    u.username,
-    u.bio,
-    CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,
-    u.follower_count,
-    u.following_count,
-    u.created_at
-FROM users AS u
-WHERE
-    u.username_key LIKE %(pattern)s
-    AND (
-        %(after_id)s IS NULL
-        OR u.username_key > COALESCE(
-            (SELECT a.username_key FROM users AS a WHERE a.id = %(after_id)s),
-            LOWER(%(after_username)s)
+    c.*
+FROM (
+    SELECT
+        p.id,
+        p.username_key
+    FROM users AS p
+    WHERE
+        p.username_key LIKE %(pattern)s
+        AND (
+            %(after_id)s IS NULL
+            OR p.username_key > COALESCE(
+                (SELECT a.username_key FROM users AS a WHERE a.id = %(after_id)s),
+                LOWER(%(after_username)s)
+            )
         )
-    )
+    ORDER BY
+        p.username_key
+    LIMIT %(limit)s
+) AS page
+INNER JOIN user_cards AS c ON c.id = page.id
 ORDER BY
-    u.username_key
-LIMIT %(limit)s;
+    page.username_key,
+    page.id;
 
--- name: list_pair
+-- name: lock_pair
 -- The two people of a follow, held until the end of the transaction, the lower id first: whoever changes something
 -- between them waits here, so nobody waits for each other further on.
 SELECT
@@ -105,7 +92,7 @@ ORDER BY
 LIMIT 2
 FOR UPDATE;
 
--- name: count_held
+-- name: lock_with_follows
 -- A person and everybody who follows or is followed by them, held until the end of the transaction. The inner list is
 -- sorted and the join keeps its order, so here too the lower id comes first.
 SELECT
@@ -190,7 +177,7 @@ WHERE
     id = %(user_id)s
     AND password_hash = %(old_hash)s;
 
--- name: list_admins
+-- name: lock_admins
 -- Those who can still act, held until the end of the transaction: of two who demote each other, one finds itself the last.
 SELECT
     u.id
@@ -300,7 +287,7 @@ FROM users AS u
 WHERE
     u.id = %(user_id)s;
 
--- name: get_room_locked
+-- name: lock_room
 -- The same, held until the end of the transaction: of two who add at once, the second counts the first.
 SELECT
     CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes

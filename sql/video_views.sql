@@ -32,7 +32,7 @@ ORDER BY
     vv.viewer_key
 LIMIT %(limit)s;
 
--- name: get_video_locked
+-- name: lock_video
 -- The video, unless somebody holds it, or it is gone.
 SELECT
     v.id

@@ -219,7 +219,10 @@ def root(server: PrivateServer, app: Flask) -> Iterator[Connection]:
 def empty_tables(root: Connection) -> None:
     with root.cursor() as cursor:
         cursor.execute("SET foreign_key_checks = 0")
-        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+        cursor.execute(
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+        )
         for (table,) in cursor.fetchall():
             if table not in KEPT:
                 cursor.execute(f"DELETE FROM `{table}`")

@@ -202,6 +202,166 @@ def test_windows_line_ends_are_no_change(fresh: Database, write: Write):
     assert migrate(fresh) == []
 
 
+# Views
+
+HEAD = "CREATE OR REPLACE SQL SECURITY INVOKER VIEW"
+
+
+@pytest.fixture
+def write_view(folder: Path) -> Write:
+    """Write a view that selects this."""
+
+    def write(name: str, select: str) -> Path:
+        path = folder / "views" / f"{name}.sql"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"-- A view; it says so.\n{HEAD} {name} AS\n{select};\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def viewed(fresh: Database, write: Write, write_view: Write) -> Database:
+    """A database with a table and a view of it."""
+    write("0001_a.sql", "CREATE TABLE a (first INT, second INT); INSERT INTO a VALUES (1, 2);")
+    write_view("cards", "SELECT a.first FROM a AS a")
+    assert migrate(fresh) == ["0001_a.sql", "views/cards.sql"]
+    return fresh
+
+
+def test_a_view_is_made_once(viewed: Database):
+    assert fetch(viewed, "SELECT * FROM cards") == [(1,)]
+    assert states(viewed) == {"0001_a.sql": "applied", "views/cards.sql": "applied"}
+    assert migrate(viewed) == []
+
+
+def test_a_view_whose_text_has_changed_is_made_anew(viewed: Database, write_view: Write):
+    write_view("cards", "SELECT a.second, a.first FROM a AS a")
+    assert states(viewed)["views/cards.sql"] == "pending: it, or what it reads, has changed"
+    assert migrate(viewed) == ["views/cards.sql"]
+    assert fetch(viewed, "SELECT * FROM cards") == [(2, 1)]
+    assert states(viewed)["views/cards.sql"] == "applied"
+
+
+def test_windows_line_ends_are_no_change_of_a_view(viewed: Database, folder: Path):
+    path = folder / "views/cards.sql"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert migrate(viewed) == []
+
+
+def test_a_view_that_is_missing_is_made_again(viewed: Database):
+    fetch(viewed, "DROP VIEW cards")
+    assert states(viewed)["views/cards.sql"] == "pending: it is not in the database"
+    assert migrate(viewed) == ["views/cards.sql"]
+    assert fetch(viewed, "SELECT * FROM cards") == [(1,)]
+
+
+def test_a_view_whose_file_is_gone_is_dropped_and_that_of_somebody_else_is_left(viewed: Database, folder: Path):
+    fetch(viewed, "CREATE VIEW mine AS SELECT a.second FROM a AS a")
+    (folder / "views/cards.sql").unlink()
+    assert states(viewed)["views/cards.sql"] == "obsolete: there is no such file"
+    assert migrate(viewed) == []
+    assert tables(viewed) == {"a", "mine"}
+    assert states(viewed) == {"0001_a.sql": "applied"}
+
+
+def test_a_table_may_take_the_name_of_a_view_that_goes(viewed: Database, write: Write, folder: Path):
+    (folder / "views/cards.sql").unlink()
+    write("0002_b.sql", "CREATE TABLE cards (id INT);")
+    assert migrate(viewed) == ["0002_b.sql"]
+    assert fetch(viewed, "SELECT * FROM cards") == []
+
+
+def test_a_migration_finds_the_old_views_in_place_and_may_drop_what_they_read(
+    viewed: Database, write: Write, write_view: Write
+):
+    """The program that still runs reads them until then."""
+    write(
+        "0002_b.sql", "CREATE TABLE seen AS SELECT * FROM cards; ALTER TABLE a DROP COLUMN first, MODIFY second BIGINT;"
+    )
+    write_view("cards", "SELECT a.second FROM a AS a")
+    assert migrate(viewed) == ["0002_b.sql", "views/cards.sql"]
+    assert (fetch(viewed, "SELECT * FROM seen"), fetch(viewed, "SELECT * FROM cards")) == ([(1,)], [(2,)])
+
+
+def test_a_run_that_broke_off_before_the_views_is_finished_by_the_next(
+    viewed: Database, write: Write, write_view: Write
+):
+    write_view("others", "SELECT a.second FROM a AS a")
+    migrate(viewed)
+    write("0002_b.sql", "ALTER TABLE a DROP COLUMN first; BROKEN;")
+    with pytest.raises(MigrationError, match=r"0002_b\.sql: statement 2 of 2"):
+        migrate(viewed)
+    changed = "pending: it, or what it reads, has changed"
+    assert {states(viewed)[f"views/{name}.sql"] for name in ("cards", "others")} == {changed}
+    write("0002_b.sql", "ALTER TABLE a DROP COLUMN first;")
+    write_view("cards", "SELECT a.second AS first FROM a AS a")
+    assert migrate(viewed) == ["0002_b.sql", "views/cards.sql", "views/others.sql"]
+    assert fetch(viewed, "SELECT * FROM cards") == fetch(viewed, "SELECT * FROM others") == [(2,)]
+
+
+def test_a_view_that_a_migration_has_broken_is_told_until_it_is_mended(
+    viewed: Database, write: Write, write_view: Write
+):
+    write("0002_b.sql", "ALTER TABLE a DROP COLUMN first;")
+    for _ in range(2):
+        with pytest.raises(MigrationError, match=r"^views/cards\.sql: it cannot be made \(1054: .*first") as caught:
+            migrate(viewed)
+        assert "\n" not in str(caught.value)
+        assert states(viewed) == {
+            "0001_a.sql": "applied",
+            "0002_b.sql": "applied",
+            "views/cards.sql": "pending: it, or what it reads, has changed",
+        }
+    write_view("cards", "SELECT a.second FROM a AS a")
+    assert migrate(viewed) == ["views/cards.sql"]
+
+
+@pytest.mark.parametrize("rights", ["CREATE", "CREATE, CREATE VIEW"])
+def test_who_may_not_make_views_is_told_which_right_is_missing(settings, scratch, root, rights):
+    """CREATE OR REPLACE takes DROP as well."""
+    ensure_database(scratch)
+    with root.cursor() as cursor:
+        cursor.execute("CREATE USER 'maker'@'localhost' IDENTIFIED BY 'x'")
+        try:
+            always = "SELECT, INSERT, UPDATE, DELETE, ALTER, INDEX, REFERENCES"
+            cursor.execute(f"GRANT {always}, {rights} ON `{scratch.DB_NAME}`.* TO 'maker'@'localhost'")
+            maker = {"DB_USER": "maker", "DB_PASSWORD": "x", "DB_NAME": scratch.DB_NAME}
+            app = create_app(settings.model_copy(update=maker))
+            done = app.test_cli_runner().invoke(args=["db", "migrate"])
+            cursor.execute(
+                f"GRANT CREATE, CREATE VIEW, DROP, SHOW VIEW ON `{scratch.DB_NAME}`.* TO 'maker'@'localhost'"
+            )
+            again = app.test_cli_runner().invoke(args=["db", "migrate"])
+            app.extensions["database"].pool.close()
+        finally:
+            cursor.execute("DROP USER 'maker'@'localhost'")
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert "command denied to user 'maker'@'localhost' for table" in done.output
+    assert "needs the rights CREATE VIEW, SHOW VIEW and DROP, as docs/deployment.md grants them" in done.output
+    assert again.exit_code == 0, again.output
+    assert "applied views/video_cards.sql" in again.output
+    assert "applied 0" not in again.output
+
+
+@pytest.mark.parametrize(
+    "change", ["DROP VIEW job_cards", "UPDATE schema_migrations SET checksum = '' WHERE name = 'views/job_cards.sql'"]
+)
+def test_not_ready_while_a_view_is_missing_or_old(settings, client, app, root, change):
+    root.cursor().execute(change)
+    try:
+        answer = client.get("/readyz")
+        status = app.test_cli_runner().invoke(args=["db", "status"])
+    finally:
+        make_ready(settings)
+    assert (answer.status_code, answer.json["code"]) == (503, "not_ready")
+    assert "behind by 1: run `flask db migrate`" in answer.json["detail"]
+    assert status.exit_code == 1
+    assert any(line.startswith("views/job_cards.sql ") and " pending" in line for line in status.output.splitlines())
+    assert client.get("/readyz").status_code == 200
+    assert app.test_cli_runner().invoke(args=["db", "status"]).exit_code == 0
+
+
 # Reading statements
 
 
@@ -260,7 +420,7 @@ def test_the_schema_also_loads_with_the_command_line_client(server: PrivateServe
     ensure_database(scratch)
     client = find("mariadb", "mysql")
     assert client
-    for path in sorted((SQL / "schema").glob("*.sql")):
+    for path in [*sorted((SQL / "schema").glob("*.sql")), *sorted((SQL / "views").glob("*.sql"))]:
         with path.open("rb") as file:
             subprocess.run(
                 [client, "--no-defaults", f"--socket={server.socket}", "--user=root", "--default-character-set=utf8mb4",
@@ -268,8 +428,8 @@ def test_the_schema_also_loads_with_the_command_line_client(server: PrivateServe
                 stdin=file, check=True, timeout=30,
             )  # fmt: skip
     with server.connect(database=scratch.DB_NAME) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM weather WHERE city = '大连'")
-        assert cursor.fetchone() == (1,)
+        cursor.execute("SELECT COUNT(*), (SELECT COUNT(*) FROM video_cards) FROM weather WHERE city = '大连'")
+        assert cursor.fetchone() == (1, 0)
 
 
 def test_videos_of_before_keep_their_categories(fresh: Database, folder: Path):
@@ -409,6 +569,9 @@ def test_who_has_an_old_demo_world_is_told_how_to_get_what_is_new(
     assert "flask demo load" in upgrade()
     make_ready(world[0])
     assert "flask demo load" not in capsys.readouterr().err
+    fetch(world[1], "DROP VIEW job_cards")
+    make_ready(world[0])  # a view that is made anew is nothing to tell anybody
+    assert "flask demo load" not in capsys.readouterr().err
     fetch(world[1], "UPDATE users SET username_key = 'teacher' WHERE username_key = 'demo'")  # there is no demo world
     assert "flask demo load" not in upgrade()
 
@@ -441,12 +604,16 @@ def test_outside_debug_nobody_is_made_by_starting(scratch: Settings, database: C
     assert fetch(database(database=scratch.DB_NAME), "SELECT COUNT(*) FROM users") == [(0,)]
 
 
-def test_a_user_who_may_not_create_tables_is_let_in_where_nothing_is_to_be_done(settings, app, root):
+def test_four_rights_are_enough_to_serve_where_nothing_is_to_be_made(settings, app, root):
     with root.cursor() as cursor:
         cursor.execute("CREATE USER 'clerk'@'localhost' IDENTIFIED BY 'x'")
         cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {settings.DB_NAME}.* TO 'clerk'@'localhost'")
     clerk = settings.model_copy(update={"DB_USER": "clerk", "DB_PASSWORD": "x"})
     make_ready(clerk)
+    served = create_app(clerk)
+    answers = [served.test_client().get(path) for path in ("/readyz", "/api/v1/videos")]
+    served.extensions["database"].pool.close()
     with root.cursor() as cursor:
         cursor.execute("DROP USER 'clerk'@'localhost'")
+    assert [answer.status_code for answer in answers] == [200, 200]
     assert all(state.startswith("applied") for _, state in status(app.extensions["database"]))

@@ -121,6 +121,23 @@ def test_an_edited_query_is_used_by_the_next_request_and_a_broken_one_is_told_wi
     assert running.child() == child
 
 
+def test_an_edited_view_is_made_anew_and_a_broken_one_stops_the_app_until_it_is_mended(running: App):
+    path = running.project.folder / "sql/views/video_cards.sql"
+    text = path.read_text(encoding="utf-8")
+
+    def titles() -> set[str]:
+        answer = running.get("/api/v1/videos?limit=2")[1] or {"items": []}
+        return {video["title"] for video in answer["items"]}
+
+    path.write_text(text.replace("    v.title,", "    'edited' AS title,"), encoding="utf-8")
+    until(lambda: titles() == {"edited"})
+    path.write_text(text.replace("    v.title,", "    v.titel,"), encoding="utf-8")
+    until(lambda: "starting again when a file changes" in running.text())
+    assert "views/video_cards.sql: it cannot be made (1054: Unknown column 'v.titel'" in running.text()
+    path.write_text(text, encoding="utf-8")
+    until(lambda: len(titles()) == 2)
+
+
 def test_an_edited_python_file_restarts_the_app_and_not_the_database(running: App):
     servers, child = running.project.servers(), until(running.child)
     os.utime(running.project.folder / "routes/videos.py")

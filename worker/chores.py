@@ -24,7 +24,7 @@ def fold_views() -> None:
 
 
 def _fold(video_id: int, viewer_keys: list[bytes]) -> int:
-    if not db.fetch_one("video_views.get_video_locked", video_id=video_id):
+    if not db.fetch_one("video_views.lock_video", video_id=video_id):
         return 0
     count = db.execute("video_views.set_counted", video_id=video_id, viewer_keys=viewer_keys)
     db.execute("video_views.set_view_count", video_id=video_id, more=count)

@@ -27,7 +27,7 @@ def inspect(job: Row) -> None:
     def work() -> str | None:
         """Note that it is done. Return the key of what is needed no longer."""
         this = {"video_id": job["video_id"]}
-        old = db.fetch_one("jobs.get_thumbnail_locked", **this, file_key=video["file_key"]) if video and key else None
+        old = db.fetch_one("jobs.lock_thumbnail", **this, file_key=video["file_key"]) if video and key else None
         if not db.execute("jobs.set_done", job_id=job["id"], lease=job["lease"]) or not old:
             return key  # somebody else has the job now, or there is another file, or a thumbnail of the owner's
         db.execute("jobs.set_thumbnail", **this, thumbnail_key=key)

@@ -83,7 +83,7 @@ class Worker:
         """Make a job this worker's, unless another one has it."""
 
         def work() -> Row | None:
-            job = db.fetch_one("jobs.get_due", job_id=job_id, seconds=LEASE)
+            job = db.fetch_one("jobs.lock_due", job_id=job_id, seconds=LEASE)
             if job:
                 db.execute("jobs.set_running", job_id=job_id, lease=job["lease"], most=MOST_TRIES)
             return job

@@ -21,7 +21,7 @@ group = AppGroup("db", help="The database: schema, details, a client.")
 
 @command(group, "migrate")
 def migrate(settings: Settings) -> None:
-    """Create the database where it is missing, and apply the files of sql/schema that it has not seen."""
+    """Create the database where it is missing, apply the files of sql/schema that it has not seen, and renew its views."""
     ensure_database(settings)
     for name in migrations.migrate(db):
         click.echo(f"applied {name}")
@@ -32,7 +32,7 @@ def migrate(settings: Settings) -> None:
 
 @command(group, "status")
 def status(settings: Settings) -> None:
-    """Show each file of sql/schema and whether it is applied. Exit code 1 if any is not."""
+    """Show each file of sql/schema and sql/views and whether it is applied. Exit code 1 if any is not."""
     ensure_database(settings)
     states = migrations.status(db)
     for name, state in states:

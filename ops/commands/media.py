@@ -69,11 +69,11 @@ def _gone(row: Row) -> list[str]:
 
 def _now(row: Row) -> Row:
     """The row as it is, after whoever is about to change it."""
-    return db.fetch_one("files.get_locked", video_id=row["id"], user_id=row["user_id"]) or {}
+    return db.fetch_one("videos.lock_files", video_id=row["id"], user_id=row["user_id"]) or {}
 
 
 def _forget(row: Row) -> None:
-    db.fetch_value("users.get_room_locked", user_id=row["user_id"], quota_bytes=0)  # first its owner, as everywhere
+    db.fetch_value("users.lock_room", user_id=row["user_id"], quota_bytes=0)  # first its owner, as everywhere
     gone = _gone(_now(row))
     if "thumbnail_key" in gone:
         db.execute("files.set_thumbnail_lost", video_id=row["id"])

@@ -1,4 +1,7 @@
-"""Restart the development server when a Python file of ours is new, changed or gone. A .sql file needs no restart."""
+"""Restart the development server when a Python file of ours, or a view, is new, changed or gone.
+
+An edited query needs no restart.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import ClassVar
 from werkzeug._reloader import ReloaderLoop, reloader_loops  # there is no public way to bring a reloader
 
 from config import sources
+from database import SQL
 
 Stamps = dict[str, int]
 
@@ -35,9 +39,9 @@ def install() -> None:
 
 
 def stamps() -> Stamps:
-    """Tell when each Python file of the project was written."""
+    """Tell when each Python file of the project, and each view, was written: views are made when the server starts."""
     found = {}
-    for path in sources():
+    for path in [*sources(), *(SQL / "views").glob("*.sql")]:
         with suppress(FileNotFoundError):  # an editor has put another one in its place this moment
             found[str(path)] = path.stat().st_mtime_ns
     return found

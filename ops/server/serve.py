@@ -63,7 +63,12 @@ def serve(app: Flask, settings: Settings, is_first: bool) -> bool:
     """Serve until the end. Return False where the serving process has died of an edit, of a syntax error perhaps."""
     try:
         run_simple(
-            settings.HOST, settings.PORT, app, use_reloader=settings.DEBUG, threaded=True, request_handler=Handler
+            settings.HOST,
+            settings.PORT,
+            app,
+            use_reloader=settings.DEBUG,
+            threaded=True,
+            request_handler=Handler,
         )
     except SystemExit as end:
         if end.code != 1 or not (is_first and settings.DEBUG):

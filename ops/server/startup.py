@@ -66,9 +66,10 @@ def make_ready(settings: Settings) -> None:
     ensure_database(settings)
     with using(Database(**settings.database(), read_timeout=None, pool_size=2)):
         try:
-            migrated = migrations.migrate(db)
+            applied = migrations.migrate(db)
         except Connection.Error as error:
             raise ConfigError(settings.explain(error)) from None
+        migrated = [name for name in applied if not name.startswith("views/")]
         if migrated and settings.DEBUG:
             if db.fetch_value("users.get_id", username_key=world.USERNAME):
                 print("The schema is newer now. `flask demo load` adds what is new in the demo world.", file=sys.stderr)
@@ -88,5 +89,5 @@ def index_videos() -> int:
 
 
 def _index_video(video_id: int) -> None:
-    if video := db.fetch_one("videos.get_words", video_id=video_id):
+    if video := db.fetch_one("videos.lock_words", video_id=video_id):
         index(video)

@@ -11,7 +11,7 @@ from pathlib import Path
 from config import sources
 
 NAME = re.compile(r"([a-z]\w*)\.([a-z]\w*)")
-VERBS = re.compile(r"get|list_|count_|create|update|set_|delete")  # how a query's own name begins
+VERBS = re.compile(r"get|list_|count_|lock_|create|update|set_|delete")  # how a query's own name begins
 
 LISTS = {"fetch_all", "stream", "fetch"}  # verbs that give many rows
 CHECKED = {"fetch_all", "fetch_one", "fetch_value", "execute", "insert", "stream", "fetch", "run"}

@@ -8,22 +8,24 @@ from pathlib import Path
 
 from ops.sqlcheck.callers import LISTS, Use, find_uses
 from ops.sqlcheck.inspection import LARGE, Inspector
-from ops.sqlcheck.proofread import Finding, finding_in, proofread
-from queries import Query, QueryError, load_queries
+from ops.sqlcheck.proofread import Finding, finding_in, proofread, proofread_view
+from queries import Query, QueryError, View, load_queries, load_views
 
 CODES = {
     "syntax": "the server or the loader cannot read it.",
     "unknown-column": "a column or a table that is not there.",
     "duplicate-column": "two columns of a result have one name.",
     "unnamed-column": "a column of a result has no snake_case name, like COUNT(*) without AS.",
-    "star": "SELECT *: columns are listed, for they are what the API answers.",
+    "star": "SELECT *: columns are listed, for they are what the API answers; those of a view, in the view.",
     "percent": "a literal %: a pattern or a date format is a parameter.",
     "quoted-placeholder": "'%(x)s': the value comes with its own quotes.",
-    "unused": "no Python file names this query; or an `-- accept` line gives no reason, or accepts nothing.",
+    "unused": "no Python file names this query, no query reads this view; or an `-- accept` line accepts nothing.",
     "no-such-query": "a name that is in no .sql file.",
     "wrong-arguments": "the keyword arguments of a call are not the placeholders of its query.",
     "unordered": "a list without an ORDER BY that ends on a unique key: its rows come in any order.",
     "unbounded": "a list without LIMIT.",
+    "lock-name": "SELECT ... FOR UPDATE or SHARE is called lock_..., and nothing else is.",
+    "unmerged": "a view that is made whole, into a temporary table, before it is joined.",
     "full-scan": f"a whole table or index of {LARGE} rows or more is read or sorted.",
 }
 HELP = "\b\n" + "\n".join(f"{code:19} {sentence}" for code, sentence in CODES.items())
@@ -58,15 +60,18 @@ def check(inspector: Inspector, sql: Path, python: Path) -> Report:
     queries, findings = load(sql)
     if findings:  # what is not loaded cannot be told from what is not there
         return Report(sorted(findings), [], "What follows from it is not checked yet.")
+    inspector.views = load_views(sql)
     uses = find_uses(python, queries)
     lists = {use.name for use in uses if use.verb in LISTS}
     table = []
     findings.extend(_of_uses(queries, uses))
+    for view in inspector.views.values():
+        findings += [*proofread_view(inspector, view), *_of_reading(view, queries)]
     for query in queries.values():
         found, row = proofread(inspector, query, query.name in lists or ".list_" in query.name)
         findings += found
         table.append(row)
-    kept = {f for f in findings if not (f.query and queries[f.query].accepted.get(f.code))}
+    kept = {f for f in findings if not (f.query in queries and queries[f.query].accepted.get(f.code))}
     for query in queries.values():
         kept.update(_of_acceptances(inspector, query, {f.code for f in findings if f.query == query.name}))
     return Report(sorted(kept), table, _closing(inspector))
@@ -88,8 +93,13 @@ def _of_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]:
             yield Finding(use.file, use.line, "wrong-arguments", f"{use.name} ({query.place}) {faults}", use.name)
 
 
+def _of_reading(view: View, queries: dict[str, Query]) -> Iterator[Finding]:
+    if not any(view.is_read_by(query) for query in queries.values()):
+        yield finding_in(view.query, view.query.line, "unused", f"no query reads {view.name}")
+
+
 def _of_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> Iterator[Finding]:
-    tables = inspector.aliases(query).values()
+    tables = set(inspector.inner_aliases(query).values()) - inspector.views.keys()
     for code, reason in query.accepted.items():
         is_judged = code != "full-scan" or (inspector.is_mariadb and all(inspector.is_large(t) for t in tables))
         if code not in CODES:
@@ -105,7 +115,8 @@ def _of_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> Iter
 def _closing(inspector: Inspector) -> str:
     if not inspector.is_mariadb:
         return f"{inspector.server}: syntax, names and arguments. Plans are judged on MariaDB alone."
-    if large := [table for table in sorted(inspector.columns) if inspector.is_large(table)]:
+    tables = sorted(inspector.columns.keys() - {row["name"] for row in inspector.db.fetch_all("migrations.list_views")})
+    if large := [table for table in tables if inspector.is_large(table)]:
         return f"{inspector.server}. Plans are judged for {', '.join(large)}: the others have under {LARGE} rows."
     few = f"no table has {LARGE} rows; `flask demo fill --videos 5000` gives some"
     return f"{inspector.server}. Plans are not judged: {few}."

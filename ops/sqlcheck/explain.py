@@ -30,7 +30,7 @@ def listing(inspector: Inspector, queries: Mapping[str, Query], uses: list[Use])
     rows = []
     for query in queries.values():
         callers = ", ".join(dict.fromkeys(use.place for use in uses if use.name == query.name))
-        tables = ", ".join(sorted(set(inspector.aliases(query).values())))
+        tables = ", ".join(sorted(set(inspector.inner_aliases(query).values())))
         rows.append((query.name, query.place, tables, callers))
     return aligned(("query", "file", "tables", "callers"), rows, widest=1000)
 

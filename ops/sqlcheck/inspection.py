@@ -13,10 +13,11 @@ from typing import Any
 from pymysql.constants import COMMAND, FIELD_TYPE, FLAG
 from pymysql.protocol import FieldDescriptorPacket
 
+from config import ConfigError
 from database import Database
-from ops.sqlcheck.text import bare, kind
+from ops.sqlcheck.text import bare, kind, plain_columns
 from pool import Connection
-from queries import Query
+from queries import Query, View, load_views
 
 INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG, FIELD_TYPE.YEAR}
 DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
@@ -27,6 +28,8 @@ BYTES_PER_CHARACTER = 4  # of utf8mb4, in which lengths are told
 STAND_INS = {"datetime": "2026-01-01 00:00:00", "date": "2026-01-01", "binary": b"\0" * 32, "varbinary": b"\0"}
 NO_ALIAS = "SET|WHERE|ON|ORDER|GROUP|LIMIT|LEFT|INNER|JOIN|CROSS|VALUES|SELECT|FOR|USING|UNION|HAVING"
 NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"}
+
+NO_RIGHT_TO_EXPLAIN = 1345  # a view: it takes SHOW VIEW
 
 LARGE = 1000  # rows from which on a plan means something
 EXPLAINED = {"SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"}
@@ -59,6 +62,7 @@ class Inspector:
     def __init__(self, db: Database, connection: Any):
         self.db, self.cursor = db, connection.cursor()
         self.connection: Any = connection.dbapi_connection
+        self.views: dict[str, View] = load_views(db.sql)
         self._values: dict[tuple[str, str, str], Any] = {}
         self._large: dict[str, bool] = {}
 
@@ -82,11 +86,34 @@ class Inspector:
 
     @cached_property
     def unique_keys(self) -> dict[str, list[list[str]]]:
-        """{table: [[column, ...], ...]}: its primary and unique keys."""
+        """{table: [[column, ...], ...]}: its primary and unique keys. A view has those of the table that it begins with."""
         keys: dict[str, list[list[str]]] = {}
         for row in self.db.fetch_all("inspection.list_unique"):
             keys.setdefault(row["table_name"], []).append(row["column_names"].split())
+        for name, view in self.views.items():
+            first, table = next(iter(self.aliases(view.query).items()), ("", ""))
+            named = {source: column for column, source in plain_columns(bare(view.query.text)).items()}
+            for key in keys.get(table, []):
+                if all((first, column) in named for column in key):
+                    keys.setdefault(name, []).append([named[first, column] for column in key])
         return keys
+
+    def origin(self, query: Query, alias: str, column: str) -> tuple[str, str] | None:
+        """The table and column that a field of a result is, through a view too; None for an expression in a view.
+
+        Of a field that comes through a view MySQL tells the view, MariaDB only its alias in the query.
+        """
+        table = self.aliases(query).get(alias, alias)
+        if not (view := self.views.get(table)):
+            return table, column
+        source = plain_columns(bare(view.query.text)).get(column)
+        return (self.aliases(view.query).get(source[0], ""), source[1]) if source else None
+
+    def inner_aliases(self, query: Query) -> dict[str, str]:
+        """The aliases of the query and, as a plan names them, those inside the views that it reads."""
+        views = [self.views[table] for table in self.aliases(query).values() if table in self.views]
+        inside = {alias: table for view in views for alias, table in self.aliases(view.query).items()}
+        return {**inside, **self.aliases(query)}
 
     def aliases(self, query: Query) -> dict[str, str]:
         """{alias: table} of the query, each table's own name too."""
@@ -94,7 +121,8 @@ class Inspector:
             rf"(?i)\b(?:FROM|JOIN|INTO|UPDATE)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
             bare(query.text),
         )
-        return {name: table for table, alias in found for name in (alias or table, table) if table in self.columns}
+        known = self.columns.keys() | self.views.keys()  # of a view that is broken the server tells no columns
+        return {name: table for table, alias in found for name in (alias or table, table) if table in known}
 
     def samples(self, query: Query) -> dict[str, Any]:
         """A value for each placeholder, taken from a row where there is one: plans depend on them."""
@@ -111,7 +139,7 @@ class Inspector:
         end = " DESC" if compared and compared[3].startswith("<") else ""
         columns = dict.fromkeys([compared[2] if compared else name, name, name.removeprefix("after_")])
         tables = [aliases[compared[1]]] if compared and compared[1] in aliases else []
-        places = [(t, c) for c in columns for t in [*tables, *aliases.values()] if c in self.columns[t]]
+        places = [(t, c) for c in columns for t in [*tables, *aliases.values()] if c in self.columns.get(t, {})]
         value = self._value(*places[0], end) if places else 1
         return (value,) if compared and compared[3].upper() == "IN" else value
 
@@ -156,7 +184,12 @@ class Inspector:
         if kind(query) not in EXPLAINED or EFFECTS.search(bare(query.text)):
             return []
         # Before the text, not in it; MySQL's own default is a tree.
-        self.cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {query.text}", query.bind(arguments))
+        try:
+            self.cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {query.text}", query.bind(arguments))
+        except Connection.Error as error:
+            if error.args[0] != NO_RIGHT_TO_EXPLAIN:
+                raise
+            raise ConfigError(f"{query.place}: EXPLAIN of a view needs the right SHOW VIEW.") from None
         names = [column[0] for column in self.cursor.description]
         rows = [dict(zip(names, values)) for values in self.cursor.fetchall()]
         return [{**row, "rows": int(row["rows"] or 0), "Extra": row["Extra"] or ""} for row in rows]
@@ -181,13 +214,18 @@ class Inspector:
         elif kind in DECIMALS or kind in (FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE):
             schema = {"type": "number"}
         elif flags & FLAG.ENUM:
-            values = re.findall(r"'([^']*)'", self.columns[field.org_table][field.org_name])
+            table, column = self.origin(query, field.org_table, field.org_name) or ("", "")
+            values = re.findall(r"'([^']*)'", self.columns[table][column])
             schema = {"type": "string", "enum": values}
         else:
             schema = {"type": "string"}
             if kind in FORMATS:
                 schema["format"] = FORMATS[kind]
-            elif field.org_table and kind in (FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING):
+            elif (
+                field.org_table
+                and kind in (FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING)
+                and self.origin(query, field.org_table, field.org_name)
+            ):
                 schema["maxLength"] = field.length // BYTES_PER_CHARACTER
         if not flags & FLAG.NOT_NULL:
             schema["type"] = [schema["type"], "null"]

@@ -50,6 +50,19 @@ def order(text: str) -> list[tuple[str | None, str]]:
     return _columns(found[-1]) if found else []
 
 
+def plain_columns(text: str) -> dict[str, tuple[str, str]]:
+    """The columns of a bare SELECT that are a table's as they are: {name: (alias, column)}. Expressions are left out."""
+    listed = re.search(r"(?is)\bSELECT\b(.*?)\bFROM\b", outer(text))
+    parts = listed[1].split(",") if listed else []
+    found = (re.fullmatch(r"(?is)\s*(\w+)\.(\w+)(?:\s+AS\s+(\w+))?\s*", part) for part in parts)
+    return {match[3] or match[2]: (match[1], match[2]) for match in found if match}
+
+
+def is_locking(text: str) -> bool:
+    """Whether a bare text locks the rows that it reads."""
+    return bool(re.search(r"(?i)\bFOR\s+(?:UPDATE|SHARE)\b|\bLOCK\s+IN\s+SHARE\s+MODE\b", text))
+
+
 def groups(text: str) -> list[tuple[str | None, str]]:
     """The outermost GROUP BY, likewise."""
     found = re.findall(r"(?is)\bGROUP\s+BY\b((?:(?!\b(?:HAVING|ORDER\s+BY|LIMIT)\b).)*)", outer(text))
@@ -62,9 +75,9 @@ def _columns(text: str) -> list[tuple[str | None, str]]:
 
 
 def line_of(query: Query, word: str, nth: int = 0) -> int:
-    """The line of the file on which a word of the query stands for the nth time; the query's own if it does not."""
+    """The line of the file on which a word of the query stands for the nth time, or the last; without it the query's own."""
     found = [match.start() for match in re.finditer(rf"(?i)(?<!\w){re.escape(word)}(?!\w)", bare(query.text))]
-    return line_at(query, found[nth] if word and len(found) > nth else 0)
+    return line_at(query, found[min(nth, len(found) - 1)] if word and found else 0)
 
 
 def line_at(query: Query, position: int) -> int:

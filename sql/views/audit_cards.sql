@@ -1,0 +1,15 @@
+-- An entry of the audit log. Its actor has a number and no name once the account is gone.
+-- json: details
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW audit_cards AS
+SELECT
+    al.id,
+    al.action,
+    al.actor_id,
+    u.username AS actor,
+    al.object_id,
+    al.details,
+    al.address,
+    al.request_id,
+    al.created_at
+FROM audit_logs AS al
+LEFT JOIN users AS u ON u.id = al.actor_id;
