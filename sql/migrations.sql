@@ -33,14 +33,15 @@ SELECT GET_LOCK(CONCAT('migrate ', LEFT(DATABASE(), 50)), %(seconds)s) AS is_loc
 SELECT RELEASE_LOCK(CONCAT('migrate ', LEFT(DATABASE(), 50))) AS is_released;
 
 -- name: list_views
--- The views that are there, whoever has made them.
+-- The views that are there, and are more than a stand-in: a dump first makes each as a row of constants, and where a restore
+-- breaks off that is what is left of it. All of ours are SQL SECURITY INVOKER, and no stand-in is.
 -- accept unordered: a table's name is unique in its schema, but information_schema declares no keys
 SELECT
     t.TABLE_NAME AS name
-FROM information_schema.TABLES AS t
+FROM information_schema.VIEWS AS t
 WHERE
     t.TABLE_SCHEMA = DATABASE()
-    AND t.TABLE_TYPE = 'VIEW'
+    AND t.SECURITY_TYPE = 'INVOKER'
 ORDER BY
     t.TABLE_NAME
 LIMIT 10000;

@@ -256,6 +256,14 @@ def test_a_view_that_is_missing_is_made_again(viewed: Database):
     assert fetch(viewed, "SELECT * FROM cards") == [(1,)]
 
 
+def test_a_stand_in_that_a_broken_restore_has_left_counts_as_missing(viewed: Database):
+    fetch(viewed, "CREATE OR REPLACE VIEW cards AS SELECT 1 AS `first`")
+    assert states(viewed)["views/cards.sql"] == "pending: it is not in the database"
+    fetch(viewed, "UPDATE a SET first = 3")
+    assert migrate(viewed) == ["views/cards.sql"]
+    assert fetch(viewed, "SELECT * FROM cards") == [(3,)]
+
+
 def test_a_view_whose_file_is_gone_is_dropped_and_that_of_somebody_else_is_left(viewed: Database, folder: Path):
     fetch(viewed, "CREATE VIEW mine AS SELECT a.second FROM a AS a")
     (folder / "views/cards.sql").unlink()
