@@ -592,11 +592,11 @@ def test_an_account_takes_its_uploads_along(alice, sending, clip, storage, db, a
     url = begin(alice, len(clip), clip[:100])
     body, done = sending(url, 100, clip[100:])
     with app.test_request_context():
-        from domain.files import detach_all
+        from domain.dependents import delete_rows_of_user
         from web.api import g
 
         g.after_commit = []
-        db.transaction(lambda: (detach_all(alice.user_id), db.execute("users.delete", user_id=alice.user_id)))
+        db.transaction(lambda: (delete_rows_of_user(alice.user_id), db.execute("users.delete", user_id=alice.user_id)))
         for work in g.after_commit:
             work()
     body.go.set()
