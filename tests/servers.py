@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
@@ -37,16 +37,25 @@ def ask(port: int, path: str, method: str = "GET", body: Any = None, **headers: 
         connection.close()
 
 
-@contextmanager
-def gunicorn(settings: Settings, **named: str) -> Iterator[tuple[int, int]]:
+def gunicorn(settings: Settings, **named: str) -> AbstractContextManager[tuple[int, int]]:
     """Two workers on the test's database and files. Gives its port and its process id."""
+    command = ["-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()"]
+    return running(command, settings, **{"WEB_CONCURRENCY": "2", "THREADS": "4", **named})
+
+
+def development(settings: Settings, **named: str) -> AbstractContextManager[tuple[int, int]]:
+    """`python app.py` on the test's database and files, without its reloader. Gives its port and its process id."""
+    return running(["app.py"], settings, **{"DEBUG": "0", **named})
+
+
+@contextmanager
+def running(command: list[str], settings: Settings, **named: str) -> Iterator[tuple[int, int]]:
     port = free_port()
     same = ("DB_SOCKET", "DB_PASSWORD", "DB_NAME", "SECRET_KEY", "MEDIA_DIR")
     given = {name: str(getattr(settings, name)) for name in same}
-    given |= {"PORT": str(port), "WEB_CONCURRENCY": "2", "THREADS": "4", "RATE_LIMITS": "off", **named}
+    given |= {"PORT": str(port), "RATE_LIMITS": "off", **named}
     clean = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
-    command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()"]
-    server = subprocess.Popen(command, cwd=ROOT, env={**clean, **given}, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([sys.executable, *command], cwd=ROOT, env={**clean, **given}, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, "/readyz")
         yield port, server.pid

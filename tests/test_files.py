@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +21,7 @@ import pytest
 from config import ROOT
 from media.storage import Arriving, Storage
 from media.video import Video
+from servers import development, gunicorn
 
 MP4 = {"Content-Type": "video/mp4"}
 
@@ -159,6 +162,63 @@ def test_an_account_takes_its_files_along(person, clip, storage, db):
     )
     assert carol.delete("/api/v1/me", json={"password": "carol's own"}).status_code == 204
     assert left(storage) == (0, 0)
+
+
+# A part that would be taken for the whole
+
+PART = {"Content-Range": "bytes 100-199/200"}
+
+
+def test_a_part_of_a_file_is_refused_and_changes_nothing(alice, client, clip, storage):
+    video = alice.post("/api/v1/videos", data={"title": "Waves", "file": (io.BytesIO(clip), "a.mp4")}).json
+    url = f"/api/v1/videos/{video['id']}"
+    assert client.put(f"{url}/file", data=clip, headers={**MP4, **PART}).status_code == 401
+    assert alice.put(f"{url}/file", data=clip, headers={**MP4, **PART}).status_code == 400
+    assert alice.patch(url, json={"title": "Other"}, headers=PART).status_code == 400
+    assert alice.put(f"{url}/thumbnail", data=b"x", headers={"Content-Type": "image/png", **PART}).status_code == 400
+    form = {"title": "Waves", "file": (io.BytesIO(clip), "a.mp4")}
+    assert alice.post("/api/v1/videos", data=form, headers=PART).status_code == 400
+    tus = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+    about = {"Upload-Length": "200", "Upload-Metadata": "title YQ=="}
+    assert alice.post("/api/v1/uploads", data=clip, headers={**tus, **about, **PART}).status_code == 400
+    upload = alice.post("/api/v1/uploads", headers={"Tus-Resumable": "1.0.0", **about}).headers["Location"]
+    assert alice.patch(upload, data=b"x", headers={**tus, "Upload-Offset": "0", **PART}).status_code == 400
+    assert alice.head(upload, headers=tus).headers["Upload-Offset"] == "0"
+    assert alice.get(url).json == video
+    assert played(alice, video["stream_url"]) == clip
+    assert alice.get("/api/v1/me").json["used_bytes"] == len(clip) + 200
+    assert len(alice.get("/api/v1/users/alice/videos").json["items"]) == 1
+
+
+def test_nothing_of_a_part_is_read(alice, clip):
+    class Unread(io.BytesIO):
+        def _fail(self, *_: Any) -> Any:
+            raise AssertionError("it was read")
+
+        read = readinto = readline = read1 = _fail
+
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json
+    answer = alice.put(f"/api/v1/videos/{video['id']}/file", input_stream=Unread(clip), headers={**MP4, **PART})
+    assert answer.status_code == 400
+    assert "Content-Range" in answer.json["detail"]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.parametrize("how", [gunicorn, development])
+def test_curl_that_goes_on_destroys_nothing(how, settings, alice, clip, tmp_path):
+    video = alice.post("/api/v1/videos", data={"title": "Waves", "file": (io.BytesIO(clip), "a.mp4")}).json
+    path = tmp_path / "a.mp4"
+    path.write_bytes(clip)
+    with how(settings) as (port, _):
+        address = f"http://127.0.0.1:{port}/api/v1/videos/{video['id']}/file"
+        command = ["curl", "-sS", "-o", tmp_path / "answer", "-w", "%{http_code}", "-T", path, address]
+        command += ["-H", "Content-Type: video/mp4", "-H", f"Authorization: Bearer {alice.token}"]
+        for start, status in (("100", "400"), (str(len(clip) // 2), "400"), (None, "200")):
+            begin_at = ["-C", start] if start else []
+            done = subprocess.run([*command, *begin_at], check=True, stdout=subprocess.PIPE, text=True, timeout=30)
+            assert done.stdout == status, (tmp_path / "answer").read_text()
+            assert played(alice, video["stream_url"]) == clip
+    assert alice.get(f"/api/v1/videos/{video['id']}").json["version"] == video["version"] + 1
 
 
 # Requests that are broken, or meant to break

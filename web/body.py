@@ -91,6 +91,12 @@ class Part(Upload):
         return fields, {str(name): part.stream for name, part in parts.items() if part.filename or files[0].size}
 
 
+def refuse_part() -> None:
+    """Refuse a body that says it is a part of something, as it would be taken for the whole (RFC 9110, 14.5)."""
+    if "Content-Range" in request.headers:
+        abort(400, "This address takes no part of a file: send the whole, without Content-Range.")
+
+
 class _Body(LimitedStream):
     """The body as it comes, however long. A client that has gone in the middle of it is no fault of ours, and no end of a file."""
 

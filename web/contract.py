@@ -130,7 +130,7 @@ def _problems(rule: Rule, operation: Operation) -> set[int]:
     if isinstance(operation.inputs.file, Upload):
         problems |= {507}
     if operation.inputs.form:
-        problems |= {413}
+        problems |= {400, 413}
     return problems
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, get_origin
 from flask import abort, request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from web.body import FORM, Part, Raw, Upload
+from web.body import FORM, Part, Raw, Upload, refuse_part
 from web.errors import Problem
 
 MOST_ERRORS = 20  # that one answer tells; a hostile body may have thousands
@@ -95,6 +95,8 @@ class Inputs:
 
     def read(self, path: dict[str, Any]) -> dict[str, Any]:
         """Read the request. Aborts with 400 for broken JSON, 415 for another content type, 422 for wrong values."""
+        if self.body or self.form or self.file:
+            refuse_part()
         errors: dict[str, str] = {}
         arguments = {**self._query(errors), **self._headers(errors)}
         if self.body and isinstance(self.file, Part) and request.mimetype == FORM:
