@@ -62,10 +62,12 @@ def pre_request(worker, req):  # type: ignore[no-untyped-def]
 
     def chunk(*size):  # type: ignore[no-untyped-def]
         nonlocal come
-        data = type(unreader).chunk(unreader, *size)
-        come += len(data)
+        if getattr(req.body, "failed", False):
+            return b""  # so the application gets what had come before
         if time.monotonic() - begun > GRACE + come / SLOWEST:
             raise TimeoutError("a body comes too slowly")
+        data = type(unreader).chunk(unreader, *size)
+        come += len(data)
         return data
 
     unreader.chunk = chunk

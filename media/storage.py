@@ -11,9 +11,9 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
-from io import FileIO
+from io import FileIO, RawIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 CHUNK = 256 * 1024  # bytes held in memory
 
@@ -40,7 +40,7 @@ class Storage:
         return self.files / key[:2] / key
 
     def lock_path(self, key: str) -> Path:
-        """The file that whoever writes to one on its way holds locked (media/uploads.py), beside it."""
+        """Lock file of an incoming upload (domain/uploads.py)."""
         return self.incoming / f"{key}.lock"
 
     def size(self, key: str) -> int | None:
@@ -99,10 +99,11 @@ class Arriving(FileIO):
             view = view[super().write(view) or 0 :]
         return len(data)
 
-    def take(self, stream: IO[bytes]) -> Arriving:
-        """Take all of a stream, a little at a time. Raises the refusal."""
-        while chunk := stream.read(CHUNK):
-            self.write(chunk)
+    def take(self, stream: RawIOBase) -> Arriving:
+        """Take all of a stream, a little at a time. Raises the refusal, and what the stream raises after all that has come."""
+        buffer = memoryview(bytearray(CHUNK))
+        while size := stream.readinto(buffer):
+            self.write(buffer[:size])
         return self
 
     def keep(self) -> str:

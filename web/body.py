@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from io import BufferedReader
 from typing import IO, Any, cast
 
 from flask import abort, request
@@ -47,8 +49,7 @@ class Upload:
 
     def read(self, path: dict[str, Any]) -> Any:
         """Read it into its place. Aborts with a 415 for another kind; raises what `into` does, or its place when full."""
-        is_empty = not request.content_length and "Transfer-Encoding" not in request.headers
-        if request.mimetype not in self.kinds and not (self.may_be_empty and is_empty):
+        if request.mimetype not in self.kinds and (has_body() or not self.may_be_empty):
             kinds = ", ".join(self.kinds)
             abort(415, f"Send the file itself as the body, and its kind as Content-Type: one of {kinds}.")
         file = self.into(**path)
@@ -91,6 +92,11 @@ class Part(Upload):
         return fields, {str(name): part.stream for name, part in parts.items() if part.filename or files[0].size}
 
 
+def has_body() -> bool:
+    """Whether the request has a body that is not empty, as far as its headers tell."""
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
+
+
 def refuse_part() -> None:
     """Refuse a body that says it is a part of something, as it would be taken for the whole (RFC 9110, 14.5)."""
     if "Content-Range" in request.headers:
@@ -98,16 +104,32 @@ def refuse_part() -> None:
 
 
 class _Body(LimitedStream):
-    """The body as it comes, however long. A client that has gone in the middle of it is no fault of ours, and no end of a file."""
+    """The body as it comes, however long. One that breaks off is no end of a file: all that has come is given, then a 400 raised."""
 
     def __init__(self) -> None:
-        length = request.content_length
+        length, source = request.content_length, request.environ["wsgi.input"]
         if length is None and "wsgi.input_terminated" not in request.environ:
             length = 0  # no server tells where it ends
-        super().__init__(request.environ["wsgi.input"], sys.maxsize if length is None else length, length is None)
+        if isinstance(source, BufferedReader):
+            source = cast(IO[bytes], _Available(source))
+        super().__init__(source, sys.maxsize if length is None else length, length is None)
+        self._is_broken = False
 
     def readinto(self, b: Any) -> int | None:
         try:
-            return super().readinto(b)
+            if not self._is_broken:
+                return super().readinto(b)
         except Exception:  # of what is no chunk, each server says something else
-            abort(400, "The body broke off before its end.")
+            self._is_broken = True
+            if "gunicorn.socket" in request.environ:  # it keeps what it had read when the body broke off
+                with suppress(Exception):
+                    if size := super().readinto(b):
+                        return size
+        abort(400, "The body broke off before its end.")
+
+
+class _Available:
+    """A stream that gives what is there. A buffered one waits for more, and when the body breaks off that is lost."""
+
+    def __init__(self, stream: BufferedReader):
+        self.read = stream.read1  # not readinto1, which waits too where something is in the buffer

@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, run_simple
@@ -16,9 +17,13 @@ from config import ConfigError, Settings, load
 from ops.demo import world
 from ops.migrations import MigrationError
 from ops.server import reload
+from ops.server.chunked import ChunkedBody
 from ops.server.ports import check_port
 from ops.server.startup import prepare
 from worker import loop
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 def main(create_app: Callable[[Settings], Flask]) -> None:
@@ -101,6 +106,14 @@ def banner(app: Flask) -> str:
 
 class Handler(WSGIRequestHandler):
     """Werkzeug's, for any letters in a URL, and without its line per request: web/logs.py writes a better one."""
+
+    timeout = 60  # seconds that a client may be silent in the middle of a request, as under gunicorn
+
+    def make_environ(self) -> WSGIEnvironment:
+        environ = super().make_environ()
+        if "wsgi.input_terminated" in environ:
+            environ["wsgi.input"] = ChunkedBody(self.rfile)
+        return environ
 
     def parse_request(self) -> bool:
         # curl sends 张三 as it is typed, and Python's parser takes one of its bytes for a space.
