@@ -109,52 +109,57 @@ def is_video(file: Arriving) -> Arriving:
     return file
 
 
-def hold_room() -> int:
-    """Tell the room of whoever asks and hold it until the end of the transaction, before what hangs on it. May be below 0."""
+def lock_room() -> int:
+    """Lock the room of the user until the end of the transaction, before what hangs on it; return it. May be below 0."""
     found = db.fetch_value("users.lock_room", **_owner())
     if found is None:
         abort(401, "This account is gone.")
     return int(found)
 
 
-def attach(video_id: int, file: Arriving, reserved: int = 0, is_resumable: bool = False, is_new: bool = False) -> None:
-    """Make a file the one of a video, in place of what it had, within the transaction that this is called in.
+def attach(video_id: int, file: Arriving, free: int, reserved: int = 0, is_resumable: bool = False) -> None:
+    """Make a file the one of a video, in place of what it had. `free` is the room that lock_room() has told.
 
-    `reserved` bytes of it are counted as used already. Unless it can be sent for again, it is removed if the transaction
-    fails. Raises a 404 if the video is not that of whoever asks, a 413 if it is more than there is room for, and unless
-    the video `is_new` a 412 over another version than If-Match names.
+    Raises a 404 if the video is not the user's, a 412 over another version than If-Match names, a 413 for want of room.
     """
-    size, free = file.size, hold_room()
-    old = locked(video_id)
-    if not is_new:
-        check_match(old["version"])
-    less = old["size_bytes"] + reserved
+    old = lock_video(video_id)
+    check_match(old["version"])
+    store_file(video_id, file, free, old["size_bytes"] + reserved, is_resumable)
+    after_commit(lambda: storage().remove(old["file_key"], None if old["is_own_thumbnail"] else old["thumbnail_key"]))
+
+
+def store_file(video_id: int, file: Arriving, free: int, less: int = 0, is_resumable: bool = False) -> None:
+    """Store the file of a video that is new or locked. `less` bytes of what is used already are given back for it.
+
+    Unless it can be sent for again, the file is removed if the transaction fails. Raises a 413 for want of room.
+    """
+    size = file.size
     use_room(free, size, less)
     if not is_resumable:
         after_rollback(lambda: storage().remove(file.key))
     db.execute("files.update", video_id=video_id, file_key=file.keep(), size_bytes=size, **vars(file.video))
     db.execute("jobs.create", video_id=video_id, kind="inspect")
-    after_commit(lambda: storage().remove(old["file_key"], None if old["is_own_thumbnail"] else old["thumbnail_key"]))
 
 
 def detach(video_id: int) -> None:
     """Give back what a video that is being deleted has used, and remove its files once it is gone. Raises a 404."""
-    hold_room()  # first its owner, then the video, as everywhere
-    old = locked(video_id)
+    lock_room()  # first its owner, then the video, as everywhere
+    old = lock_video(video_id)
     check_match(old["version"])
     db.execute("users.set_used", user_id=g.user["id"], more=0, less=old["size_bytes"] + old["thumbnail_bytes"])
     after_commit(lambda: storage().remove(old["file_key"], old["thumbnail_key"]))
 
 
 def use_room(free: int, more: int, less: int) -> None:
-    """Count bytes that come in place of others, of the room that hold_room() has told. Raises a 413 if there is not enough."""
+    """Count bytes that come in place of others, of the room that lock_room() has told. Raises a 413 if there is not enough."""
     if more > max(0, free + less):
         raise no_room(max(0, free + less))
-    db.execute("users.set_used", user_id=g.user["id"], more=more, less=less)
+    if more != less:
+        db.execute("users.set_used", user_id=g.user["id"], more=more, less=less)
 
 
-def locked(video_id: int) -> dict[str, Any]:
-    """What a video of whoever asks has, held until the end of the transaction. Raises a 404."""
+def lock_video(video_id: int) -> dict[str, Any]:
+    """Lock a video of the user until the end of the transaction; return what it has. Raises a 404."""
     return db.fetch_one("videos.lock_files", video_id=video_id, user_id=g.user["id"]) or abort(
         404, "No such video of yours."
     )

@@ -1,33 +1,276 @@
-"""Uploads that arrive in pieces: one writer at a time, and an end to those that nobody goes on with.
+"""Uploads that arrive in pieces: one writer at a time, the room that they take, and their end (routes/uploads.py).
 
-Whoever holds the lock of an upload is the only one who changes its file or its row, but for the end of its owner's
-account. The lock is the system's, so it ends with the process that holds it. Its file is removed only together with the
-upload's, so whoever gets a lock looks at the row after that.
+Only the request that holds the lock of an upload changes its file or its row, but for the end of its owner's account.
+The lock is the system's, so it ends with the process that holds it. Its file is removed only together with the
+upload's, so a request that gets the lock reads the row after that.
+
+A client sends one request at a time. So when it comes back, the request before is dead, though its connection may look
+alive for long. The new request marks the upload as wanted; the old one sees that, in whatever process it is, and ends
+its own connection: its reading ends, what has arrived is in the file, and the lock is free.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from io import RawIOBase
 from typing import Any
 
 from filelock import FileLock, Timeout
+from flask import abort, g, request
+from werkzeug.exceptions import NotFound
 
 from current import db
-from domain.files import storage
+from domain import files, upload_metadata
+from domain.files import attach, leave, lock_room, no_room, storage
+from domain.upload_metadata import UploadMetadata
+from domain.videos import make
+from media.storage import Arriving
+from media.video import NotAVideo
+from web import audit
+from web.api import after_commit, after_rollback
+from web.body import has_body
+from web.errors import Problem
+
+HOURS = 24  # without a piece, until an upload is given up
+MOST = 100  # that one person has under way: each is a row, a file and its lock, however few its bytes
+PATIENCE = 3.0  # seconds that a request waits for the one before to give way; it does within two looks
+LOOK = 0.1  # seconds between two looks
+GONE = "No such upload of yours."
 
 
-def lock(upload_id: str) -> FileLock | None:
-    """Lock an upload, for whoever will release it; None if somebody else has it."""
+class Piece:
+    """What a request brings of an upload, and the file that takes it. A finished upload has no file of its own."""
+
+    def __init__(self, file: Arriving | None, length: int | None, upload: dict[str, Any] | None = None):
+        self.file, self.length, self.upload = file, length, upload
+        self.room = file.room if file else 0
+        self.refusal = file.refusal if file else _too_much()
+        self.size, self.is_new = file.tell() if file else length, not upload
+
+    def take(self, stream: RawIOBase) -> Piece:
+        """Take all of it, for good."""
+        if self.file:
+            with nullcontext() if self.is_new else _giving_way(self.file.key):
+                self.file.take(stream)
+            os.fsync(self.file.fileno())
+            self.size = self.file.tell()
+        return self
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the file is whole now, and nothing has been made of it."""
+        return self.file is not None and self.size == self.length
+
+
+def find(upload_id: str) -> dict[str, Any]:
+    """Find an upload of the user. Raises a 404, or a 410 if it has expired."""
+    return _check(db.fetch_one("uploads.get", upload_id=upload_id, user_id=g.user["id"]))
+
+
+def _check(upload: dict[str, Any] | None) -> dict[str, Any]:
+    if not upload:
+        abort(404, GONE)
+    if upload["is_expired"]:
+        abort(410, "This upload was given up: nothing has come for too long.")
+    return upload
+
+
+def lock(upload_id: str, patience: float = 0) -> FileLock | None:
+    """Lock an upload. Return the lock, for the caller to release, or None if another request has it.
+
+    With patience that request is asked to give way, and waited for so many seconds.
+    """
     storage().incoming.mkdir(parents=True, exist_ok=True)
-    held = FileLock(storage().lock_path(upload_id), blocking=False)
-    with suppress(Timeout):
-        held.acquire()
-        return held
-    return None
+    held, wanted = FileLock(storage().lock_path(upload_id)), storage().wanted_path(upload_id)
+    deadline = time.monotonic() + patience
+    while True:
+        with suppress(Timeout):
+            held.acquire(timeout=min(LOOK, patience), poll_interval=LOOK / 5)
+            wanted.unlink(missing_ok=True)  # that of a request that was killed would end this one
+            return held
+        if time.monotonic() >= deadline:
+            wanted.unlink(missing_ok=True)
+            return None
+        wanted.touch()
+
+
+@contextmanager
+def _giving_way(upload_id: str) -> Iterator[None]:
+    """Meanwhile, end the connection of this request as soon as another one wants the upload."""
+    connection: Any = request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket")
+    wanted, done = storage().wanted_path(upload_id), threading.Event()
+
+    def look() -> None:
+        while not done.wait(LOOK):
+            if wanted.exists():
+                # In both directions, or what still comes of the body would be read as the next request. And not by
+                # the method of a TLS socket, which would have the rest read undeciphered.
+                with suppress(OSError):
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+                return
+
+    thread = threading.Thread(target=look, daemon=True)
+    if connection:  # other servers have the whole body before they call us
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if connection:
+            thread.join()  # the next request on this connection is not to be ended
+
+
+def lock_upload(upload_id: str, offset: int | None = None) -> dict[str, Any]:
+    """Find an upload and lock it until the end of the request. A finished one needs no lock.
+
+    Another request that receives gives way to this one. Raises a 409 if the file does not end at the offset, which ends
+    no other request, and a 423 if the other one does not give way, as when it makes the video.
+    """
+    upload = find(upload_id)
+    _check_offset(upload, offset)
+    if upload["is_finished"]:
+        return upload
+    upload_id = upload["id"]  # to the database `id ` is the same one, to the lock it is another
+    held = lock(upload_id, PATIENCE)
+    if not held:
+        abort(423, "Another request is busy with this upload right now.")
+    leave(held.release)
+    found = db.fetch_one("uploads.get", upload_id=upload_id, user_id=g.user["id"])  # nothing changes it any more
+    if not found or found["is_finished"]:
+        leave(storage().lock_path(upload_id).unlink)
+    upload = _check(found)
+    _check_offset(upload, offset)
+    return upload
+
+
+def _check_offset(upload: dict[str, Any], offset: int | None) -> None:
+    if offset not in (None, have := size_of(upload)):
+        is_finished = upload["is_finished"]
+        abort(409, f"This upload is finished, with all its {have} bytes." if is_finished
+              else f"So far {have} bytes have arrived: go on from there.")  # fmt: skip
+
+
+def size_of(upload: dict[str, Any]) -> int:
+    """How much of an upload has arrived."""
+    size: int = upload["size_bytes"] if upload["is_finished"] else storage().size(upload["id"]) or 0
+    return size
+
+
+def is_whole(upload: dict[str, Any]) -> bool:
+    """Whether all has arrived and nothing was made of it: the server has ended too soon."""
+    return not upload["is_finished"] and size_of(upload) == upload["size_bytes"]
+
+
+def begin(metadata: UploadMetadata, length: int | None) -> Piece:
+    """Open the file of a new upload. Raises a 404 for a video that is not the user's, a 413 for want of room."""
+    if metadata.video_id:
+        args = {"video_id": metadata.video_id, "user_id": g.user["id"]}
+        db.fetch_one("files.get_size", **args) or abort(404, "No such video of yours.")
+    free = length if length and not has_body() else files.room()  # without a body it is enough that create() looks
+    if (length or 0) > free:
+        raise no_room(free)
+    return Piece(files.receive(length, refusal=_too_much()) if length else files.receive(free), length)
+
+
+def resume(upload: dict[str, Any], length: int | None = None) -> Piece:
+    """Open the file of a locked upload at its end. `length` is told with the piece, of one whose length is unknown."""
+    if upload["is_finished"]:
+        return Piece(None, upload["size_bytes"], upload)
+    upload = db.transaction(lambda: _extend(upload, length))
+    refusal = _too_much() if upload["size_bytes"] else None
+    file = files.receive(upload["reserved_bytes"] - size_of(upload), upload["id"], refusal)
+    return Piece(file, upload["size_bytes"], upload)
+
+
+def _extend(upload: dict[str, Any], length: int | None) -> dict[str, Any]:
+    """Put off the end of an upload, and reserve what it needs: all of it, or what comes now of one whose length is unknown."""
+    have, size, reserved = size_of(upload), upload["size_bytes"] or length, upload["reserved_bytes"]
+    if size and (size < have or length not in (None, size)):
+        sentence = "This is not the length of this upload."
+        raise Problem(422, sentence, "validation_failed", {"Upload-Length": sentence})
+    free = lock_room()
+    # A body that does not say its length may take all there is.
+    is_chunked = "Transfer-Encoding" in request.headers
+    needed = size or (max(have, free + reserved) if is_chunked else have + (request.content_length or 0))
+    if needed > free + reserved:
+        raise no_room(max(0, free + reserved - have))
+    files.use_room(free, needed, reserved)
+    changed = {"size_bytes": size, "reserved_bytes": needed}
+    db.execute("uploads.update", upload_id=upload["id"], **changed, hours=HOURS) or abort(404, GONE)
+    return {**upload, **changed, "expiry": upload["now"] + HOURS * 3600}
+
+
+def check_video(piece: Piece) -> Piece:
+    """See whether it is a video, once it is whole. One that is none is forgotten."""
+    if piece.is_last and piece.file:
+        try:
+            files.is_video(piece.file)
+        except NotAVideo:
+            if piece.upload:
+                drop(piece.upload)
+            raise
+        except FileNotFoundError:  # gone with its owner's account
+            abort(404, GONE)
+    return piece
+
+
+def create(piece: Piece, metadata: UploadMetadata) -> dict[str, Any]:
+    """Make the row of a new upload, with the room that it needs, and if all has come its video; return the row."""
+    assert piece.file
+    file, needed, free = piece.file, piece.length or piece.size or 0, lock_room()
+    if needed > free:
+        raise no_room(max(0, free))
+    if db.fetch_value("uploads.count_open", user_id=g.user["id"], limit=MOST) == MOST:
+        raise Problem(429, f"You have {MOST} uploads under way: finish or give up some of them.", "too_many_uploads")
+    files.use_room(free, needed, 0)
+    db.execute(
+        "uploads.create",
+        upload_id=file.key,
+        user_id=g.user["id"],
+        video_id=metadata.video_id,
+        metadata=metadata.sent,
+        size_bytes=piece.length,
+        reserved_bytes=needed,
+        hours=HOURS,
+    )
+    after_commit(lambda: setattr(file, "stays", True))
+    piece.upload = find(file.key)
+    return _finish(piece, free - needed) if piece.is_last else piece.upload
+
+
+def finish(piece: Piece) -> dict[str, Any]:
+    """Make a video of the file, or the file of one, if it is whole, within a transaction; return the upload as it is then."""
+    return _finish(piece, lock_room()) if piece.is_last else piece.upload or {}
+
+
+def _finish(piece: Piece, free: int) -> dict[str, Any]:
+    assert piece.file
+    assert piece.upload
+    upload, is_resumable = piece.upload, not piece.is_new
+    video_id, reserved = upload["video_id"], upload["reserved_bytes"]
+    try:
+        if video_id:
+            attach(video_id, piece.file, free, reserved, is_resumable)
+        else:
+            video = upload_metadata.read(upload["metadata"]).new_video()
+            video_id = make(video, piece.file, free, less=reserved, is_resumable=is_resumable)
+        db.execute("uploads.set_finished", upload_id=upload["id"], video_id=video_id) or abort(404, GONE)
+    except NotFound:  # the video was deleted: it can never be finished
+        if is_resumable:
+            after_rollback(lambda: drop(upload))
+        raise
+    audit.record("video.file" if upload["video_id"] else "video.create", g.user["id"], video_id)
+    after_commit(lambda: storage().lock_path(upload["id"]).unlink(missing_ok=True))
+    return {**upload, "video_id": video_id, "is_finished": True}
 
 
 def drop(upload: dict[str, Any]) -> None:
-    """Forget an upload, whose lock is held, with what has arrived of it. What a finished one has become stays."""
+    """Forget a locked upload, with what has arrived of it. What a finished one has become stays."""
 
     def work() -> None:
         db.execute("users.set_used", user_id=upload["user_id"], more=0, less=upload["reserved_bytes"])
@@ -44,7 +287,7 @@ def sweep_uploads() -> int:
     count = 0
     for upload in db.fetch_all("uploads.list_expired"):
         held = lock(upload["id"])
-        if not held:  # somebody is sending it at this moment
+        if not held:  # it is being sent at this moment
             continue
         try:
             if db.fetch_value("uploads.get_is_expired", upload_id=upload["id"]):
@@ -53,3 +296,7 @@ def sweep_uploads() -> int:
         finally:
             held.release()
     return count
+
+
+def _too_much() -> Problem:
+    return Problem(413, "This is more than Upload-Length said.")

@@ -9,7 +9,7 @@ from flask import g
 from pydantic import AfterValidator, Field, StringConstraints
 
 from current import db
-from domain.files import attach, hold_room
+from domain.files import lock_room, store_file
 from domain.search import index
 from media.storage import Arriving
 from web.inputs import Input
@@ -50,13 +50,16 @@ class NewVideo(Input):
     tags: Tags = Field(default=[])
 
 
-def make(body: NewVideo, file: Arriving | None = None, **how: Any) -> int:
-    """Make a video of whoever asks, within the transaction that this is called in; return its id. `how` is for attach()."""
-    if file:
-        hold_room()
+def make(body: NewVideo, file: Arriving | None = None, free: int | None = None, **how: Any) -> int:
+    """Make a video of the user, within the transaction that this is called in; return its id.
+
+    `free` is the room of the user, if it is locked already; `how` is for store_file().
+    """
+    if file and free is None:
+        free = lock_room()
     values = {**body.model_dump(), "tags": orjson.dumps(body.tags).decode()}
     video_id = db.insert("videos.create", user_id=g.user["id"], **values) or 0
     index({"id": video_id, **body.model_dump()}, is_new=True)
     if file:
-        attach(video_id, file, is_new=True, **how)
+        store_file(video_id, file, free or 0, **how)
     return video_id

@@ -43,6 +43,10 @@ class Storage:
         """Lock file of an incoming upload (domain/uploads.py)."""
         return self.incoming / f"{key}.lock"
 
+    def wanted_path(self, key: str) -> Path:
+        """Mark of an incoming upload that a later request waits for."""
+        return self.incoming / f"{key}.wanted"
+
     def size(self, key: str) -> int | None:
         """How many bytes of a file are there, in place or on the way; None if there is no such file."""
         for path in (self.incoming / key, self.path(key)):
@@ -53,7 +57,7 @@ class Storage:
     def remove(self, *keys: str | None) -> None:
         """Delete files, wherever they are. Those that are not there do not matter."""
         for key in filter(None, keys):
-            for path in (self.incoming / key, self.path(key), self.lock_path(key)):
+            for path in (self.incoming / key, self.path(key), self.lock_path(key), self.wanted_path(key)):
                 path.unlink(missing_ok=True)
 
     def keys(self) -> Iterator[str]:

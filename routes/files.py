@@ -8,7 +8,7 @@ from flask import Blueprint, abort, g
 from pydantic import BaseModel, Field
 
 from current import db
-from domain.files import CACHE, File, attach, send_stored
+from domain.files import CACHE, File, attach, lock_room, send_stored
 from domain.sharing import LONGEST, Token, sign, visibility_arguments
 from web.api import api, link
 from web.inputs import Input
@@ -38,7 +38,7 @@ def set_file(video_id, file: File):
 
     The body is the file. It takes the place of the file that is there.
     """
-    attach(video_id, file)
+    attach(video_id, file, lock_room())
     return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
 
 

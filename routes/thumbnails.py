@@ -8,7 +8,7 @@ from flask import Blueprint, abort
 from pydantic import AfterValidator, Field
 
 from current import db
-from domain.files import CACHE, hold_room, locked, receive, send_stored, storage, use_room
+from domain.files import CACHE, lock_room, lock_video, receive, send_stored, storage, use_room
 from domain.sharing import Token, visibility_arguments
 from media import images
 from media.storage import Arriving
@@ -74,8 +74,8 @@ def delete_thumbnail(video_id):
 
 def _replace(video_id: int, picture: Arriving | None) -> bool:
     """Put a picture, or none, in place of a video's. Return whether the video has a file. Raises a 404, or a 413 for want of room."""
-    free = hold_room()
-    old = locked(video_id)
+    free = lock_room()
+    old = lock_video(video_id)
     check_match(old["version"])
     size = picture.size if picture else 0
     use_room(free, size, old["thumbnail_bytes"])

@@ -20,7 +20,8 @@ from werkzeug.serving import make_server
 from media.storage import CHUNK, Storage
 from ops.server.serve import Handler
 from servers import Answer, ask, development, gunicorn
-from test_uploads import PIECE, TUS, begin
+from test_uploads import PIECE, TUS, begin, left, used
+from test_uploads import ask as look
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
 
@@ -109,6 +110,143 @@ def request(site: tuple[str, int], person: Any, method: str, url: str, body: Any
 
 def stored(storage: Storage, url: str) -> bytes:
     return (storage.incoming / url.rpartition("/")[2]).read_bytes()
+
+
+# A client that went silent on an open connection, and comes back on a new one
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_client_that_went_silent_goes_on_at_once(site, sender, alice, clip, storage, chunked):
+    url = begin(alice, len(clip))
+    old = sender(url, len(clip), chunked=chunked)
+    old.send(clip[:1000])
+    until(lambda: is_locked(storage, url))
+    time.sleep(0.2)
+    begun = time.monotonic()
+    status, headers, _ = request(site, alice, "HEAD", url)
+    assert time.monotonic() - begun < 2
+    assert (status, headers["upload-offset"]) == (200, "1000")
+    with suppress(OSError):  # it was only slow
+        old.send(clip[1000:])
+        time.sleep(0.3)
+    assert stored(storage, url) == clip[:1000]
+    patch = {"Content_Type": PIECE["Content-Type"], "Upload_Offset": "1000"}
+    status, headers, _ = request(site, alice, "PATCH", url, clip[1000:], **patch)
+    assert status == 204
+    with alice.get(f"{headers['content-location']}/stream") as answer:
+        assert answer.data == clip
+    assert (left(storage)[0], used(alice)) == (0, len(clip))
+
+
+def test_another_process_is_let_in_as_well(site, sender, alice, storage):
+    url = begin(alice, LENGTH)
+    sender(url, LENGTH).send(DATA[: CHUNK + 7])
+    until(lambda: is_locked(storage, url))
+    time.sleep(0.2)
+    assert look(alice, url)["Upload-Offset"] == str(CHUNK + 7)  # asked of the application in this process
+    assert stored(storage, url) == DATA[: CHUNK + 7]
+
+
+def test_a_client_that_goes_on_sending_is_ended_as_well(site, sender, alice, storage):
+    """It may be a tab that was forgotten, and only the last to come knows how much has arrived."""
+    url, stop = begin(alice, 2**30), threading.Event()
+    old = sender(url, 2**30)
+
+    def pump() -> None:
+        with suppress(OSError):
+            while not stop.wait(0.01):
+                old.send(DATA)
+
+    thread = threading.Thread(target=pump)
+    thread.start()
+    try:
+        until(lambda: (storage.size(url.rpartition("/")[2]) or 0) > 2 * CHUNK)
+        status, headers, _ = request(site, alice, "HEAD", url)
+        time.sleep(0.5)
+    finally:
+        stop.set()
+        with suppress(OSError):
+            old.connection.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    size = int(headers["upload-offset"])
+    assert status == 200
+    data = stored(storage, url)
+    assert len(data) == size
+    assert data == (DATA * (size // LENGTH + 1))[:size]
+
+
+def test_what_still_comes_of_an_old_piece_is_no_request(site, sender, alice, storage):
+    url = begin(alice, LENGTH)
+    old = sender(url, LENGTH)
+    old.send(DATA[:10])
+    until(lambda: is_locked(storage, url))
+    assert request(site, alice, "HEAD", url)[0] == 200
+    with suppress(OSError):
+        old.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert old.connection.recv(1000) == b""
+
+
+def test_a_piece_at_the_right_offset_ends_the_one_before(site, sender, alice, clip, storage):
+    url = begin(alice, len(clip))
+    old = sender(url, len(clip))
+    until(lambda: is_locked(storage, url))
+    patch = {"Content_Type": PIECE["Content-Type"], "Upload_Offset": "0"}
+    assert request(site, alice, "PATCH", url, clip, **patch)[0] == 204
+    with suppress(OSError):
+        old.send(clip)
+        assert old.connection.recv(100) == b""
+    assert len(alice.get("/api/v1/users/alice/videos").json["items"]) == 1
+
+
+def test_an_upload_is_given_up_though_a_silent_client_sends_to_it(site, sender, alice, storage):
+    url = begin(alice, LENGTH)
+    sender(url, LENGTH).send(DATA[:10])
+    until(lambda: is_locked(storage, url))
+    assert request(site, alice, "DELETE", url)[0] == 204
+    assert (left(storage), used(alice)) == ((0, 0), 0)
+
+
+def test_neither_a_wrong_offset_nor_a_stranger_ends_a_sender(site, sender, alice, bob, clip, storage):
+    url = begin(alice, len(clip), clip[:500])
+    good = sender(url, len(clip) - 500, 500)
+    good.send(clip[500:1000])
+    until(lambda: is_locked(storage, url))
+    patch = {"Content_Type": PIECE["Content-Type"], "Upload_Offset": "7"}
+    assert request(site, alice, "PATCH", url, clip[7:], **patch)[0] == 409
+    for method in ("HEAD", "DELETE"):
+        assert request(site, bob, method, url)[0] == 404
+    time.sleep(0.3)
+    good.send(clip[1000:])
+    assert good.answer() == 204
+
+
+def test_a_sender_may_be_silent_for_a_while(site, sender, alice, clip, storage):
+    url = begin(alice, len(clip))
+    slow = sender(url, len(clip))
+    slow.send(clip[:10])
+    time.sleep(2)
+    slow.send(clip[10:])
+    assert slow.answer() == 204
+
+
+def test_the_mark_of_a_request_that_was_killed_ends_no_other(site, sender, alice, clip, storage):
+    url = begin(alice, len(clip))
+    storage.wanted_path(url.rpartition("/")[2]).touch()
+    later = sender(url, len(clip))
+    time.sleep(0.5)
+    later.send(clip)
+    assert later.answer() == 204
+    assert left(storage)[0] == 0
+
+
+def test_a_silent_client_takes_no_thread_with_it(site, sender, alice, storage):
+    """A worker has four threads here, and half of them for what arrives: it would soon have none."""
+    url = begin(alice, LENGTH)
+    for n in range(12):
+        sender(url, LENGTH - n, n).send(DATA[n : n + 1])
+        until(lambda: is_locked(storage, url))
+        assert request(site, alice, "HEAD", url)[1]["upload-offset"] == str(n + 1)
+    assert stored(storage, url) == DATA[:12]
 
 
 # A piece that breaks off

@@ -28,7 +28,7 @@ group = AppGroup("media", help="The files of videos.")
 A_WHILE = 3600  # seconds that a file may lie there without a row: it gets one within a minute of its last byte
 BATCH = 500
 FEW = 20  # files that may be nameless where no file has a name
-OURS = re.compile(r"([0-9a-f]{32})(\.lock)?")
+OURS = re.compile(r"([0-9a-f]{32})(\.lock|\.wanted)?")
 
 Finding = tuple[str, Callable[[], object]]  # a sentence, and what mends it
 
