@@ -20,24 +20,24 @@ from ops.sqlcheck import catalog
 from queries import QueryError
 from web import api, browser_headers, capacity, errors, limits, logs, mail, metrics
 
-MAX_BODY = 128 * 1024  # bytes of a request that is no file; what a hostile one costs grows with it
+MAX_BODY = 128 * 1024  # bytes of a body that is not a file; a larger one would let a hostile request cost more
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application. Without settings they are read, as for a server or, under the `flask` command, for it."""
+    """Make the application. Without `settings`, read them: for a command under `flask`, else for a server."""
     settings = settings or load("command" if os.environ.get("FLASK_RUN_FROM_CLI") else "server")
     app = Flask(__name__, instance_path=str(ROOT / "instance"))
     instance = Path(app.instance_path)
     if settings.is_private:
         app.extensions["private_server"], settings = startup.private_server(instance, settings)
     if not settings.SECRET_KEY:
-        settings = settings.model_copy(update={"SECRET_KEY": startup.kept_secret(instance)})
+        settings = settings.model_copy(update={"SECRET_KEY": startup.read_or_make_secret(instance)})
     app.extensions["settings"] = settings
     app.extensions["refresh_catalog"] = partial(catalog.refresh, settings)
     app.config.from_mapping(settings.model_dump(), MAX_CONTENT_LENGTH=MAX_BODY)
     app.json = api.ORJSONProvider(app)
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # the redirect would name whatever host the request does
+    app.url_map.merge_slashes = False  # the redirect would use the request's Host header
     watch = app.extensions["watch"] = metrics.Watch()
     try:
         app.extensions["database"] = Database(
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     routes.register(app)
     api.install(app)
     commands.register(app)
-    if os.environ.get("FLASK_RUN_FROM_CLI") and "run" in sys.argv[1:]:  # `flask run`, as PyCharm does it
+    if os.environ.get("FLASK_RUN_FROM_CLI") and "run" in sys.argv[1:]:  # `flask run`: PyCharm starts it like this
         reload.install()
         startup.prepare(app)
     return app

@@ -1,4 +1,4 @@
-"""The settings: read once from the environment and `.env`, checked, with defaults. `.env.example` explains each."""
+"""The settings: read once from the environment and `.env`, validated, with defaults. `.env.example` explains each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent
 
 
 def sources(root: Path = ROOT) -> list[Path]:
-    """List the Python files of a program: those at its top, and those of every folder that is a package."""
+    """List the Python files of the project: those at the top, and those in every folder that is a package."""
     packages = [path.parent for path in root.glob("*/__init__.py")]
     return sorted([*root.glob("*.py"), *(path for package in packages for path in package.rglob("*.py"))])
 
@@ -26,11 +26,11 @@ def sources(root: Path = ROOT) -> list[Path]:
 class ConfigError(ClickException):
     """A setting is missing or wrong. The message is one sentence for the person who starts the server.
 
-    The `flask` command prints a ClickException as it is, wherever it comes from, and ends with exit code 1.
+    `flask` prints the message of a ClickException, and ends with exit code 1.
     """
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -43,7 +43,7 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,64}$")]
 
 
 class Settings(BaseModel, frozen=True, extra="ignore"):
-    """Every setting by its name in the environment. An empty value counts as not set."""
+    """All settings, by their names in the environment. An empty value counts as not set."""
 
     DB_HOST: str | None = None
     DB_PORT: int = Field(3306, ge=1, le=65535)
@@ -89,24 +89,24 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
 
     @property
     def is_private(self) -> bool:
-        """Whether no database server is named, so that `python app.py` keeps one of its own."""
+        """Return whether no database server is set, so that `python app.py` runs a private one."""
         return not (self.DB_HOST or self.DB_SOCKET)
 
     @property
     def media_dir(self) -> Path:
-        """The folder of the files of videos."""
+        """Return the folder for the files of videos."""
         return Path(self.MEDIA_DIR or ROOT / "instance" / "media")
 
     def database(self) -> dict[str, Any]:
-        """What Database() wants to know to find the server."""
+        """Return the arguments of Database() that say where the server is."""
         where = {"unix_socket": self.DB_SOCKET} if self.DB_SOCKET else {"host": self.DB_HOST, "port": self.DB_PORT}
         return {**where, "user": self.DB_USER, "password": self.DB_PASSWORD, "database": self.DB_NAME}
 
     def explain(self, error: Exception) -> str:
-        """Say in one sentence why the database does not let us in. The error is PyMySQL's."""
+        """Say in one sentence why the database cannot be used. `error` comes from PyMySQL."""
         where = self.DB_SOCKET or f"{self.DB_HOST}:{self.DB_PORT}"
         number = error.args[0] if error.args else None
-        if number in (1045, 1698):  # 1698: MariaDB, by a unix socket
+        if number in (1045, 1698):  # 1698: MariaDB on a unix socket
             return (
                 f"The database at {where} refuses user {self.DB_USER} with this password: see DB_USER and DB_PASSWORD."
             )
@@ -122,20 +122,20 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
 
     @field_validator("DB_HOST")
     @classmethod
-    def _without_port(cls, host: str | None) -> str | None:
+    def _refuse_port_in_host(cls, host: str | None) -> str | None:
         if host and host.count(":") == 1:  # an IPv6 address has more
             raise ValueError("write the port as DB_PORT")
         return host
 
     @model_validator(mode="after")
-    def _mail_has_its_addresses(self) -> Settings:
+    def _check_mail_addresses(self) -> Settings:
         if self.MAIL_HOST and not (self.MAIL_FROM and self.PUBLIC_URL):
             raise ValueError("MAIL_HOST needs MAIL_FROM, and PUBLIC_URL for the links in the mails")
         return self
 
     @model_validator(mode="after")
-    def _debug_stays_at_home(self) -> Settings:
-        if self.DEBUG and not _loopback(self.HOST):
+    def _refuse_public_debug(self) -> Settings:
+        if self.DEBUG and not _is_loopback(self.HOST):
             raise ValueError(
                 f"DEBUG=1 is for this machine alone: set DEBUG=0, or HOST to 127.0.0.1 and not {self.HOST}"
             )
@@ -146,11 +146,11 @@ Mode = Literal["server", "development", "command"]
 
 
 def load(mode: Mode = "server", environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; what the environment says wins over `.env`. Raises ConfigError.
+    """Read the settings. The environment wins over `.env`. Raises ConfigError.
 
-    A `server` (gunicorn, waitress) has to be told its database and its SECRET_KEY, and refuses DEBUG. `development` is
-    `python app.py`: DEBUG and the tutorial are on unless said otherwise. A `command` (`flask ...`) is development too
-    where no database is named, and else does without what only a server needs.
+    A `server` (gunicorn, waitress) needs a database and a SECRET_KEY, and refuses DEBUG. In `development`, which is
+    `python app.py`, DEBUG and TUTORIAL are on by default. A `command` (`flask ...`) is like development if no database
+    is set; else it needs less than a server.
     """
     if environment is None:
         environment = {**_dotenv(), **{name: value for name, value in os.environ.items() if value}}
@@ -180,5 +180,5 @@ def load(mode: Mode = "server", environment: Mapping[str, str] | None = None) ->
 
 
 def _dotenv() -> dict[str, str]:
-    """The lines of `.env` beside this file (a Windows editor may have put a byte order mark in front)."""
+    """Read `.env` beside this file. (A Windows editor may have put a byte order mark in front.)"""
     return {name: value for name, value in dotenv_values(ROOT / ".env", encoding="utf-8-sig").items() if value}

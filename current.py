@@ -1,6 +1,6 @@
-"""db: the Database at hand. That of the application, in a request, a command and the worker alike.
+"""`db`: the current Database, the same way in requests, commands and the worker.
 
-In a writing view it is the transaction.
+In a writing view each query through it belongs to the view's transaction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ db = cast(Database, LocalProxy(lambda: _used.get() or current_app.extensions["da
 
 @contextmanager
 def using(database: Database) -> Iterator[Database]:
-    """Let `db` be this one meanwhile: for a command without time limits, or before there is an application."""
+    """Let `db` be this Database in a `with` block: without time limits for a command, or before there is an application."""
     token = _used.set(database)
     try:
         yield database

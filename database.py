@@ -1,4 +1,4 @@
-"""Database: runs hand-written SQL by name, alone or in a transaction. It knows no table.
+"""Database: runs the named queries, alone or in a transaction. It knows no table.
 
     db = Database(host="localhost", user="root", password="12345678", database="test")
     db.fetch_one("videos.get", video_id=7)      # the query `get` of sql/videos.sql; a dict, or None
@@ -27,16 +27,17 @@ T = TypeVar("T")
 log = logging.getLogger("rawreel.sql")
 
 SQL = Path(__file__).resolve().parent / "sql"
-RETRY = frozenset({1213, 1205, 1020})  # deadlock (Galera's certification too), lock timeout, a changed snapshot
-LOST_ANSWER = 2013  # the statement was sent; nobody knows what became of it
+# 1213: deadlock, also of Galera's certification. 1205: lock timeout. 1020: changed snapshot.
+RETRY = frozenset({1213, 1205, 1020})
+LOST_ANSWER = 2013  # the statement was sent, and we cannot know whether it was executed
 PAUSES = (0.01, 0.03, 0.1, 0.3)  # seconds before the 2nd, 3rd ... run of a transaction, each times 0.5 to 1.5
 
 
 class Database:
-    """The queries of a folder of .sql files on a pool of connections; safe to share between threads.
+    """The queries of a folder of .sql files, on a pool of connections. Threads may share it.
 
-    `reload=True` reads an edited file before the next query. `on_query(query, seconds, rows)` hears of every statement;
-    one slower than `slow_ms` is logged. The other options are described at Pool and by pymysql.connect().
+    `reload=True` reads edited files again before the next query. `on_query(query, seconds, rows)` is called after every
+    statement. A statement slower than `slow_ms` is logged. Pool and pymysql.connect() explain the other options.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Database:
         self.sql, self.reload, self.slow_ms, self.on_query = sql, reload, slow_ms, on_query
         self._stamp = self._stamps()
         self.queries, self.rules = load_queries(sql), load_rules(sql)
-        self._local = threading.local()  # .transaction: this thread's, while it runs
+        self._local = threading.local()  # .transaction is the running transaction of this thread
 
     # Reading
 
@@ -69,7 +70,7 @@ class Database:
         return self._run(name, arguments)[0]
 
     def fetch_one(self, name: str, /, **arguments: Any) -> Row | None:
-        """Return the row, or None. Two rows are a fault of the query: a ValueError."""
+        """Return the row, or None. Raises ValueError for two rows, as that is a bug in the query."""
         rows = self.fetch_all(name, **arguments)
         if len(rows) > 1:
             raise ValueError(f"{name} is to give one row and gave {len(rows)}")
@@ -81,9 +82,9 @@ class Database:
         return next(iter(row.values())) if row else None
 
     def stream(self, name: str, /, *, key: str = "id", batch: int = 500, **arguments: Any) -> Iterator[Row]:
-        """Yield every row in batches; in between no connection is held, however slowly they are taken.
+        """Yield all rows, read in batches. Between batches no connection is held, however slow the caller is.
 
-        The query takes %(after)s, the last `key` seen (at first 0), and %(limit)s, and orders by that unique key.
+        The query takes %(limit)s and %(after)s (the last `key`, at first 0), and orders by that unique key.
         """
         after: Any = 0
         while rows := self.fetch_all(name, after=after, limit=batch, **arguments):
@@ -93,24 +94,24 @@ class Database:
     # Writing
 
     def execute(self, name: str, /, **arguments: Any) -> int:
-        """Run a statement and return how many rows it matched (not how many it changed)."""
+        """Run a statement. Return how many rows it matched (not how many it changed)."""
         return self._run(name, arguments)[1]
 
     def insert(self, name: str, /, **arguments: Any) -> int | None:
-        """Run an INSERT and return the new id, or None if its SELECT gave nothing to insert."""
+        """Run an INSERT. Return the new id, or None if its SELECT had no row to insert."""
         _, matched, new_id = self._run(name, arguments)
         return new_id if matched else None
 
     def insert_many(self, name: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Insert many rows in few statements, all or none; VALUES holds placeholders only. Return how many."""
+        """Insert many rows in few statements, all or none. VALUES must hold only placeholders. Return how many."""
         return self.transaction(lambda: self._run(name, rows)[1]) if rows else 0
 
     def transaction(self, work: Callable[[], T]) -> T:
-        """Run work() as one transaction: commit when it returns, roll back whatever it raises.
+        """Run work() as one transaction: commit when it returns, roll back when it raises.
 
-        Every query of this thread inside belongs to it; one begun inside another joins it. After a deadlock or a lock
-        timeout the whole of work() runs again, a few times and not past the read timeout, so what cannot be undone
-        stays out of it. The connection is taken at the first query.
+        All queries of this thread inside work() belong to it; a transaction inside another one joins it. After a
+        deadlock or a lock timeout work() runs again as a whole, a few times and not past the read timeout. So work()
+        must do nothing that a rollback cannot undo. The connection is taken at the first query.
         """
         if getattr(self._local, "transaction", None):
             return work()
@@ -135,7 +136,7 @@ class Database:
     # How
 
     def query(self, name: str) -> Query:
-        """Look a query up; with `reload`, in the files as they are now."""
+        """Find a query by its name. With `reload`, edited files are read again first."""
         if self.reload and (stamps := self._stamps()) != self._stamp:
             self.queries, self.rules, self._stamp = load_queries(self.sql), load_rules(self.sql), stamps
         if name not in self.queries:
@@ -147,7 +148,7 @@ class Database:
         return [(path.name, (s := path.stat()).st_mtime_ns, s.st_size) for path in paths]
 
     def _run(self, name: str, arguments: Any) -> tuple[list[Row], int, int]:
-        """Run one statement once. Return its rows, how many rows it gave or matched, and the last new id."""
+        """Run one statement once. Return its rows, how many rows it returned or matched, and the last new id."""
         query = self.query(name)
         if many := not isinstance(arguments, dict):
             if not RE_INSERT_VALUES.match(query.text):
@@ -164,7 +165,7 @@ class Database:
                 rows, count = query.rows(cursor), cursor.rowcount
                 return rows, count, cursor.lastrowid
             except BaseException as error:
-                self._failed(query, raw, error)
+                self._note_failure(query, raw, error)
                 raise
             finally:
                 raw.doing, seconds = "", time.perf_counter() - begun
@@ -173,14 +174,17 @@ class Database:
                 if seconds * 1000 >= self.slow_ms:
                     log.warning("slow query %s: %.0f ms, %d rows (%s)", name, seconds * 1000, count, query.place)
 
-    def _failed(self, query: Query, raw: Connection, error: BaseException) -> None:
-        error.query = query  # type: ignore[attr-defined]  # for whoever logs or answers it
+    def _note_failure(self, query: Query, raw: Connection, error: BaseException) -> None:
+        """Note at the error, the connection and the transaction what a failed statement means for them."""
+        error.query = query  # type: ignore[attr-defined]  # for the log and the answer
         if errno(error) is None or errno(error) in LOST:
-            raw.drop()  # lost, or perhaps in the middle of an answer: never lent again
+            raw.drop()  # lost, or perhaps in the middle of an answer: never lend it again
         transaction = getattr(self._local, "transaction", None)
         if transaction and (not raw.open or errno(error) in RETRY):
-            transaction.failure = error  # the server has ended it; what came next would be half a unit
-        if not transaction and errno(error) == LOST_ANSWER and not query.reads:
+            transaction.failure = (
+                error  # the server has rolled it back; later statements alone would be half a transaction
+            )
+        if not transaction and errno(error) == LOST_ANSWER and not query.is_read:
             error.is_unknown = True  # type: ignore[attr-defined]  # it may have been stored
 
     @contextmanager
@@ -193,7 +197,7 @@ class Database:
 
 
 class _Transaction:
-    """One transaction on one connection, which is taken at the first query."""
+    """One transaction, on one connection that is taken at the first query."""
 
     def __init__(self, pool: Pool):
         self.pool, self.stack = pool, ExitStack()
@@ -205,11 +209,11 @@ class _Transaction:
             raise self.failure
         if not self.taken:
             self.taken = self.stack.enter_context(self.pool.connection())
-            self.taken.begin()  # DBUtils' own, so that it never opens another connection in here
+            self.taken.begin()  # DBUtils' begin(): so DBUtils never opens another connection inside a transaction
         return self.taken
 
     def commit(self) -> None:
-        if self.failure:  # work() caught it and went on
+        if self.failure:  # work() caught the error and went on
             raise self.failure
         if self.taken:
             try:
@@ -225,5 +229,5 @@ class _Transaction:
 
 
 def errno(error: BaseException) -> int | None:
-    """The server's error number, or None for an error that is not the server's."""
+    """Return the server's error number, or None if the error does not come from the server."""
     return error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None

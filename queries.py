@@ -1,20 +1,20 @@
-"""The hand-written SQL: sql/*.sql read into named queries, and what goes into and comes out of one.
+"""The loader of the hand-written SQL: reads sql/*.sql into named queries, binds their arguments, converts their rows.
 
 -- name: get
 -- What a stranger should know about it. A line `-- json: column ...` names columns that hold JSON, and a line
 -- `-- accept full-scan: why it is right here` accepts a finding of `flask sql check`.
 SELECT ... WHERE v.id = %(video_id)s;
 
-Before the first query a file says how a broken rule of its tables is answered, one line for each constraint:
+Before its first query, a file says how the API answers a broken constraint of its tables, one line for each constraint:
 
 -- constraint ck_videos_title: 422 validation_failed title: A title cannot be empty.
 
-The status, the code for programs, the field (if one is at fault), the sentence for people. `held` after the name is for
-the other side of a foreign key: a row that cannot be deleted, as others point to it. A rule that no request can break
-says why, and is a fault of ours if one does: `-- constraint uq_videos_file_key never: The key is random.`
+That is the status, the code for programs, the field (if one is wrong), and the sentence for people. `held` after the
+name is for the other side of a foreign key: a row that cannot be deleted because other rows point to it. A rule that no
+request can break says why, and is our fault if one does: `-- constraint uq_videos_file_key never: The key is random.`
 
-sql/views/*.sql are the views, one a file: what every answer shows of one thing. A query that reads one takes `c.*` of it,
-and its columns that hold JSON.
+sql/views/*.sql are the views, one in a file: what every answer shows of one thing. A query that reads a view takes `c.*`
+of it, and inherits its columns that hold JSON.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ CONSTRAINT = re.compile(r"-- constraint (?:\w+ never: .+|(\w+(?: held)?): (\d{3}
 
 
 class QueryError(Exception):
-    """A .sql file that cannot be loaded, or a name that is in none. The message begins with file and line."""
+    """A .sql file cannot be loaded, or no file has a query of this name. The message begins with file and line."""
 
 
 class ArgumentError(QueryError, TypeError):
-    """The arguments of a call are not the placeholders of its query."""
+    """The arguments of a call do not match the placeholders of its query."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """One named statement. `line` is where its text begins in `file`."""
+    """One named statement. `line` is the line of `file` where its text begins."""
 
     name: str
     file: str
@@ -58,12 +58,12 @@ class Query:
         return f"{self.file}:{self.line}"
 
     @property
-    def reads(self) -> bool:
-        """Whether it changes nothing."""
+    def is_read(self) -> bool:
+        """Return whether the statement only reads."""
         return self.text[:6].upper().startswith(("SELECT", "WITH"))
 
     def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Check the arguments against the placeholders, and give an empty IN list its SQL."""
+        """Check the arguments against the placeholders, and make an empty IN list valid SQL."""
         if arguments.keys() != set(self.parameters):
             missing = ", ".join(sorted(set(self.parameters) - arguments.keys())) or "nothing"
             unknown = ", ".join(sorted(arguments.keys() - set(self.parameters))) or "nothing"
@@ -73,11 +73,11 @@ class Query:
             if isinstance(value, (list, tuple, set, frozenset)) and not value:
                 if name in self.not_in:
                     raise ValueError(f"{self.place}: {self.name}: an empty NOT IN list would match nothing")
-                bound[name] = (None,)  # IN (NULL): matches nothing, and is no syntax error
+                bound[name] = (None,)  # IN (NULL) matches nothing; IN () would be a syntax error
         return bound
 
     def rows(self, cursor: Any) -> list[Row]:
-        """The rows as dicts ready for JSON: is_ columns true or false, JSON columns parsed."""
+        """Return the rows as dicts that are ready for JSON: is_ columns as true or false, JSON columns parsed."""
         if not cursor.description:
             return []
         names = [column[0] for column in cursor.description]
@@ -114,7 +114,7 @@ class View:
 
 @dataclass(frozen=True)
 class Rule:
-    """How a broken constraint of the schema is answered."""
+    """The API's answer to a broken constraint of the schema."""
 
     status: int
     code: str
@@ -176,11 +176,11 @@ def load_views(folder: Path) -> dict[str, View]:
 
 
 def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
-    """Make a Query of what follows the `-- name:` line, which is line `line` of `file`."""
+    """Make a Query from the text after the `-- name:` line, which is line `line` of `file`."""
     name = f"{namespace}.{title}"
     if not re.fullmatch(r"[a-z][a-z0-9_]*", title):
         raise QueryError(f"{file}:{line}: a query is named in snake_case, not {title!r}")
-    header = re.match(r"(?:[ \t]*(?:--.*)?\n)*", body)[0]  # type: ignore[index]  # it matches nothing at least
+    header = re.match(r"(?:[ \t]*(?:--.*)?\n)*", body)[0]  # type: ignore[index]  # it always matches
     text, start = body[len(header) :].strip().removesuffix(";"), line + 1 + header.count("\n")
     if not text or text.startswith("--"):
         raise QueryError(f"{file}:{line}: {name} has no statement")
@@ -191,7 +191,7 @@ def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
         name=name,
         file=file,
         line=start,
-        text=re.sub(r"\A\w+", rf"\g<0> /* {name} */", text),  # inside: before INSERT it would undo bulk inserts
+        text=re.sub(r"\A\w+", rf"\g<0> /* {name} */", text),  # inside: before INSERT it would break bulk inserts
         parameters=tuple(dict.fromkeys(re.findall(r"%\((\w+)\)s", text))),
         json=frozenset(word for words in re.findall(r"-- json:(.*)", header) for word in words.split()),
         not_in=frozenset(re.findall(r"(?i)\bNOT\s+IN\s+%\((\w+)\)s", text)),

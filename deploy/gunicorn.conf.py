@@ -1,7 +1,8 @@
 """gunicorn -c deploy/gunicorn.conf.py "app:create_app()"
 
-Reads the same settings as the application, from the folder it is started in, and refuses to start when one is wrong.
-Put nginx in front, which takes slow clients' requests in whole: a thread that waits for one serves nobody else.
+It reads the same settings as the application, from the folder where it is started, and does not start if one is wrong.
+Put nginx in front: nginx first receives the whole request of a slow client. A gunicorn thread that waits for a slow
+client can serve nobody else.
 """
 
 import atexit
@@ -25,38 +26,40 @@ bind = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{sett
 worker_class = "gthread"
 workers = settings.WEB_CONCURRENCY
 threads = settings.THREADS
-preload_app = True  # the workers share the program's memory; pool.py leaves no connection to cross the fork
-keepalive = 75  # seconds; longer than nginx keeps an idle connection, so that nginx is the one to close it
-timeout = 60  # a worker that is silent for so long is replaced; its threads may take as long as they need
+preload_app = True  # the workers share the program's memory; pool.py lets no connection cross the fork
+keepalive = 75  # seconds; longer than nginx keeps an idle connection, so that nginx closes it first
+timeout = 60  # seconds; a worker that is silent for so long is replaced; its threads may take as long as they need
 graceful_timeout = 30
 accesslog = None  # web/logs.py writes a line per request
-secure_scheme_headers: dict[str, str] = {}  # TRUSTED_PROXIES alone decides whom to believe,
-forwarder_headers = ""  # about SCRIPT_NAME too
-control_socket_disable = True  # two instances, or a home that cannot be written
+secure_scheme_headers: dict[str, str] = {}  # TRUSTED_PROXIES alone decides which proxies are trusted,
+forwarder_headers = ""  # for SCRIPT_NAME too
+control_socket_disable = True  # it would fail with two instances, or with a read-only home
 
 if settings.METRICS_TOKEN:
-    # Where the workers count; web/metrics.py reads the variable when it is imported, so it is set here. SIGHUP reads
-    # this file again, and the counters are to go on; SIGUSR2 hands the variable to a new master, which needs its own.
+    # The folder where the workers count. web/metrics.py reads the variable when it is imported, so it is set here.
+    # SIGHUP reads this file again, and the counters must go on. SIGUSR2 passes the variable to a new master, which
+    # needs its own.
     mark = f"rawreel-metrics-{os.getpid()}-"
     if mark not in os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""):
         folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=mark)
-        master = os.getpid()  # workers end by way of atexit too
+        master = os.getpid()  # workers run atexit functions too, and must not remove the folder
         atexit.register(lambda: master == os.getpid() and shutil.rmtree(folder, ignore_errors=True))
 
-BODY_TIMEOUT = 5  # seconds a client may be silent in the middle of a body;
-# of a large one, or while it is sent a file, as someone who has paused a video: web/turns.py lets few.
+BODY_TIMEOUT = 5  # seconds that a client may be silent in the middle of a small body
+# The same for a large body, and while a file is sent, as to a viewer who has paused: web/capacity.py allows only a few.
 FILE_TIMEOUT = 60
-GRACE = 30  # seconds after which a body must have come
-SLOWEST = 2000  # at so many bytes a second
-SMALL = 128 * 1024  # bytes
-LEFT_TIME = 2  # seconds for what is left of a body when it is answered
+# A body must arrive within GRACE seconds, plus the time that it takes at this speed.
+GRACE = 30
+MIN_BYTES_PER_SECOND = 2000
+SMALL_BODY = 128 * 1024  # bytes
+DRAIN_TIMEOUT = 2  # seconds to read the rest of a body after its answer
 
 
 def pre_request(worker, req):  # type: ignore[no-untyped-def]
-    """Let nobody hold a thread by sending nothing, or a byte now and then; or for long by taking nothing."""
+    """Limit how long a client can hold a thread: by sending nothing or very slowly, or by not reading its answer."""
     headers = dict(req.headers)
     length = headers.get("CONTENT-LENGTH", "")
-    is_small = 0 < int(length) <= SMALL if length.isdecimal() else "TRANSFER-ENCODING" in headers
+    is_small = 0 < int(length) <= SMALL_BODY if length.isdecimal() else "TRANSFER-ENCODING" in headers
     unreader, begun, come = req.unreader, time.monotonic(), 0
     unreader.sock.settimeout(BODY_TIMEOUT if is_small else FILE_TIMEOUT)
 
@@ -64,7 +67,7 @@ def pre_request(worker, req):  # type: ignore[no-untyped-def]
         nonlocal come
         if getattr(req.body, "failed", False):
             return b""  # so the application gets what had come before
-        if time.monotonic() - begun > GRACE + come / SLOWEST:
+        if time.monotonic() - begun > GRACE + come / MIN_BYTES_PER_SECOND:
             raise TimeoutError("a body comes too slowly")
         data = type(unreader).chunk(unreader, *size)
         come += len(data)
@@ -74,20 +77,20 @@ def pre_request(worker, req):  # type: ignore[no-untyped-def]
 
 
 def post_request(worker, req, environ, resp):  # type: ignore[no-untyped-def]
-    """Read what is left of a body that was refused: to close while it is being sent may take the answer away from its sender.
+    """Read the rest of a body that was refused: if we close while the client still sends, it may lose the answer.
 
-    gunicorn itself reads no more than 64 kB, and then closes a connection that nginx takes for a good one: a 502.
+    gunicorn itself reads no more than 64 kB. Then it closes a connection that nginx believes to be good: a 502.
     """
-    until = time.monotonic() + LEFT_TIME
-    with suppress(Exception):  # it breaks off, or is no body
-        req.unreader.sock.settimeout(LEFT_TIME)
-        while not getattr(req.body, "failed", False) and time.monotonic() < until and req.body.read(SMALL):
+    until = time.monotonic() + DRAIN_TIMEOUT
+    with suppress(Exception):  # the body breaks off, or is not a valid body
+        req.unreader.sock.settimeout(DRAIN_TIMEOUT)
+        while not getattr(req.body, "failed", False) and time.monotonic() < until and req.body.read(SMALL_BODY):
             pass
-    vars(req.unreader).pop("chunk", None)  # what comes next on the connection is another request
+    vars(req.unreader).pop("chunk", None)  # the next bytes on the connection are another request
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]
-    """Forget a dead worker's gauges; what it has counted stays."""
+    """Remove the gauges of a dead worker. Its counts stay."""
     if settings.METRICS_TOKEN:
         from prometheus_client.multiprocess import mark_process_dead
 

@@ -1,1 +1,1 @@
-"""What the platform itself knows: accounts, videos, files, uploads, search, sharing. It is asked by routes, worker and commands."""
+"""The platform's own rules: accounts, videos, files, uploads, search, sharing. Used by routes, worker and commands."""

@@ -1,4 +1,4 @@
-"""What people are called: usernames and e-mail addresses, as they come in, and who is meant by one."""
+"""Usernames and e-mail addresses: their rules, and finding a user by name."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pydantic import AfterValidator
 from current import db
 from web.text import INVISIBLE, Line, fold
 
-# Of what RFC 5322 allows, what mailboxes are really called, in ASCII: no quotes, comments, routes (% and !) or encoded
+# A part of RFC 5322: the names that mailboxes really have, in ASCII. No quotes, comments, routes (% and !) or encoded
 # words (=?...?=), and nothing that a header or a mail server could read as more than one address.
 LOCAL = r"[A-Za-z0-9#$&'*+/=^_`{|}~-]+"
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){LOCAL}(?:\.{LOCAL})*@(?:{LABEL}\.)+(?=[A-Za-z]){LABEL}")
 
-# Names under which one would be taken for the house itself, or for nobody; compared without _ . - and in Latin letters.
+# Names that look like the platform's own, or like no account. Compared without _ . - and with lookalikes as Latin.
 RESERVED = {
     "admin", "administrator", "anonymous", "api", "deleted", "me", "mod", "moderator", "nobody", "null",
     "official", "rawreel", "root", "staff", "superuser", "support", "sysadmin", "system", "undefined",
     "管理员", "管理員", "超级管理员", "官方", "系统", "系統", "客服", "版主", "匿名", "已注销",
 }  # fmt: skip
-OFFICES = ("管理员", "管理員", "官方", "客服")  # anywhere in a name
-# Letters of other scripts that look like a Latin one.
+OFFICES = ("管理员", "管理員", "官方", "客服")  # reserved anywhere in a name
+# Letters of other scripts that look like Latin letters.
 LOOKALIKES = str.maketrans("авеһікморстхуѕјԁгпοαιρτυνκıɑᴀᎪꭺꓮոɾꜱ01", "abehikmopctxysjdrnoaiptuvkiaaaaanrsoi")
 
 
-def _is_name(name: str) -> str:
+def _check_name(name: str) -> str:
     key = fold(name)
     if not all(c in "_.-" or unicodedata.category(c)[0] in "LMN" for c in name + key) or INVISIBLE.search(name):
         raise ValueError("a username has letters of any script, digits, _ . and - alone")
@@ -40,7 +40,7 @@ def _is_name(name: str) -> str:
     return name
 
 
-def _is_free(name: str) -> str:
+def _check_free(name: str) -> str:
     bare = "".join(c for c in unicodedata.normalize("NFD", fold(name)) if unicodedata.category(c) != "Mn")
     plain = bare.translate(LOOKALIKES | dict.fromkeys(map(ord, "_.-")))
     if plain in RESERVED or any(word in plain for word in OFFICES):
@@ -48,27 +48,31 @@ def _is_free(name: str) -> str:
     return name
 
 
-def _is_address(email: str) -> str:
-    if not email.isascii():  # few mail servers carry others, and letters that look alike would make two people one
+def _check_address(email: str) -> str:
+    if not email.isascii():  # few mail servers accept other letters, and lookalikes would let one user pass for another
         raise ValueError("an e-mail address has only the letters a to z: write a domain of another script as xn--")
     if not ADDRESS.fullmatch(email):
         raise ValueError("an e-mail address reads name@example.org")
     return email
 
 
-Username = Annotated[str, Line(3, 32), AfterValidator(_is_name)]
-FreeUsername = Annotated[Username, AfterValidator(_is_free)]  # to register with; whoever runs the server may take any
-Email = Annotated[str, Line(3, 254), AfterValidator(_is_address)]
+Username = Annotated[str, Line(3, 32), AfterValidator(_check_name)]
+# For registering. `flask user create` may use reserved names.
+FreeUsername = Annotated[Username, AfterValidator(_check_free)]
+Email = Annotated[str, Line(3, 254), AfterValidator(_check_address)]
 
 NOBODY = "There is nobody of this name."
 
 
 def user_id_of(username: str) -> int:
-    """The id of whoever has a name, in any case and width. Aborts with a 404."""
+    """Return the id of the user with this name, in any case and width. Aborts with a 404."""
     found: int = db.fetch_value("users.get_id", username_key=fold(username)) or abort(404, NOBODY)
     return found
 
 
-def beginning(text: str) -> str:
-    """The pattern for LIKE of the names that begin so, in any case and width; what is special in a pattern stands for itself."""
+def prefix_pattern(text: str) -> str:
+    """Return the LIKE pattern for names that begin with this text, in any case and width.
+
+    Special characters are escaped.
+    """
     return re.sub(r"[\\%_]", r"\\\g<0>", fold(text)) + "%"

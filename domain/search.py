@@ -1,7 +1,7 @@
-"""What a video is found by: the words of its title and tags; of scripts that put no space between words, each letter and
-each two.
+"""Search: a video is found by the terms of its title and tags.
 
-It needs no ngram parser, which MariaDB lacks: a table of terms answers on both servers.
+A term is a word. In scripts without spaces between words, such as Chinese, it is each character and each pair of
+characters (2-gram). The terms are rows of a table, which works on both servers: MariaDB has no ngram parser.
 """
 
 from __future__ import annotations
@@ -13,28 +13,31 @@ from typing import Any
 from current import db
 from web.text import fold
 
-LONGEST = 32  # characters of a term; a longer word is found by its beginning
-MOST = 1500  # terms of one text; a title of 200 letters and its ten tags have fewer, unless NFKC writes them out
+MAX_TERM_LENGTH = 32  # characters; a longer word is found by its first 32
+MAX_TERMS = 1500  # of one text; a title of 200 characters and ten tags have fewer, unless NFKC makes them longer
 # Thai, Lao, Burmese, Khmer, Japanese, Chinese.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 RUN = re.compile(rf"([{UNSPACED}]+)|([^\W_{UNSPACED}]+)")
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a text, each once. 大连的海 gives 大, 连, 的, 海, 大连, 连的 and 的海."""
-    return _terms(text, lambda run: [*run, *_pairs(run)])
+    """Return the terms under which a text is stored, each once. 大连的海 gives 大, 连, 的, 海, 大连, 连的 and 的海."""
+    return _collect(text, lambda run: [*run, *_pairs(run)])
 
 
-def wanted(text: str) -> list[str]:
-    """The terms that a video must have to be found by a text: of 大连的海 only 大连, 连的 and 的海; a letter only where it stands alone."""
-    return _terms(text, lambda run: _pairs(run) or [run])
+def search_terms(text: str) -> list[str]:
+    """Return the terms that a video must have to match a query. 大连的海 gives only 大连, 连的 and 的海.
+
+    A single character is a term only if it stands alone.
+    """
+    return _collect(text, lambda run: _pairs(run) or [run])
 
 
-def search(text: str) -> dict[str, Any]:
-    """The arguments of videos.list_for_terms for a text: all of its terms, and the two that the fewest videos have."""
-    found = wanted(text)
+def search_arguments(text: str) -> dict[str, Any]:
+    """Return the arguments of videos.list_for_terms for a query: all its terms, and the two rarest of them."""
+    found = search_terms(text)
     there = [row["term"] for row in db.fetch_all("video_terms.list_rarest", terms=found)]
-    rarest = there if len(there) == len(found) > 0 else [None]  # no video has a term that is not there
+    rarest = there if len(there) == len(found) > 0 else [None]  # if one term is in no video, nothing can match
     return {"rarest": rarest[0], "next_rarest": rarest[:2][-1], "terms": found, "term_count": len(found)}
 
 
@@ -42,16 +45,16 @@ def _pairs(run: str) -> list[str]:
     return [run[n : n + 2] for n in range(len(run) - 1)]
 
 
-def _terms(text: str, of_run: Callable[[str], list[str]]) -> list[str]:
+def _collect(text: str, of_run: Callable[[str], list[str]]) -> list[str]:
     found: list[str] = []
     for run, word in RUN.findall(fold(text)):
         found += of_run(run) if run else [word]
-    return list(dict.fromkeys(term[:LONGEST] for term in found))[:MOST]
+    return list(dict.fromkeys(term[:MAX_TERM_LENGTH] for term in found))[:MAX_TERMS]
 
 
 def index(video: dict[str, Any], *, is_new: bool = False) -> None:
-    """Let a video be found by its title and its tags, if it is public, and no longer by what they were."""
-    if not is_new:  # a needless DELETE would also lock the end of the index, where other new videos want to go
+    """Write the search terms and tags of a video in place of its old ones. A private video gets none."""
+    if not is_new:  # for a new video a DELETE would lock the end of the index, where other new videos are inserted
         db.execute("video_tags.delete_for_video", video_id=video["id"])
         db.execute("video_terms.delete_for_video", video_id=video["id"])
     if video["visibility"] == "private":

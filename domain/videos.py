@@ -1,4 +1,4 @@
-"""What a video is made of, whether a request or an upload makes it (routes/videos.py, routes/uploads.py)."""
+"""Making a video: its fields and its row. For routes/videos.py and routes/uploads.py."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from media.storage import Arriving
 from web.inputs import Input
 from web.text import Line, Text, fold
 
-MOST_TAGS = 10
+MAX_TAGS = 10
 
 
-def _differ(tags: list[str]) -> list[str]:
+def _check_distinct(tags: list[str]) -> list[str]:
     if len({fold(tag) for tag in tags}) < len(tags):
         raise ValueError("a tag stands there twice")
     return tags
@@ -27,7 +27,7 @@ def _differ(tags: list[str]) -> list[str]:
 Title = Annotated[str, Line(1, 200), Field(examples=["大连的海 · The sea at Dalian"])]
 Description = Annotated[str, Text(5000), Field(examples=["Gulls and wind, early in the morning."])]
 Visibility = Annotated[Literal["public", "private"], Field(examples=["public"])]
-# Without spaces, as the database would take `travel ` for travel, and keep it so.
+# Spaces around it are stripped: the database would take `travel ` for travel, and store it with the space.
 Category = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=32),
@@ -35,8 +35,8 @@ Category = Annotated[
 ]
 Tags = Annotated[
     list[Annotated[str, Line(1, 32)]],
-    Field(max_length=MOST_TAGS, examples=[["大连", "sea"]]),
-    AfterValidator(_differ),
+    Field(max_length=MAX_TAGS, examples=[["大连", "sea"]]),
+    AfterValidator(_check_distinct),
 ]
 
 
@@ -51,7 +51,7 @@ class NewVideo(Input):
 
 
 def make(body: NewVideo, file: Arriving | None = None, free: int | None = None, **how: Any) -> int:
-    """Make a video of the user, within the transaction that this is called in; return its id.
+    """Make a video of the user, in the caller's transaction. Return its id.
 
     `free` is the room of the user, if it is locked already; `how` is for store_file().
     """

@@ -1,4 +1,4 @@
-"""Views: who counts as one viewer, and for how long."""
+"""Views of a video: what counts as one viewer, and for how long."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from flask import g
 
 from web.limits import network, subject_of
 
-WINDOW = 6  # hours in which one viewer counts once
+WINDOW = 6  # hours; one viewer counts once in this time
 
 
 def viewer_key() -> bytes:
-    """Who is watching, for the count of views: the account, or else the address. It does not tell who that was."""
+    """Return 32 bytes that stand for the viewer: the account, else the address. They do not show who it was."""
     user = g.get("user")
     return subject_of("view", "account", str(user["id"])) if user else subject_of("view", "address", network())

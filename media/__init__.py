@@ -1,1 +1,1 @@
-"""Files that people send: what they are, and what is made of them."""
+"""Files that people send: stored, probed, and made into pictures. Knows no database and no HTTP."""

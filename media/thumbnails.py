@@ -1,7 +1,7 @@
-"""A picture of a video: one frame, made small, as a JPEG.
+"""The thumbnail of a video: one frame, made small, as a JPEG.
 
-ffmpeg reads files that strangers have made, so it is let at no other format or protocol than ffprobe is (media/video.py),
-and it gets so much time, so much memory, one thread, and no picture larger than 8K.
+ffmpeg reads files of strangers. So it gets the same formats and protocol as ffprobe (media/video.py), limited time and
+memory, one thread, and no picture larger than 8K.
 """
 
 from __future__ import annotations
@@ -12,21 +12,24 @@ from pathlib import Path
 
 from media.video import command
 
-WIDEST, TALLEST = 640, 1280  # pixels of what is made
-MOST_PIXELS = 8192 * 4352  # of what is read
-PATIENCE = 60  # seconds for all of it
-AT = 0.1  # of the duration: the beginning is often black
+MAX_WIDTH, MAX_HEIGHT = 640, 1280  # pixels of the thumbnail
+MAX_INPUT_PIXELS = 8192 * 4352  # of a frame
+TIMEOUT = 60  # seconds for the whole work
+POSITION = 0.1  # of the duration: the first seconds are often black
 
-# Scaled before the choice, as frames of full size would fill the memory. A pixel that is not square becomes one; what a
-# camera held upright has noted is followed by ffmpeg itself. Of six frames `thumbnail` takes the least unusual; the time of
-# a frame before the place that was looked for is negative, and ffmpeg would leave it out.
-SIZE = f"scale=w='max(2,min(min({WIDEST},iw*sar),{TALLEST}*dar))':h='max(2,ow/dar)'"
+# `scale` stands first: the filter `thumbnail` keeps six frames, and full-size frames would fill the memory. It also
+# makes pixels square; ffmpeg itself turns a video from a camera held upright. `thumbnail` takes the most typical of six
+# frames. `setpts`: a frame before the position that we seek has a negative time, and ffmpeg would drop it.
+SIZE = f"scale=w='max(2,min(min({MAX_WIDTH},iw*sar),{MAX_HEIGHT}*dar))':h='max(2,ow/dar)'"
 FILTERS = f"{SIZE},setsar=1,thumbnail=6,setpts=0"
 JPEG = ("-frames:v", "1", "-f", "image2pipe", "-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p", "-")
 
 
 class NoThumbnail(Exception):
-    """The reason is for the video's owner; `is_final` if trying again does not help. `detail` is for the log."""
+    """No thumbnail could be made.
+
+    `reason` is for the video's owner, `detail` for the log. `is_final` means that another try will not help.
+    """
 
     def __init__(self, reason: str, is_final: bool = False, detail: str = ""):
         super().__init__(reason)
@@ -38,10 +41,11 @@ def thumbnail(path: Path, duration_ms: int | None) -> bytes:
     ffmpeg = command("ffmpeg")
     if not ffmpeg:
         raise NoThumbnail("There is no ffmpeg on this server, so there is no thumbnail.", is_final=True)
-    deadline, seconds = time.monotonic() + PATIENCE, (duration_ms or 0) / 1000 * AT
-    # Whole pictures alone, of a minute: they are there every few seconds and quick to read. Where none is marked as one, any.
+    deadline, seconds = time.monotonic() + TIMEOUT, (duration_ms or 0) / 1000 * POSITION
+    # First try key frames alone, within one minute: there is one every few seconds, and they are quick to read.
+    # If no frame is marked as a key frame, try again with all frames from the start.
     quick = ("-skip_frame", "nokey", "-noaccurate_seek", "-ss", f"{seconds:.3f}", "-t", "60")
-    limits = ("-v", "error", "-nostdin", "-threads", "1", "-max_pixels", str(MOST_PIXELS))
+    limits = ("-v", "error", "-nostdin", "-threads", "1", "-max_pixels", str(MAX_INPUT_PIXELS))
     detail = ""
     for options in (quick, ()):
         data, detail = _run([*ffmpeg, *limits, *options, "-i", f"file:{path}"], deadline)
@@ -51,9 +55,9 @@ def thumbnail(path: Path, duration_ms: int | None) -> bytes:
 
 
 def _run(command: list[str], deadline: float) -> tuple[bytes, str]:
-    """Run ffmpeg; return its picture, and the last line of what it said."""
+    """Run ffmpeg. Return its picture, and the last line of its error output."""
     filters = ("-map", "0:V:0", "-filter_threads", "1", "-vf", FILTERS)
-    # A session of its own, as Ctrl-C is for the worker, which ends after its job.
+    # In its own session: Ctrl-C is for the worker, which first finishes its job.
     with subprocess.Popen(
         [*command, *filters, *JPEG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as process:

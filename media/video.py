@@ -1,7 +1,9 @@
-"""Whether a file is a video, and what is known of it: by ffprobe where the machine has it, else by how it begins.
+"""Probe a file: is it a video, and which type, duration and size does it have?
 
-Neither trusts a name or a declared type. An HLS playlist can name any file of this machine, so ffprobe is let at no
-format but those below, and at no protocol but the file itself.
+ffprobe answers that if it is installed; else the first bytes show only the type.
+
+A file's name or declared type is never trusted. An HLS playlist can name any file on this machine, so ffprobe may use
+only the formats below, and only the protocol `file`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import IO
 
 import orjson
 
-# What ffprobe calls the containers, and what a browser is told they are.
+# ffprobe's name of each container: its media type for browsers.
 CONTAINERS = {
     "mov": "video/mp4",
     "matroska": "video/webm",
@@ -22,33 +24,34 @@ CONTAINERS = {
     "flv": "video/x-flv",
     "mpegts": "video/mp2t",
 }
-# What a sender may call them; it is not believed.
+# The media types that a client may send with a file. They are not trusted.
 KINDS = (*CONTAINERS.values(), "video/quicktime", "video/x-matroska", "application/octet-stream")
 FORMATS = ("-protocol_whitelist", "file", "-format_whitelist", ",".join((*CONTAINERS, "webm")))
-PATIENCE = 10  # seconds for ffprobe
-LONG = 60  # seconds of a processor
-MEMORY = 1024**3  # bytes for a program of ffmpeg's: 7 kilobytes can make it take gigabytes
-LONGEST = 7 * 24 * 3600  # seconds; a file that says it is longer lies
-WIDEST = 65535  # pixels
-MOST_BOXES = 300_000  # that are looked at: half a second
+TIMEOUT = 10  # seconds for ffprobe
+MAX_CPU_SECONDS = 60  # for one run of ffprobe or ffmpeg
+MAX_MEMORY = 1024**3  # bytes for ffprobe or ffmpeg: a file of 7 kilobytes can make them take gigabytes
+MAX_DURATION = 7 * 24 * 3600  # seconds; a file that claims more lies
+MAX_SIDE = 65535  # pixels
+MAX_BOXES = 300_000  # boxes of an MP4 that are read: half a second
 SIGNATURES = (  # offset, bytes, container
     (4, b"ftyp", "mov"),
-    *((4, name, "mov") for name in (b"moov", b"mdat", b"wide", b"free", b"skip")),  # QuickTime before there was ftyp
+    *((4, name, "mov") for name in (b"moov", b"mdat", b"wide", b"free", b"skip")),  # old QuickTime, which has no ftyp
     (0, b"\x1aE\xdf\xa3", "matroska"),
     (0, b"FLV\x01", "flv"),
     (8, b"AVI ", "avi"),
 )
-PACKETS = ((0, 188), (4, 192))  # MPEG-TS: where each begins with a G, and its length; a camera's have a time in front
+# MPEG-TS packets: the offset of their first byte (G), and their length. Cameras put a time of 4 bytes before it.
+PACKETS = ((0, 188), (4, 192))
 CUT = "the file is not whole: its end is missing"
 
 
 class NotAVideo(ValueError):
-    """The reason is for whoever sent it."""
+    """The file is not a video. The message is for its sender."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """What is known of a file. Without ffprobe only its type."""
+    """What we know about a file. Without ffprobe only its type."""
 
     media_type: str
     duration_ms: int | None = None
@@ -57,24 +60,27 @@ class Video:
 
 
 def command(name: str) -> list[str] | None:
-    """How ffprobe or ffmpeg is called, with little memory, not for ever even if whoever calls dies, and a file of these formats alone. None where it is missing."""
-    program, limit = shutil.which(name), shutil.which("prlimit")  # Linux has it
-    within = [limit, f"--data={MEMORY}", f"--cpu={LONG}"] if limit else []
-    # No one block may be large on any system: what a file says of its length is believed.
-    return [*within, program, "-v", "quiet", "-max_alloc", str(MEMORY // 8), *FORMATS] if program else None
+    """Return the command line of ffprobe or ffmpeg, or None if it is not installed.
+
+    It limits memory, CPU time (also if the calling process dies) and formats.
+    """
+    program, limit = shutil.which(name), shutil.which("prlimit")  # on Linux alone
+    within = [limit, f"--data={MAX_MEMORY}", f"--cpu={MAX_CPU_SECONDS}"] if limit else []
+    # -max_alloc bounds one block of memory on every system: ffmpeg believes the lengths that a file claims.
+    return [*within, program, "-v", "quiet", "-max_alloc", str(MAX_MEMORY // 8), *FORMATS] if program else None
 
 
 def probe(path: Path) -> Video:
-    """Look at a file. Raises NotAVideo."""
+    """Probe a file. Raises NotAVideo."""
     with path.open("rb") as file:
-        container = _container(file)
+        container = _find_container(file)
         if not _is_whole(container, file, path.stat().st_size):
             raise NotAVideo(CUT)
     ffprobe = command("ffprobe")
-    return _by_ffprobe(ffprobe, container, path) if ffprobe else Video(CONTAINERS[container])
+    return _ask_ffprobe(ffprobe, container, path) if ffprobe else Video(CONTAINERS[container])
 
 
-def _container(file: IO[bytes]) -> str:
+def _find_container(file: IO[bytes]) -> str:
     begin = file.read(4 + 192 + 1)
     for offset, signature, container in SIGNATURES:
         if begin[offset:].startswith(signature):
@@ -89,26 +95,30 @@ def _container(file: IO[bytes]) -> str:
 
 
 def _is_whole(container: str, file: IO[bytes], size: int) -> bool:
-    """Whether what the file says of its length is there. ffprobe reads no further than it needs to."""
+    """Return whether the file has the length that it claims.
+
+    ffprobe does not read to the end, so it does not notice.
+    """
     end = 0
     if container == "mov":
-        return _has_its_boxes(file, size)
+        return _has_all_boxes(file, size)
     if container == "mpegts":
         return any(size % length == 0 for _, length in PACKETS)
-    if container == "flv":  # its last 4 bytes say how long its last tag is, which says so too, but for its head of 11
+    if container == "flv":
+        # The last 4 bytes are the length of the last tag. The tag's own head of 11 bytes has the length of the rest.
         file.seek(max(0, size - 4))
         length = int.from_bytes(file.read(4), "big")
         file.seek(max(0, size - 4 - length))
         head = file.read(4)
         return head[:1] in (b"\x08", b"\x09", b"\x12") and int.from_bytes(head[1:], "big") + 11 == length
-    if container == "avi":  # RIFF: chunks of a name of 4 bytes and a length of 4, little end first
+    if container == "avi":  # RIFF chunks: a name of 4 bytes, then a length of 4 bytes, little-endian
         while end + 8 <= size:
             file.seek(end)
             head = file.read(8)
             if head[:4] != b"RIFF":
                 break
             end += 8 + int.from_bytes(head[4:], "little")
-    else:  # an EBML header, then a segment; each says its length after its name of 4 bytes
+    else:  # Matroska: an EBML header, then a segment; each has a name of 4 bytes, then its length
         for _ in range(2):
             if end > size:
                 return False
@@ -118,44 +128,48 @@ def _is_whole(container: str, file: IO[bytes], size: int) -> bool:
             if width > len(head):
                 return False
             length = int.from_bytes(head[:width], "big") & ~(1 << (7 * width))
-            if length == (1 << (7 * width)) - 1:  # unknown: a recording that was streamed
+            if length == (1 << (7 * width)) - 1:  # all bits set: unknown length, as in a streamed recording
                 return True
             end += 4 + width + length
     return end <= size
 
 
-def _has_its_boxes(file: IO[bytes], size: int) -> bool:
-    """Whether an MP4 has its index and its data, each to its end. A box is a length of 4 bytes, a name of 4, and what is in it."""
+def _has_all_boxes(file: IO[bytes], size: int) -> bool:
+    """Return whether an MP4 has its index (moov) and its data (mdat), both whole.
+
+    A box is a length of 4 bytes, a name of 4 bytes, and its content.
+    """
     end, missing = 0, {b"moov", b"mdat"}
-    for _ in range(MOST_BOXES):
+    for _ in range(MAX_BOXES):
         file.seek(end)
         head = file.read(16)
         length, name = int.from_bytes(head[:4], "big"), head[4:8]
-        if length == 1:  # a long one: its length comes after its name
+        if length == 1:  # a long box: an 8-byte length follows the name
             length = int.from_bytes(head[8:], "big")
-        elif length == 0:  # until the end of the file
+        elif length == 0:  # the box goes to the end of the file
             length = size - end
         is_known = name in (b"moov", b"moof", b"mdat", b"ftyp")
-        if length < 8 or end + length > size:  # what comes after the last box does not matter
+        if length < 8 or end + length > size:  # bytes after the last box do not matter
             return not (is_known or missing)
         missing.discard(name)
         end += length
     return not missing
 
 
-def _said(command: list[str]) -> bytes:
+def _run(command: list[str]) -> bytes:
+    """Run ffprobe and return its output. Raises NotAVideo if it fails or takes too long."""
     try:
-        return subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=True).stdout
+        return subprocess.run(command, stdout=subprocess.PIPE, timeout=TIMEOUT, check=True).stdout
     except subprocess.CalledProcessError:
         raise NotAVideo("the file cannot be read as a video: it is of another kind, or damaged") from None
     except subprocess.TimeoutExpired:
         raise NotAVideo("the file takes too long to look at") from None
 
 
-def _by_ffprobe(ffprobe: list[str], container: str, path: Path) -> Video:
+def _ask_ffprobe(ffprobe: list[str], container: str, path: Path) -> Video:
     wanted = "format=duration:stream=codec_type,width,height:stream_disposition=attached_pic:stream_side_data=rotation"
     ask = [*ffprobe, "-f", container, "-show_entries"]
-    found = orjson.loads(_said([*ask, wanted, "-of", "json", f"file:{path}"]))
+    found = orjson.loads(_run([*ask, wanted, "-of", "json", f"file:{path}"]))
     pictures = [
         stream
         for stream in found.get("streams", [])
@@ -164,18 +178,17 @@ def _by_ffprobe(ffprobe: list[str], container: str, path: Path) -> Video:
     if not pictures:
         raise NotAVideo("there is no moving picture in the file")
     seconds = float(found["format"].get("duration", 0))
-    if (
-        not seconds and container == "matroska"
-    ):  # a browser's recording: nobody has gone back to write how long it became
-        times = _said([*ask, "packet=pts_time", "-select_streams", "V:0", "-of", "csv=p=0", f"file:{path}"]).split()
+    # A browser's recording has no duration in its header: the browser does not go back to write it.
+    if not seconds and container == "matroska":
+        times = _run([*ask, "packet=pts_time", "-select_streams", "V:0", "-of", "csv=p=0", f"file:{path}"]).split()
         seconds = max((float(time) for time in times if time != b"N/A"), default=0.0)
     if not seconds >= 0.001:
         raise NotAVideo("the file does not tell how long it plays: it may not be whole")
-    if seconds > LONGEST:
+    if seconds > MAX_DURATION:
         raise NotAVideo("the file says that it plays for more than a week")
     width, height = pictures[0].get("width"), pictures[0].get("height")
-    if not width or not height or max(width, height) > WIDEST:
+    if not width or not height or max(width, height) > MAX_SIDE:
         raise NotAVideo("the picture in the file has no size")
-    if any(part.get("rotation", 0) % 180 for part in pictures[0].get("side_data_list", [])):  # a telephone held upright
+    if any(part.get("rotation", 0) % 180 for part in pictures[0].get("side_data_list", [])):  # a phone held upright
         width, height = height, width
     return Video(CONTAINERS[container], round(seconds * 1000), width, height)

@@ -1,1 +1,1 @@
-"""What an operator does: the `flask ...` commands, by subject, and the start of the program."""
+"""The operator's tools: the `flask ...` commands, by subject, and the start of the program."""

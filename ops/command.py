@@ -1,4 +1,4 @@
-"""How a function becomes a `flask ...` command. They run without time limits; a fault is one sentence and exit code 1."""
+"""The decorator for `flask ...` commands. They run without time limits. An error is one sentence and exit code 1."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pool import Connection
 def command(
     group: click.Group | None, name: str, *parameters: Callable[..., Any], is_limited: bool = False
 ) -> Callable[..., Any]:
-    """Make a function that takes the settings a command, run with the private database where none is named.
+    """Make a command from a function that takes the settings. If no database is set, start the private one first.
 
-    `db` is without time limits in it, unless it `is_limited` like a server.
+    In the command `db` has no time limits; with `is_limited` it has those of a server.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -31,7 +31,7 @@ def command(
             try:
                 if server := current_app.extensions.get("private_server"):
                     server.join()
-                with using(current_app.extensions["database"] if is_limited else unlimited(settings)) as database:
+                with using(current_app.extensions["database"] if is_limited else open_unlimited(settings)) as database:
                     function(settings, **arguments)
                     if not is_limited:
                         database.pool.close()
@@ -45,6 +45,6 @@ def command(
     return decorate
 
 
-def unlimited(settings: Settings) -> Database:
-    """Make a Database whose statements may take as long as they need."""
+def open_unlimited(settings: Settings) -> Database:
+    """Make a Database without time limits."""
     return Database(**settings.database(), read_timeout=None, pool_size=2)

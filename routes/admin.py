@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from current import db
 from domain.accounts import keep_an_admin
-from domain.names import NOBODY, beginning, user_id_of
+from domain.names import NOBODY, prefix_pattern, user_id_of
 from web.api import api, created, row
 from web.inputs import UNSENT, Input, sent
 from web.paging import Page
@@ -116,7 +116,7 @@ def list_users(
         role is is_banned is None or abort(
             422, "A search by name takes no other filter: leave `role` and `is_banned` out."
         )
-        return page.fetch("admin.list_users_by_name", pattern=beginning(q))
+        return page.fetch("admin.list_users_by_name", pattern=prefix_pattern(q))
     if is_banned:
         return page.fetch("admin.list_banned_users", role=role)
     if role:

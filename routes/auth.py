@@ -174,7 +174,7 @@ def forgot_password(body: ForgottenPassword):
     such an account or not, and whether it has an address.
     """
     account = fold(body.username)
-    mail.later(lambda: send_reset(account))
+    mail.run_later(lambda: send_reset(account))
 
 
 def send_reset(account: str) -> None:

@@ -20,7 +20,7 @@ def _portrait(data: bytes) -> bytes:
     return run_within("pictures", lambda: images.portrait(data))
 
 
-Picture = Annotated[bytes, Raw(*images.FORMATS, largest=images.LARGEST), AfterValidator(_portrait)]
+Picture = Annotated[bytes, Raw(*images.FORMATS, largest=images.MAX_BYTES), AfterValidator(_portrait)]
 
 
 @bp.put("/me/avatar")

@@ -23,7 +23,7 @@ CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; 
 @bp.errorhandler(Exception)
 def show_error(error):
     """Tell a person on a page what they would find in a problem document."""
-    problem = errors.logged(error)
+    problem = errors.explain_and_log(error)
     response = errors.document(problem)
     if request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html":
         response.set_data(render_template("error.html", problem=problem))

@@ -14,7 +14,7 @@ from domain.files import storage
 from queries import load_views
 from web import metrics
 from web.api import api
-from web.errors import Problem, answer, document, logged
+from web.errors import Problem, answer, document, explain_and_log
 
 bp = Blueprint("system", __name__)
 
@@ -117,7 +117,7 @@ def not_ready(error: Exception):
     """Whatever goes wrong in a probe is logged, and means: not now."""
     if request.endpoint not in ("system.healthz", "system.readyz"):
         return answer(error)
-    problem = logged(error)
+    problem = explain_and_log(error)
     sentence = str(problem.description) if problem.code == 503 else "Something is wrong on our side."
     return document(Problem(503, sentence, "not_ready"))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import Field
 
-from domain.names import beginning
+from domain.names import prefix_pattern
 from web.api import api
 from web.paging import Page
 
@@ -21,4 +21,4 @@ def list_tags(page: Page, prefix: Annotated[str, Field(max_length=32)] = ""):
 
     These are the tags of public videos that begin with `prefix`, by name.
     """
-    return page.fetch("tags.list_for_prefix", pattern=beginning(prefix))
+    return page.fetch("tags.list_for_prefix", pattern=prefix_pattern(prefix))

@@ -29,7 +29,7 @@ def _made(data: bytes) -> Arriving:
     return file
 
 
-Picture = Annotated[Any, Raw(*images.FORMATS, largest=images.LARGEST), AfterValidator(_made)]
+Picture = Annotated[Any, Raw(*images.FORMATS, largest=images.MAX_BYTES), AfterValidator(_made)]
 
 
 @bp.put("/<int:video_id>/thumbnail")

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, g
 from pydantic import Field
 
 from current import db
-from domain.names import NOBODY, beginning, user_id_of
+from domain.names import NOBODY, prefix_pattern, user_id_of
 from web.api import api
 from web.errors import Problem
 from web.guards import viewer_id
@@ -27,7 +27,7 @@ def list_users(page: Page, q: Beginning = ""):
 
     They come by name: all, or those whose name begins with `q`.
     """
-    return page.fetch("users.list_named", pattern=beginning(q))
+    return page.fetch("users.list_named", pattern=prefix_pattern(q))
 
 
 @bp.get("/<username>")

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from current import db
 from domain.dependents import delete_rows_of_videos
 from domain.files import FilePart, detach
-from domain.search import index, search
+from domain.search import index, search_arguments
 from domain.sharing import Token, visibility_arguments
 from domain.videos import Category, Description, NewVideo, Tags, Title, Visibility, make
 from web.api import CHANGED, api, created, if_match, row
@@ -79,7 +79,7 @@ def list_videos(
         user_id = db.fetch_value("users.get_id", username_key=fold(user))
         return page.fetch("videos.list_for_user", user_id=user_id, viewer_id=None)
     if q is not None:
-        return page.fetch("videos.list_for_terms", **search(q))
+        return page.fetch("videos.list_for_terms", **search_arguments(q))
     if category is not None:
         return _in_category(page, sort, category)
     return page.fetch(LISTS[sort, False])

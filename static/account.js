@@ -1,5 +1,5 @@
-// The page to which our mails link: #reset=<token> or #verify=<token>. Nothing is sent before a button is pressed, as mail
-// scanners open links too; and the token is taken out of the address bar, and so out of the history.
+// The page that our mails link to: #reset=<token> or #verify=<token>. Nothing is sent before the user presses a button, as
+// mail scanners open links too. The token is removed from the address bar, and so from the history.
 const api = document.body.dataset.api;
 const [forms, result] = [document.forms, document.getElementById("result")];
 let purpose, token;
@@ -16,7 +16,7 @@ function show(id, text) {
   (forms[id]?.querySelector("input") ?? forms[id]?.querySelector("button") ?? result).focus();
 }
 
-/** Send what a form asks for, say how it went, and show the form that comes next. */
+/** Send a form, show the result, and show the next form. */
 async function send(form, path, body, done) {
   const button = form.querySelector("button");
   button.disabled = true;

@@ -1,4 +1,4 @@
-// Swagger UI on our own document. A log-in that is tried on the page logs the page in, a log-out logs it out.
+// Swagger UI on our own document. After a login through the page, the page sends its token; after a logout it does not.
 const place = document.getElementById("docs");
 const ui = SwaggerUIBundle({
   url: place.dataset.document,

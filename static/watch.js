@@ -1,44 +1,44 @@
-// The page /watch. It asks the API what anybody may ask, and puts the answers into what templates/watch.html has ready:
-//   /watch                 videos; also ?sort= ?category= ?tag= ?user= ?q=, handed to the API as they are
-//   /watch?v=7             one of them, to play
-//   /watch?v=7#token=...   a private one; what is behind the # is never sent with the page's address
-// Each link is a real one and loads the page anew, so back, forward, reload and bookmarks work by themselves.
-// Text goes into the page by textContent alone: a title <img onerror=...> stays text.
+// The page /watch. It calls the public API, and puts the answers into the elements of templates/watch.html:
+//   /watch                 a list of videos; ?sort= ?category= ?tag= ?user= ?q= go to the API as they are
+//   /watch?v=7             one video, to play
+//   /watch?v=7#token=...   a private video; browsers do not send the part after the # to the server
+// Each link is a real link that loads the page again, so back, forward, reload and bookmarks work by themselves.
+// Text is set only with textContent: a title such as <img onerror=...> stays text.
 const page = new URL(location);
 const token = new URLSearchParams(page.hash.slice(1)).get("token");
 const language = document.documentElement.lang;
-const words = document.getElementById("words").dataset; // in that language
+const words = document.getElementById("words").dataset; // the page's texts in this language
 const byId = (id) => document.getElementById(id);
 const PAGE_SIZE = 24;
 
-/** Ask the API. Return the JSON; throw an Error whose message is for the reader. */
+/** Call the API. Return the JSON, or throw an Error with a message for the user. */
 async function ask(path, parameters = {}) {
   let answer, body;
   try {
     answer = await fetch(address(path, parameters));
     body = await answer.json();
-  } catch { // no answer, or not one of ours
+  } catch { // no answer, or not from our API
     throw new Error(words.gone);
   }
   if (answer.ok) return body;
   throw new Error(answer.status === 404 ? words.nothing : answer.status >= 500 ? words.gone : body.detail);
 }
 
-/** The address of something of the API, with those parameters that have a value. */
+/** Return an address of the API, with the parameters that have a value. */
 function address(path, parameters) {
   const url = new URL(document.body.dataset.api + path, page);
   for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value);
   return url;
 }
 
-/** The address of a file. <video> and <img> send no login, so the token of a private video goes with it. */
+/** Return the address of a file. <video> and <img> send no bearer token, so the token of a private video is added. */
 function fileAddress(path) {
   const url = new URL(path, page);
   if (token) url.searchParams.set("token", token);
   return url;
 }
 
-/** A link to this page, in the language that was chosen. */
+/** Return a link to this page, in the chosen language. */
 function link(parameters) {
   const url = new URL(page.pathname, page);
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
@@ -46,9 +46,9 @@ function link(parameters) {
   return url;
 }
 
-// How things are written
+// Formats
 
-/** 65000 -> 1:05, and from an hour on 1:01:05. */
+/** 65000 -> 1:05; with hours 1:01:05. */
 function duration(milliseconds) {
   const seconds = Math.round(milliseconds / 1000);
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -72,7 +72,7 @@ function views(count) {
   return (count === 1 ? words.view : words.views).replace("{}", number);
 }
 
-/** Write what the cards and the player both show. */
+/** Fill the fields that cards and the player both have. */
 function describe(video, author, count, time) {
   author.textContent = video.username;
   author.closest("a").href = link({ user: video.username });
@@ -92,7 +92,7 @@ function card(video) {
   describe(video, find(".author bdi"), find(".views"), find("time"));
   find(".thumb").dataset.hue = video.id % 6;
   find(".letters").textContent = [...video.title].slice(0, 2).join("");
-  find("img").onerror = (event) => event.target.remove(); // the letters are behind it
+  find("img").onerror = (event) => event.target.remove(); // then the letters behind it show
   if (video.thumbnail_url) find("img").src = video.thumbnail_url;
   else find("img").remove();
   if (video.stream_url && video.duration_ms === null) find(".badge").remove();
@@ -100,7 +100,7 @@ function card(video) {
   return item;
 }
 
-/** Show grey cards in place of those that are on their way. */
+/** Show grey cards while the real cards load. */
 function wait(count) {
   for (let n = 0; n < count; n++) {
     const item = byId("card").content.cloneNode(true).firstElementChild;
@@ -110,7 +110,7 @@ function wait(count) {
   }
 }
 
-/** Do something that fills the list; while it lasts, and if it fails, the list says so. */
+/** Fill the list with the result of work(). Show that it is loading, and show an error if it fails. */
 async function fill(work) {
   const [list, state, retry, more] = ["videos", "state", "retry", "more"].map(byId);
   byId("browse").hidden = false;
@@ -123,7 +123,7 @@ async function fill(work) {
     list.querySelectorAll(".waiting").forEach((item) => item.remove());
     const cards = items.map(card);
     list.append(...cards);
-    if (focused) cards[0]?.querySelector("a").focus(); // whoever pressed "more" goes on from there
+    if (focused) cards[0]?.querySelector("a").focus(); // the keyboard user who pressed "more" goes on from here
     if (!list.children.length) state.textContent = words.empty;
     more.hidden = !next;
     more.onclick = () => fill(() => ask("/videos", { ...wanted(), after: next }));
@@ -135,7 +135,7 @@ async function fill(work) {
   }
 }
 
-/** What the page's address asks of the list. */
+/** Return the list's parameters from the page's address. */
 function wanted() {
   const names = ["sort", "category", "tag", "user", "q"];
   return { ...Object.fromEntries(names.map((name) => [name, page.searchParams.get(name)])), limit: PAGE_SIZE };
@@ -143,7 +143,7 @@ function wanted() {
 
 // One video
 
-/** Find a video and show it, ready to play. */
+/** Get a video and show it in the player. */
 async function open(id) {
   const show = (isThere) => {
     document.body.classList.toggle("playing", isThere);
@@ -183,7 +183,7 @@ function present(video) {
   }));
 }
 
-/** Give the player its file, or say why there is nothing to play. */
+/** Load the file into the player, or say why there is nothing to play. */
 function load(video) {
   const player = byId("video");
   const fault = (text) => {
@@ -201,10 +201,11 @@ function load(video) {
   const count = () => {
     if (isCounted) return;
     isCounted = true;
-    fetch(address(`/videos/${video.id}/views`, { token }), { method: "POST" }).catch(() => {}); // it matters to nobody here
+    // The viewer need not see it if this fails.
+    fetch(address(`/videos/${video.id}/views`, { token }), { method: "POST" }).catch(() => {});
   };
   player.addEventListener("timeupdate", () => {
-    const step = player.currentTime - last; // a jump is not watching
+    const step = player.currentTime - last; // a large step is a jump, which does not count as watching
     if (step > 0 && step < 1) watched += step;
     last = player.currentTime;
     if (watched >= 3) count();
@@ -212,7 +213,7 @@ function load(video) {
   player.addEventListener("ended", count);
 }
 
-/** The videos beside one: those related to it, and new ones if these are few. */
+/** Get the videos to show beside one: related videos, and new ones if there are few. */
 async function beside(video) {
   const related = video.visibility === "public" ? (await ask(`/videos/${video.id}/related`)).items : [];
   const fresh = related.length < 8 ? (await ask("/videos", { limit: 12 })).items : [];
@@ -221,7 +222,7 @@ async function beside(video) {
 }
 
 const id = page.searchParams.get("v");
-let video; // the one that is shown
+let video; // the video in the player
 if (id) {
   fill(async () => ({ items: await beside(video ??= await open(id)) }));
 } else {
@@ -229,9 +230,9 @@ if (id) {
   fill(() => ask("/videos", wanted()));
 }
 
-byId("language").addEventListener("click", (event) => { event.currentTarget.hash = page.hash; }); // the token stays
+byId("language").addEventListener("click", (event) => { event.currentTarget.hash = page.hash; }); // keep the token
 document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // or it would take the token's place in the address
+  event.preventDefault(); // else #main would replace the token in the address
   byId("main").focus();
 });
 addEventListener("hashchange", () => location.reload()); // another token

@@ -223,11 +223,11 @@ def test_pictures_are_read_one_at_a_time_and_too_many_come_back_later(make_app, 
 
 
 def test_a_turn_is_given_back_whatever_happens():
-    turns = Capacity(1, 1, "Too many.")
+    capacity = Capacity(1, 1, "Too many.")
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            turns.run(lambda: 1 // 0)
-    assert turns.run(lambda: 5) == 5
+            capacity.run(lambda: 1 // 0)
+    assert capacity.run(lambda: 5) == 5
     assert run_within("pictures", lambda: 5) == 5  # outside of a server
 
 
@@ -267,11 +267,11 @@ def test_an_empty_body_is_400(alice):
 
 
 def test_a_login_comes_before_the_body(client):
-    assert send(client, b"x" * (images.LARGEST + 1), "text/html").status_code == 401
+    assert send(client, b"x" * (images.MAX_BYTES + 1), "text/html").status_code == 401
 
 
 def test_a_picture_has_at_most_5_mib(alice):
-    fits = SMALL + b"\0" * (images.LARGEST - len(SMALL))
+    fits = SMALL + b"\0" * (images.MAX_BYTES - len(SMALL))
     assert send(alice, fits).status_code == 200
     response = send(alice, fits + b"\0")
     assert response.status_code == 413
@@ -309,12 +309,12 @@ def chunked(person, stream):
 
 
 def test_a_chunked_body_that_is_too_large_is_413_and_never_cut(alice):
-    fits = SMALL + b"\0" * (images.LARGEST - len(SMALL))
+    fits = SMALL + b"\0" * (images.MAX_BYTES - len(SMALL))
     assert chunked(alice, io.BytesIO(fits)).status_code == 200
     assert chunked(alice, io.BytesIO(fits + b"\0")).status_code == 413
     endless = Watched(fits * 3)
     assert chunked(alice, endless).status_code == 413
-    assert endless.taken <= images.LARGEST + 64 * 1024
+    assert endless.taken <= images.MAX_BYTES + 64 * 1024
 
 
 def test_json_stays_at_its_own_limit(alice):
@@ -469,8 +469,8 @@ def test_of_ten_thousand_frames_one_is_decoded(alice):
     gif = written(Image.new("P", (600, 600), 0), "GIF")
     start = gif.index(b"\x2c")
     data = gif[:start] + gif[start:-1] * 10_000 + b";"
-    assert len(data) < images.LARGEST * 3
-    data = data[: images.LARGEST - 1] + b";"
+    assert len(data) < images.MAX_BYTES * 3
+    data = data[: images.MAX_BYTES - 1] + b";"
     begun = time.thread_time()
     shown(alice, data, "image/gif")
     assert time.thread_time() - begun < 1
@@ -547,7 +547,7 @@ def test_a_bomb_is_refused_in_production_too(alice):
 
 
 def test_a_webp_may_have_half_of_the_pixels(alice, monkeypatch):
-    monkeypatch.setattr(images, "MOST_PIXELS_OF_WEBP", 100)
+    monkeypatch.setattr(images, "MAX_WEBP_PIXELS", 100)
     assert "too many pixels" in refused(alice, written(Image.new("RGB", (11, 10)), "WEBP"))
     assert send(alice, written(Image.new("RGB", (11, 10)))).status_code == 200
 
@@ -560,18 +560,18 @@ def test_a_frame_beyond_the_edge_of_a_gif_counts(alice):
 
 
 def test_a_jpeg_of_a_hundred_thousand_scans_does_not_keep_the_server_busy(alice, monkeypatch):
-    monkeypatch.setattr(images, "PATIENCE", 0.3)
+    monkeypatch.setattr(images, "TIMEOUT", 0.3)
     data = written(Image.new("L", (4896, 4896), 128), "JPEG", progressive=True)[:-2]
     last = data[data.rindex(b"\xff\xda") :]
-    data += last * ((images.LARGEST - len(data) - 2) // len(last)) + b"\xff\xd9"
+    data += last * ((images.MAX_BYTES - len(data) - 2) // len(last)) + b"\xff\xd9"
     begun = time.thread_time()
     assert refused(alice, data) == UNREADABLE
     assert time.thread_time() - begun < 8  # of twelve minutes
 
 
 def test_a_flood_of_chunks_does_not_keep_the_server_busy(alice, monkeypatch):
-    monkeypatch.setattr(images, "PATIENCE", 0.3)
-    flood = chunk(b"abCd", b"") * ((images.LARGEST - 1000) // 12)
+    monkeypatch.setattr(images, "TIMEOUT", 0.3)
+    flood = chunk(b"abCd", b"") * ((images.MAX_BYTES - 1000) // 12)
     text = chunk(b"zTXt", b"k\0\0" + zlib.compress(b"x" * 1_000_000)) * 100
     comment = b"GIF89a\x08\0\x08\0\0\0\0!\xfe" + (b"\xff" + b"x" * 255) * 20_000 + b"\0;"
     for data in (png(8, 8, zlib.compress(b"\0" * 72), flood), png(8, 8, zlib.compress(b"\0" * 72), text), comment):

@@ -294,7 +294,7 @@ def test_a_file_that_came_meanwhile_stays(clips, scratch, database):
         video_id, user_id = cursor.fetchone()
         cursor.execute("UPDATE videos SET file_key = REPEAT('a', 32) WHERE id = %s", (video_id,))
     storage = Storage(Path(scratch.MEDIA_DIR))
-    made = demo_media._make(str(shutil.which("ffmpeg", path=os.defpath)), storage, demo_media.CLIPS[0])
+    made = demo_media._make_file(str(shutil.which("ffmpeg", path=os.defpath)), storage, demo_media.CLIPS[0])
     assert made
     demo_db = database(database=scratch.DB_NAME, sql=SQL / "demo")
     demo_media._attach(demo_db, storage, {"video_id": video_id, "user_id": user_id}, {**made, "description": "x"})

@@ -98,7 +98,7 @@ def test_what_runs_gets_the_time_to_end(monkeypatch: pytest.MonkeyPatch) -> None
     gunicorn = runpy.run_path(str(ROOT / "deploy/gunicorn.conf.py"))
     api, worker = map(read, UNITS)
     assert int(api["TimeoutStopSec"][0]) > gunicorn["graceful_timeout"]
-    assert int(worker["TimeoutStopSec"][0]) > thumbnails.PATIENCE + video.PATIENCE
+    assert int(worker["TimeoutStopSec"][0]) > thumbnails.TIMEOUT + video.TIMEOUT
     assert api["KillMode"] == worker["KillMode"] == ["mixed"]  # at first only whoever can end in order is told to
 
 

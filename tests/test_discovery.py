@@ -9,7 +9,7 @@ import pytest
 
 from conftest import IS_MYSQL
 from current import using
-from domain.search import search
+from domain.search import search_arguments
 
 VIDEOS, TAGS, CATEGORIES = "/api/v1/videos", "/api/v1/tags", "/api/v1/categories"
 DESK = "/api/v1/admin/categories"
@@ -129,7 +129,7 @@ def test_a_search_walks_along_its_rarest_word(alice, client, root, db):
     count, rows = reads(db, "videos.list_for_terms", rarest="some", next_rarest="rare", **more)
     assert (count < 1200, [row[0] for row in rows]) == (True, [video_id])  # not each of the 300 for all four
     with using(db):
-        assert search("common nowhere")["rarest"] is None  # so that nothing is walked along
+        assert search_arguments("common nowhere")["rarest"] is None  # so that nothing is walked along
 
 
 def test_tags_are_searched_too_and_descriptions_are_not(alice, client):

@@ -228,7 +228,7 @@ def test_ffmpeg_reads_no_other_file_for_a_playlist(clips, tmp_path):
 
 
 def test_more_pixels_than_8k_are_not_decoded(clips, monkeypatch):
-    monkeypatch.setattr("media.thumbnails.MOST_PIXELS", 100 * 50)
+    monkeypatch.setattr("media.thumbnails.MAX_INPUT_PIXELS", 100 * 50)
     with pytest.raises(NoThumbnail, match=r"^No picture"):
         thumbnail(clips(), 1000)
 
@@ -236,7 +236,7 @@ def test_more_pixels_than_8k_are_not_decoded(clips, monkeypatch):
 def test_ffmpeg_is_killed_when_it_takes_too_long(clips, programs, monkeypatch, tmp_path):
     programs("exec sleep 60")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
-    monkeypatch.setattr("media.thumbnails.PATIENCE", 1)
+    monkeypatch.setattr("media.thumbnails.TIMEOUT", 1)
     begun = time.monotonic()
     with pytest.raises(NoThumbnail, match=r"^It took too long"):
         thumbnail(clips(), 1000)
@@ -459,7 +459,7 @@ def test_many_workers_never_do_the_same_job_and_come_to_no_deadlock(
 ):
     """While they work, files are replaced, which begins their jobs anew."""
     done, busy = Counter[int](), []
-    original, failed = worker_module.inspect, Database._failed
+    original, failed = worker_module.inspect, Database._note_failure
 
     def inspect(job: dict[str, Any]) -> None:
         done[job["id"]] += 1
@@ -470,7 +470,7 @@ def test_many_workers_never_do_the_same_job_and_come_to_no_deadlock(
         failed(self, query, raw, error)
 
     monkeypatch.setattr(worker_module, "inspect", inspect)
-    monkeypatch.setattr(Database, "_failed", note)
+    monkeypatch.setattr(Database, "_note_failure", note)
     rows = [(alice.user_id, f"video {n}") for n in range(120)]
     root.cursor().executemany("INSERT INTO videos (user_id, title, description) VALUES (%s, %s, '')", rows)
     root.cursor().execute("INSERT INTO jobs (video_id, kind) SELECT id, 'inspect' FROM videos")
@@ -529,7 +529,7 @@ def test_python_app_py_has_a_worker_of_its_own(alice, video, launch, tmp_path):
 def test_a_worker_survives_the_database_and_says_so_once(
     make_app, settings, tmp_path, monkeypatch, listen, alice, video
 ):
-    monkeypatch.setattr(worker_module, "AWAY", 0.1)
+    monkeypatch.setattr(worker_module, "TROUBLE_PAUSE", 0.1)
     monkeypatch.setattr(worker_module, "POLL", 0.05)
     monkeypatch.setattr("pool.BREAKER", 0.0)
     proxy = Proxy(settings.DB_SOCKET, tmp_path)

@@ -54,7 +54,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         return look(*arguments)
 
     monkeypatch.setattr(passwords, "check_password_hash", check)
-    monkeypatch.setattr(os, "cpu_count", lambda: 128)  # turns for all
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)  # capacity for all
     return go
 
 
@@ -157,7 +157,7 @@ def test_those_who_may_not_wait_are_told_to_come_back_soon(make_app, account, sl
 
 def test_whoever_waits_for_too_long_is_told_to_come_back_soon(make_app, account, slow, monkeypatch):
     account("alice")
-    monkeypatch.setattr(limits, "PATIENCE", 0.2)
+    monkeypatch.setattr(limits, "MAX_WAIT", 0.2)
     app = make_app(**DEFAULTS, LIMIT_LOGIN="1/300/900")
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(log_in, app.test_client(), password=PASSWORD)

@@ -20,7 +20,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from config import ROOT
-from domain.mails import MOST_LINKS
+from domain.mails import MAX_LINKS
 from web import api, mail, passwords
 
 AUTH = "/api/v1/auth"
@@ -342,9 +342,9 @@ def test_a_person_has_few_links_and_an_old_one_is_not_pushed_out(mailing, post, 
     register(mailing)
     for _ in range(8):
         forget(mailing)
-    assert rows(root, "SELECT COUNT(*) FROM email_tokens WHERE purpose = 'reset'") == ((MOST_LINKS,),)
+    assert rows(root, "SELECT COUNT(*) FROM email_tokens WHERE purpose = 'reset'") == ((MAX_LINKS,),)
     mails = post.sent("alice@example.org")
-    assert len(mails) == 1 + MOST_LINKS
+    assert len(mails) == 1 + MAX_LINKS
     assert reset(mailing, token_in(mails[1])).status_code == 204
 
 
@@ -486,8 +486,8 @@ def test_the_link_is_not_sent_again_without_end_or_address_or_login(mailing, pos
     assert mailing.post(f"{AUTH}/email/send").status_code == 401
     register(mailing, "bob", "bob@example.org")
     log_in(mailing, "bob")
-    codes = [mailing.post(f"{AUTH}/email/send").status_code for _ in range(MOST_LINKS)]
-    assert codes == [202] * (MOST_LINKS - 1) + [409]
+    codes = [mailing.post(f"{AUTH}/email/send").status_code for _ in range(MAX_LINKS)]
+    assert codes == [202] * (MAX_LINKS - 1) + [409]
     mailing.token = alice.token
     assert mailing.post(f"{AUTH}/email/send").status_code == 409
 
@@ -670,7 +670,7 @@ def test_a_refused_mail_does_not_keep_the_next_from_being_sent(mailing, post, li
 def test_too_many_mails_are_dropped_and_logged(mailing, listen):
     outbox, gate = mailing.application.extensions["outbox"], threading.Event()
     lines = listen()
-    for _ in range(mail.MOST + 3):
+    for _ in range(mail.MAX_WAITING + 3):
         outbox.put(lambda: gate.wait(20))
     gate.set()
     delivered(mailing)
@@ -710,7 +710,7 @@ for _ in range(9):
 """
     begun = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], timeout=30, check=True, capture_output=True, text=True)
-    assert mail.AT_THE_END <= time.monotonic() - begun < mail.AT_THE_END + 5
+    assert mail.EXIT_WAIT <= time.monotonic() - begun < mail.EXIT_WAIT + 5
     assert "9 mails were not sent" in done.stderr
 
 

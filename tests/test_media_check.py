@@ -44,7 +44,7 @@ def check(mine, monkeypatch) -> Callable[..., tuple[int, list[str]]]:
     """Run the command; return its exit code and its lines. Files count as old at once, but for `--young`."""
 
     def run(*options: str) -> tuple[int, list[str]]:
-        monkeypatch.setattr(ops.commands.media, "A_WHILE", 3600 if "--young" in options else -5)
+        monkeypatch.setattr(ops.commands.media, "MIN_AGE", 3600 if "--young" in options else -5)
         given = [option for option in options if option != "--young"]
         result = mine.application.test_cli_runner().invoke(args=["media", "check", *given])
         return result.exit_code, result.output.splitlines()
@@ -173,11 +173,11 @@ def test_many_rows_and_files_are_looked_at_in_batches(mine, check, storage, root
 
 
 def test_a_wrong_database_and_a_missing_disk_are_refused(mine, check, clip, storage, root, folder):
-    for _ in range(ops.commands.media.FEW + 1):
+    for _ in range(ops.commands.media.MAX_NAMELESS + 1):
         key = new_key()
         put(storage.path(key).parent, key)
     code, lines = check("--fix")
-    assert (code, len(list(storage.keys()))) == (1, ops.commands.media.FEW + 1)
+    assert (code, len(list(storage.keys()))) == (1, ops.commands.media.MAX_NAMELESS + 1)
     assert lines[-1].endswith("is full of them: nothing is done.")
     sent(mine, clip)
     folder.rename(folder.with_name("elsewhere"))

@@ -179,7 +179,7 @@ def test_the_pool_is_seen_full_and_then_at_rest(make_app):
 
 @pytest.mark.parametrize("seconds", [0, 0.02])
 def test_after_a_rush_no_old_look_at_the_pool_stays(make_app, monkeypatch, seconds):
-    monkeypatch.setattr("web.metrics.LOOK", seconds)
+    monkeypatch.setattr("web.metrics.SAMPLE_PAUSE", seconds)
     app = make_app(METRICS_TOKEN=TOKEN, DB_POOL_SIZE=2)
     registry = app.extensions["watch"].prometheus.registry
     for _ in range(10):
@@ -192,9 +192,9 @@ def test_after_a_rush_no_old_look_at_the_pool_stays(make_app, monkeypatch, secon
 def test_a_look_that_ends_late_is_corrected_by_whoever_ended_meanwhile(make_app, monkeypatch):
     app = make_app(METRICS_TOKEN=TOKEN)
     prometheus, pool = app.extensions["watch"].prometheus, app.extensions["database"].pool
-    prometheus.look()
+    prometheus.sample_pool()
     prometheus._due = 0.0
-    second, rest = threading.Thread(target=prometheus.look), pool.counts()
+    second, rest = threading.Thread(target=prometheus.sample_pool), pool.counts()
 
     def count():
         if second.ident:
@@ -205,7 +205,7 @@ def test_a_look_that_ends_late_is_corrected_by_whoever_ended_meanwhile(make_app,
         return {**rest, "lent": 1}
 
     monkeypatch.setattr(pool, "counts", count)
-    prometheus.look()
+    prometheus.sample_pool()
     second.join()
     assert prometheus.registry.get_sample_value("rawreel_pool", {"state": "lent"}) == 0
 

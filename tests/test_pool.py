@@ -260,7 +260,7 @@ def test_a_full_pool_answers_within_its_wait_and_tells_who_holds_it(make):
     db = make(pool_size=1, pool_wait=0.3)
     holder = threading.Thread(target=lambda: db.fetch_value("test.get_sleep", seconds=1.5))
     holder.start()
-    while holder.is_alive() and "get_sleep" not in db.pool._holders():
+    while holder.is_alive() and "get_sleep" not in db.pool._describe_holders():
         time.sleep(0.01)
     begun = time.monotonic()
     with pytest.raises(PoolTimeout, match=r"test\.get_sleep"):

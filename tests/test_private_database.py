@@ -18,7 +18,7 @@ from config import ROOT, ConfigError, Settings
 from ops.demo import world as demo
 from ops.server import private as mariadb
 from ops.server.private import PrivateServer
-from ops.server.startup import kept_secret
+from ops.server.startup import read_or_make_secret
 from pool import Connection
 from projects import App, Project, until
 from servers import free_port
@@ -294,7 +294,7 @@ def test_a_secret_is_made_once_however_many_come_at_once(tmp_path: Path):
 
     def work(folder: Path) -> None:
         begin.wait(10)
-        found.append(kept_secret(folder))
+        found.append(read_or_make_secret(folder))
 
     for number in range(5):
         threads = [threading.Thread(target=work, args=(tmp_path / str(number),)) for _ in range(8)]

@@ -699,7 +699,7 @@ def test_fill_makes_rare_words_and_common_ones(filled, server):
 
 
 def test_there_is_a_person_for_ten_videos_and_for_five_of_few():
-    assert [fill.crowd(videos) for videos in (1, 20, 5000, 8000, 200_000)] == [1, 4, 1000, 1000, 20_000]
+    assert [fill.count_people(videos) for videos in (1, 20, 5000, 8000, 200_000)] == [1, 4, 1000, 1000, 20_000]
 
 
 def test_fill_leaves_what_the_audit_log_would_have(filled, server):

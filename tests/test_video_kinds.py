@@ -277,7 +277,7 @@ def test_ffprobe_is_given_up_after_a_while(tiny, look, tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(video, "PATIENCE", 0.3)
+    monkeypatch.setattr(video, "TIMEOUT", 0.3)
     begun = time.monotonic()
     assert look(tiny("plain.mp4")) == "the file takes too long to look at"
     assert time.monotonic() - begun < 5

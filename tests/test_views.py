@@ -33,14 +33,14 @@ def video(alice) -> int:
 def busy(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The deadlocks and lock timeouts that come up from now on, though a transaction is repeated after them."""
     numbers: list[int] = []
-    original = Database._failed
+    original = Database._note_failure
 
     def failed(self: Database, query: Any, raw: Any, error: BaseException) -> None:
         if errno(error) in (1205, 1213, 1020):
             numbers.append(errno(error) or 0)
         original(self, query, raw, error)
 
-    monkeypatch.setattr(Database, "_failed", failed)
+    monkeypatch.setattr(Database, "_note_failure", failed)
     return numbers
 
 

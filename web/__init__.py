@@ -1,1 +1,1 @@
-"""How HTTP is done here, once. It knows people who log in, and no other noun of the platform."""
+"""The HTTP kit. It knows people who log in, and no other noun of the platform."""

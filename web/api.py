@@ -1,11 +1,11 @@
-"""The one decorator of a view: what it takes and gives, who may call it, and for a writing view its transaction.
+"""The decorator of every view: its inputs and answer, who may call it, and the transaction of a writing view.
 
     @bp.patch("/<int:video_id>")
     @api(returns="videos.get", login=True)
     def update_video(video_id, body: VideoChange): ...
 
-`@api` only notes; install() wraps what the server calls. So inside the program a view stays the function that is
-written there, and one view can call another.
+`@api` only takes notes. install() wraps the functions that the server calls. So in the program a view is still the
+plain function, and one view can call another.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 @dataclass(frozen=True)
 class Operation:
-    """What `@api` noted of a view, and what its signature says."""
+    """The options of `@api` for one view, and the inputs from its signature."""
 
     returns: str | type[BaseModel] | None
     status: int
@@ -54,7 +54,7 @@ class Operation:
 
     @property
     def is_page(self) -> bool:
-        """Whether the answer is a page of rows."""
+        """Return whether the answer is a page of rows."""
         return Page in self.inputs.groups.values()
 
 
@@ -69,13 +69,16 @@ def api(
     errors_as: str = "application/problem+json",
     transaction: bool = True,
 ) -> Callable[[View], View]:
-    """Say what a view gives, who may call it, and how.
+    """Declare what a view returns and who may call it.
 
-    `returns` is the name of the query whose row it gives (with a Page among its parameters, a page of them), a model of
-    the body, or a media type like "text/html"; with nothing to return, the status is 204. `login` is True where one is
-    required, or says what more is (guards.Login), and None where nobody is asked who they are. `limit` is the rule by
-    which tries are counted (LIMIT_... in the settings), `audit` what the audit log calls it. `errors` are the statuses beyond those that follow from the
-    inputs, `errors_as` their media type. Without `transaction` a writing view runs each query by itself: for work that would hold a connection idle.
+    `returns` is the name of the query whose row the view returns; if one of its parameters is a Page, it returns a page
+    of these rows. `returns` can also be a model of the body, or a media type like "text/html". Without it the status
+    is 204.
+
+    `login` is True if the view needs a login; guards.Login lists the stricter values. With None no token is read at
+    all. `limit` is the rate limit for tries (LIMIT_... in the settings), `audit` the action in the audit log. `errors`
+    are statuses that do not already follow from the inputs, `errors_as` is their media type. With `transaction=False`
+    a writing view runs each query by itself: for work that would hold a connection idle.
     """
 
     status = status or (200 if returns else 204)
@@ -87,40 +90,41 @@ def api(
     return note
 
 
-_inputs = cache(Inputs)  # they are the same in every application that a process makes
+_inputs = cache(Inputs)  # the same in every application that one process makes
 
 
 def install(app: Flask) -> None:
-    """Wrap every view that has an `@api`. Raises TypeError for a parameter that nothing can fill."""
+    """Wrap every view that has an `@api`. Raises TypeError if a view has a parameter that nothing can fill."""
     paths: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
         paths.setdefault(rule.endpoint, set()).update(rule.arguments)
     for endpoint, parameters in paths.items():
         view = app.view_functions[endpoint]
         if hasattr(view, "api"):
-            app.view_functions[endpoint] = _served(view, view.api(_inputs(view, frozenset(parameters))))
+            app.view_functions[endpoint] = _wrap(view, view.api(_inputs(view, frozenset(parameters))))
 
 
-def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
+def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
+    """Make the function that the server calls in place of a view."""
     if operation.login in ("credentials", "password") and not operation.audit:
         raise TypeError(f"{view.__module__}.{view.__name__} checks a password, so `@api` needs `audit`")
 
     def serve(**path: Any) -> Response:
-        arguments = _admitted(operation, path)
+        arguments = _admit(operation, path)
 
-        g.after_rollback = []  # of every run: a file that the first has moved is there however the last one ends
+        g.after_rollback = []  # kept over all runs: a file that the first run moved is there, however the last run ends
 
         def work() -> Any:
-            g.after_commit = []  # of this run: the one before it was rolled back
+            g.after_commit = []  # of this run only: the run before it was rolled back
             answer = view(**arguments)
             if operation.audit:
-                audit_log.succeeded(operation.audit, operation.login, path, arguments.get("body"), answer)
+                audit_log.record_success(operation.audit, operation.login, path, arguments.get("body"), answer)
             return answer
 
         try:
             answer = db.transaction(work) if operation.transaction and request.method in WRITES else work()
         except BaseException as error:
-            if not getattr(error, "is_unknown", False):  # a commit whose answer was lost may have been one
+            if not getattr(error, "is_unknown", False):  # if the answer to COMMIT was lost, the rows may be stored
                 for after in g.after_rollback:
                     _run(after)
             raise
@@ -131,15 +135,15 @@ def _served(view: Callable[..., Any], operation: Operation) -> Callable[..., Any
             raise TypeError(
                 f"{view.__module__}.{view.__name__} returned {answer!r}, and `@api` says {operation.returns!r}"
             )
-        return _answered(operation, answer)
+        return _respond(operation, answer)
 
     serve.__doc__, serve.__name__ = view.__doc__, view.__name__
     serve.operation = operation  # type: ignore[attr-defined]
     return serve
 
 
-def _admitted(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
-    """Let the request in, or raise what it is refused with: who asks, how often, and with what. Return the view's arguments."""
+def _admit(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
+    """Check login, rate limits, inputs and password. Return the view's arguments, or raise the refusal."""
     if operation.login is not None:
         identify(operation.login)
     if request.method in WRITES:
@@ -156,8 +160,11 @@ def _admitted(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def _answered(operation: Operation, answer: Any) -> Response:
-    """Make the response of what a view has returned. One that is a response already, as of a file, stays as it is."""
+def _respond(operation: Operation, answer: Any) -> Response:
+    """Make a response from what a view has returned.
+
+    A value that is a Response already, such as a file, stays as it is.
+    """
     if isinstance(answer, Response):
         return answer
     content, headers = answer if isinstance(answer, tuple) else (answer, {})
@@ -169,24 +176,28 @@ def _answered(operation: Operation, answer: Any) -> Response:
     if isinstance(content, (str, bytes)) and isinstance(operation.returns, str):
         response.mimetype = operation.returns
     if isinstance(content, dict) and "version" in content:
-        # The version for If-Match, and what tells a change that is none of its owner's, as of a count.
+        # The version is for If-Match. The checksum shows other changes too, such as a count, which leave the version.
         response.set_etag(f"{content['version']}.{crc32(response.data):08x}")
     if "ETag" in response.headers:
-        response.make_conditional(request)  # not sent again to whoever has it
+        response.make_conditional(request)  # 304 to a client that has it
     return response
 
 
 def after_commit(work: Callable[[], None]) -> None:
-    """Run work() once what this view writes is stored: mail, files. Its faults are logged, as it cannot be undone."""
+    """Run work() after the commit: for mail and files.
+
+    An error in it is only logged, as the commit cannot be undone.
+    """
     g.after_commit.append(work)
 
 
 def after_rollback(work: Callable[[], None]) -> None:
-    """Run work() if what this view writes is not stored: to take back what no transaction takes back."""
+    """Run work() after a rollback: to undo what the database cannot undo, such as a file."""
     g.after_rollback.append(work)
 
 
 def _run(after: Callable[[], None]) -> None:
+    """Run one of these functions, and log its error."""
     try:
         after()
     except Exception:
@@ -194,9 +205,9 @@ def _run(after: Callable[[], None]) -> None:
 
 
 def if_match() -> int | None:
-    """The version that a change is to be made over, from If-Match; None for any. Raises a 412 for what is no ETag of ours."""
+    """Read the version from If-Match; None means any version. Raises a 412 if it is not an ETag of ours."""
     given = request.headers.get("If-Match", "*").strip()
-    # A proxy that compresses an answer makes its ETag a weak one, and the version in it is the same.
+    # A proxy that compresses an answer makes its ETag weak (W/); the version in it is the same.
     found = re.fullmatch(r'(?:W/)?"(\d{1,10})\.[0-9a-f]{8}"', given)
     if given != "*" and not found:
         raise Problem(412, "If-Match takes one ETag, as it was received.")
@@ -204,28 +215,28 @@ def if_match() -> int | None:
 
 
 def check_match(version: int) -> None:
-    """Raise a 412 if a change is to be made over another version than this one, whose row is held."""
+    """Raise a 412 if If-Match names another version than this one. The caller holds a lock on the row."""
     if if_match() not in (None, version):
         raise Problem(412, CHANGED)
 
 
 def created(row: dict[str, Any], endpoint: str, **values: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    """Answer with a new row, and with where it lives."""
+    """Answer with a new row, and with its address in Location."""
     return row, {"Location": link(endpoint, **values)}
 
 
 def row(query: str) -> WithJsonSchema:
-    """Annotate a field of an answer as holding the row of a query."""
+    """Annotate a field of an answer that holds a row of this query."""
     return WithJsonSchema({"x-query": query})
 
 
 def link(endpoint: str, **values: Any) -> str:
-    """The address of a view: below PUBLIC_URL if that is set, else relative to this server."""
+    """Return the address of a view: below PUBLIC_URL if it is set, else relative to this server."""
     return current_app.config["PUBLIC_URL"] + url_for(endpoint, **values)
 
 
 class ORJSONProvider(JSONProvider):
-    """Flask's JSON by orjson: several times faster, and the rows are ready for it."""
+    """Flask's JSON, written by orjson: several times faster. Rows need no conversion for it."""
 
     def dumps(self, obj: Any, **options: Any) -> str:
         return orjson.dumps(obj).decode()

@@ -1,6 +1,6 @@
-"""The audit log: what was done that somebody may have to answer for.
+"""The audit log: who did what, and when.
 
-A view says it by one word, `@api(audit="video.delete")`; the row is written in the transaction of the change.
+A view asks for it with one word, `@api(audit="video.delete")`. The row is written in the transaction of the change.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from current import db
 
 STAFF = ("moderator", "admin")
-ADDRESS = 45  # characters kept of an address; what a proxy that should not be trusted says may be longer
+MAX_ADDRESS_LENGTH = 45  # characters that are kept; a proxy that should not be trusted may send more
 
 
 def record(action: str, actor_id: int | None, object_id: int | None, details: bytes | None = None) -> None:
-    """Write one row. Without an actor nobody is known to have done it."""
+    """Write one row. `actor_id` is None if the actor is not known."""
     db.insert(
         "audit_logs.create",
         action=action,
@@ -31,16 +31,16 @@ def record(action: str, actor_id: int | None, object_id: int | None, details: by
 
 
 def address() -> str:
-    """Where a request comes from, as it is kept."""
-    return (request.remote_addr or "")[:ADDRESS] if has_request_context() else "command line"
+    """Return the address of the client, as the log keeps it."""
+    return (request.remote_addr or "")[:MAX_ADDRESS_LENGTH] if has_request_context() else "command line"
 
 
-def succeeded(action: str, login: Any, path: dict[str, Any], body: Any, answer: Any) -> None:
-    """Write down what a view has done.
+def record_success(action: str, login: Any, path: dict[str, Any], body: Any, answer: Any) -> None:
+    """Record that a view has succeeded.
 
-    `video.delete` was done to the thing whose number comes last in the address, or else to the one it answers; `logout`,
-    without a dot, to whoever did it. What a moderator or an admin sent along is kept, but no password. Nobody else's
-    body is.
+    The object of `video.delete` is the last id in the URL, else the id in the answer. The object of an action without a
+    dot, such as `logout`, is the user. The body is kept only if a moderator or an admin sent it, and never a password
+    in it.
     """
     row = answer[0] if isinstance(answer, tuple) else answer
     numbers = [value for value in path.values() if isinstance(value, int)]

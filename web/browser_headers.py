@@ -1,7 +1,7 @@
-"""What browsers are told: which other sites may call the API, and what a page may do.
+"""Headers for browsers: which other sites may call the API (CORS), and what a page may do (CSP).
 
-The API has no cookies: a request is somebody's only by its Authorization header, which no other site can make a browser
-send. So there are no CSRF tokens.
+The API has no cookies. A request belongs to a user only by its Authorization header, and no other site can make a
+browser send that. So there are no CSRF tokens.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 from werkzeug.http import parse_date
 
-PAGE = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-NOT_A_PAGE = "default-src 'none'; frame-ancestors 'none'"
-# Of resumable uploads: what is sent and answered, and what is only answered.
+PAGE_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+# The headers of resumable uploads: TUS in requests and answers, TUS_ANSWERS in answers alone.
 TUS = ["Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Offset"]
 TUS_ANSWERS = ["Content-Location", "Tus-Extension", "Tus-Version", "Upload-Expires"]
 
 
 def install(app: Flask) -> None:
-    """Let the sites of CORS_ORIGINS call the API, and send the headers with every answer."""
-    app.before_request(_blank_wild_dates)
-    app.after_request(_protect)
+    """Let the sites of CORS_ORIGINS call the API, and add the headers to every answer."""
+    app.before_request(_drop_impossible_dates)
+    app.after_request(_add_headers)
     if origins := app.config["CORS_ORIGINS"].split():
         CORS(
             app,
@@ -51,8 +51,8 @@ def install(app: Flask) -> None:
         )
 
 
-def _blank_wild_dates() -> None:
-    """Make a date whose numbers are beyond all bounds one that is none: Werkzeug stumbles over it, a file of ours too."""
+def _drop_impossible_dates() -> None:
+    """Empty a date header whose numbers are too large: Werkzeug raises OverflowError for it, and send_file too."""
     for name in ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"):
         try:
             parse_date(request.environ.get(name))
@@ -60,11 +60,11 @@ def _blank_wild_dates() -> None:
             request.environ[name] = ""
 
 
-def _protect(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Content-Security-Policy", PAGE if response.mimetype == "text/html" else NOT_A_PAGE)
+    headers.setdefault("Content-Security-Policy", PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY)
     if request.path.startswith("/api/"):
-        headers.setdefault("Cache-Control", "no-store")  # what is somebody's stays out of shared caches
+        headers.setdefault("Cache-Control", "no-store")  # private data stays out of shared caches
     return response

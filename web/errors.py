@@ -1,7 +1,7 @@
-"""Whatever is raised becomes one problem document (RFC 9457), here and nowhere else.
+"""Every exception becomes a problem document (RFC 9457) here, and nowhere else.
 
-A view says `abort(404, "No such video.")`. The rules of the schema answer by the name of the constraint (queries.py). A fault
-of ours is logged once, with the request id, and its answer tells nothing of it.
+A view calls `abort(404, "No such video.")`. A broken constraint of the schema has its sentence in sql/ (queries.py).
+A fault of ours is logged once, with the request id; the answer shows no details.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from queries import QueryError
 
 log = logging.getLogger("rawreel.errors")
 
-# The server's numbers. A violated rule: unique, foreign key, check (MySQL, MariaDB).
+# Error numbers of the server.
+# A broken constraint: UNIQUE 1062; FOREIGN KEY 1451, 1452; CHECK 3819 on MySQL, 4025 on MariaDB.
 RULE = {1062, 1451, 1452, 3819, 4025}
-# A value that a column cannot hold: our validation should have said so first.
+# A value does not fit its column: our validation should have found it first.
 VALUE = {1264, 1265, 1292, 1366, 1406, 1411, 3140}
-# Try again later: too busy (lock timeout, deadlock, a statement over its limit), or not to be reached.
+# Try again later. BUSY: lock timeout, deadlock, a statement over its time limit. AWAY: the database cannot be reached.
 BUSY = {1020, 1205, 1213, 1969, 3024}
 AWAY = {*LOST, 1203, 1226}
 POINTED_TO = 1451
@@ -45,7 +46,7 @@ RETRY_AFTER = "2"  # seconds
 
 
 class Problem(HTTPException):
-    """An answer with a code of its own, with fields in error, or with headers."""
+    """An error answer with its own code, with errors by field, or with headers."""
 
     def __init__(
         self, status: int, detail: str, code: str | None = None, errors: dict[str, str] | None = None, headers: Any = ()
@@ -55,19 +56,19 @@ class Problem(HTTPException):
 
 
 def install(app: Flask) -> None:
-    """Answer every exception of the application."""
+    """Answer every exception in the application."""
     app.register_error_handler(Exception, answer)
 
 
 def answer(error: Exception) -> Any:
-    """Log what is our fault, and make the answer."""
+    """Log an exception if it is our fault, and make the answer."""
     if isinstance(error, HTTPException) and (error.code is None or error.code < 400):
         return error  # a redirect of the router
-    return document(logged(error))
+    return document(explain_and_log(error))
 
 
-def logged(error: Exception) -> Problem:
-    """Explain an exception, and log it if it is our fault."""
+def explain_and_log(error: Exception) -> Problem:
+    """Explain an exception. Log it if it is our fault."""
     problem = explain(error)
     if problem.code in (500, 503, 507) and not isinstance(error, HTTPException):
         query = getattr(error, "query", None)
@@ -77,7 +78,7 @@ def logged(error: Exception) -> Problem:
 
 
 def explain(error: Exception) -> Problem:
-    """Find the status and the sentence for an exception."""
+    """Make the Problem for an exception: its status and its sentence."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, BadRequestKeyError):
@@ -98,21 +99,22 @@ def explain(error: Exception) -> Problem:
         return Problem(503, "The server is busy: no database connection came free in time.")
     if isinstance(error, pymysql.MySQLError) and (problem := _database_problem(error)):
         return problem
-    return Problem(500, _place(error) if current_app.debug else SENTENCES[500])
+    return Problem(500, _find_place(error) if current_app.debug else SENTENCES[500])
 
 
 def violation(name: str) -> Problem:
-    """Make the answer to a broken rule of the schema, as its `-- constraint` line in sql/ says."""
+    """Make the answer to a broken constraint from its `-- constraint` line in sql/."""
     rule = db.rules[name]
     return Problem(rule.status, rule.sentence, rule.code, {rule.field: rule.sentence} if rule.field else None)
 
 
 def _database_problem(error: pymysql.MySQLError) -> Problem | None:
+    """Return the answer to an error of the database, or None if it is a bug of ours."""
     number, text = errno(error), str(error.args[-1] if error.args else "")
     if getattr(error, "is_unknown", False):
         return Problem(500, UNKNOWN, "outcome_unknown")
     if number in RULE:
-        for name in reversed(re.findall(r"\b(?:uq|fk|ck)_\w+", text)):  # before it may stand what somebody sent
+        for name in reversed(re.findall(r"\b(?:uq|fk|ck)_\w+", text)):  # a client's value may stand before it
             rule = f"{name} held" if number == POINTED_TO else name
             if rule in db.rules:
                 return violation(rule)
@@ -127,8 +129,8 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
     return None
 
 
-def _place(error: Exception) -> str:
-    """Where in the .sql files a fault is, for the person who has just edited one. Under DEBUG only."""
+def _find_place(error: Exception) -> str:
+    """Find the place of a fault in the .sql files, for a developer who has just edited one. Under DEBUG only."""
     if isinstance(error, QueryError):
         return str(error)
     query = getattr(error, "query", None)
@@ -142,7 +144,7 @@ def _place(error: Exception) -> str:
 def document(problem: Problem) -> Any:
     """Write a problem as application/problem+json."""
     status = problem.code or 500
-    title = HTTP_STATUS_CODES[status]  # werkzeug's: those of the standard library change with its version
+    title = HTTP_STATUS_CODES[status]  # from werkzeug: the titles in the standard library change with its version
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": title,

@@ -1,4 +1,7 @@
-"""Who is asking, and what they may: bearer tokens, opaque, revocable, kept only as a SHA-256; passwords; roles; bans."""
+"""Authentication and authorization: bearer tokens, passwords, roles, bans.
+
+A token is random and can be revoked. The database keeps only its SHA-256.
+"""
 
 from __future__ import annotations
 
@@ -15,40 +18,45 @@ from web.passwords import is_password
 from web.text import fold
 
 Login = bool | Literal["credentials", "reset", "verify", "password", "moderator", "admin"] | None
-"""Who may call a view: anybody (None: nobody is even asked who they are), whoever has a token (True), or with it the
-account's `password` in the body, or with it a role. Without one: `credentials` are a name and a password in the body,
-`reset` and `verify` the body's `token` of a link that was mailed for this."""
+"""Who may call a view.
 
-LINKS = ("reset", "verify")  # what a mailed link may be for
-NOT_BEARERS = (None, "credentials", *LINKS)  # views that look at no Authorization header
+False: everybody; a token is read if one is sent. None: everybody; a token is not even read.
+True: everybody with a token. "password": a token, and the account's password in the body. A role: a token of that role.
+"credentials": a name and a password in the body. "reset", "verify": the `token` of a mailed link in the body."""
 
-ROLES = ("user", "moderator", "admin")  # each may what those before it may
-SESSION_DAYS = 30  # how long a session lasts without being used
-DEVICE = 200  # characters kept of a User-Agent
-FOR_EVER = "9999"  # the year until which a ban without an end lasts
+LINKS = ("reset", "verify")  # the purposes of a mailed link
+NOT_BEARERS = (None, "credentials", *LINKS)  # their views do not read the Authorization header
+
+ROLES = ("user", "moderator", "admin")  # each has the rights of those before it
+SESSION_DAYS = 30  # a session that is not used for so long ends
+MAX_DEVICE_LENGTH = 200  # characters of a User-Agent that are kept
+FOR_EVER = "9999"  # the year in which a ban without an end ends
 
 
 def client() -> dict[str, str]:
-    """What is kept of where a session is opened: the device says what it likes, and is cut."""
-    return {"device": (request.user_agent.string or "")[:DEVICE], "address": audit.address()}
+    """Return the device and address of the client, to store with a session.
+
+    A client can send any User-Agent, so it is cut.
+    """
+    return {"device": (request.user_agent.string or "")[:MAX_DEVICE_LENGTH], "address": audit.address()}
 
 
 def new_token() -> tuple[str, bytes]:
-    """Make a token of 256 random bits, and the hash under which it is stored."""
+    """Make a token of 256 random bits. Return it and the hash under which it is stored."""
     token = secrets.token_urlsafe(32)
     return token, token_hash(token)
 
 
 def token_hash(token: str) -> bytes:
-    """The 32 bytes that stand for a token in the database."""
+    """Return the 32 bytes that the database stores for a token."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def identify(login: Login) -> None:
-    """Set g.user to the row of whoever holds the request's token, or to None. One query if there is a token.
+    """Set g.user to the user of the request's token, or to None. This is one query if there is a token.
 
-    Raises a 401 where a login is required, and for a token that is unknown, revoked or expired: silently treating its
-    holder as a stranger would look to them like lost data. Raises a 403 for somebody banned, or without the role.
+    Raises a 401 if a login is required, or if the token is unknown, revoked or expired: if we ignored such a token,
+    the user would think that their data is lost. Raises a 403 if the user is banned or does not have the role.
     """
     g.user = None
     if login in NOT_BEARERS or (not login and "HTTP_AUTHORIZATION" not in request.environ):
@@ -63,7 +71,7 @@ def identify(login: Login) -> None:
             abort(403, f"This is for the role {' or '.join(ROLES[ROLES.index(login) :])}.")
         if g.user["is_due"]:
             used = {"session_id": g.user["session_id"], "days": SESSION_DAYS, "address": audit.address()}
-            # As a transaction, for its second run: it may meet the sweep of expired sessions, and deadlock.
+            # In a transaction, so that it runs again after a deadlock with the sweep of expired sessions.
             db.transaction(lambda: db.execute("sessions.set_used", **used))
     elif scheme and login:
         raise _unauthorized("The Authorization header has to read: Bearer <token>.", "Bearer")
@@ -72,21 +80,23 @@ def identify(login: Login) -> None:
 
 
 def authenticate(body: Any, action: str) -> None:
-    """Check the password in a body: of the account it names, or else of whoever holds the token. g.user has its row then.
+    """Check the password in the body, and set g.user.
 
-    Raises a 429 after too many wrong ones, a 401 for `credentials` and a 403 for a `password` that is wrong, which the
-    audit log then knows as <action>.failed, and a 403 for somebody banned. An unknown name is answered as a wrong
-    password is, and as late.
+    The account is that of the token, else the one that the body names.
+
+    Raises a 429 after too many wrong passwords. A wrong password raises a 401 (`credentials`) or a 403 (`password`),
+    and the audit log gets <action>.failed. Raises a 403 if the user is banned. An unknown name gets the same answer as
+    a wrong password, after the same time.
     """
     holder: Any = g.user
     account = fold(holder["username"] if holder else body.username)
-    # Guesses of strangers do not keep the holder of a token from changing the password.
+    # Counted apart for the holder of a token: the guesses of others must not stop them from changing the password.
     counted, is_wrong = limits.begin_guess(f"holder {holder['id']}" if holder else account), False
     try:
         user: Any = db.fetch_one("users.get_password", account=account)
         is_wrong = not is_password(body.password, user and user["password_hash"])
     finally:
-        limits.end_guess(counted, is_wrong)  # a full queue is no guess either
+        limits.end_guess(counted, is_wrong)  # also after the 503 of a full queue, which is not a guess
     if is_wrong:
         audit.record(f"{action}.failed", holder and holder["id"], user and user["id"])
         abort(403, "This is not your password.") if holder else abort(401, "The username or the password is wrong.")
@@ -95,7 +105,7 @@ def authenticate(body: Any, action: str) -> None:
 
 
 def follow_link(purpose: str, token: str) -> None:
-    """Set g.user to the row of whoever a link was mailed to. Raises a 410 unless it is for this, unused, and in time."""
+    """Set g.user to the user of a mailed link. Raises a 410 if the link is for another purpose, used, or expired."""
     g.user = db.fetch_one("email_tokens.get_user", token_hash=token_hash(token), purpose=purpose)
     if not g.user:
         raise _gone()
@@ -103,7 +113,10 @@ def follow_link(purpose: str, token: str) -> None:
 
 
 def spend_link() -> None:
-    """Use up the link that led here. Raises a 410 if somebody was quicker. To be called after the user's row is changed."""
+    """Delete the link of this request.
+
+    Raises a 410 if another request was faster. Call it after the user's row is changed.
+    """
     if not db.execute("email_tokens.delete", token_id=g.user["token_id"]):
         raise _gone()
 
@@ -125,5 +138,5 @@ def _unauthorized(sentence: str, challenge: str) -> Problem:
 
 
 def viewer_id() -> int | None:
-    """The id of whoever is asking, or None."""
+    """Return the id of the user who asks, or None."""
     return g.user["id"] if g.user else None

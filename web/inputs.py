@@ -1,9 +1,10 @@
-"""What a request brings, validated whole: every bad field in one 422.
+"""The inputs of a request, validated together: all bad fields in one 422.
 
-A view's parameters tell what it takes. Those of the URL come from the URL; `body` is a model read from JSON, `form` one
-read from a form; one annotated with Raw() or Upload() is the body itself, a file; one with Part() is a file beside the
-fields of `body`, which then may come as a form too; one with Header() is a header; every other one is a query parameter,
-by its annotation and default, and a model there stands for a group of them (like Page).
+The parameters of a view tell what it takes. A parameter of the URL comes from the URL. `body` is a model that is read
+from JSON, `form` a model that is read from a form. With Raw() or Upload() the parameter is the body itself, a file.
+With Part() it is a file beside the fields of `body`, which may then come as a form too. With Header() it is a header.
+Every other parameter is a query parameter, with its annotation and default; a model there is a group of query
+parameters (like Page).
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from web.body import FORM, Part, Raw, Upload, refuse_part
 from web.errors import Problem
 
-MOST_ERRORS = 20  # that one answer tells; a hostile body may have thousands
-LONGEST_NAME = 64  # characters of a field that nobody knows, in an answer
+MAX_ERRORS = 20  # in one answer; a hostile body may have thousands
+MAX_NAME_LENGTH = 64  # characters of an unknown field's name, in an answer
 
 ANY = ConfigDict(arbitrary_types_allowed=True)
 
 UNSENT: Any = None
-"""The default of a field that may be left out of a partial update but not be null."""
+"""The default of a field that a partial update may leave out, but not set to null."""
 
 
 class Input(BaseModel):
-    """The base of every model of a body or a form: a field that is not known is refused."""
+    """The base of all models of bodies and forms. An unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Header:
-    """The value comes in a header: Annotated[int, Header("Upload-Offset")]. With a default it may be left out.
+    """The value comes in a header: Annotated[int, Header("Upload-Offset")]. With a default it is optional.
 
-    `refusal` makes what is raised instead of a 422 if it is missing or wrong.
+    `refusal` makes the exception for a missing or wrong value; without it that is a 422.
     """
 
     def __init__(self, name: str, refusal: Callable[[], Exception] | None = None):
@@ -46,7 +47,7 @@ class Header:
 
 
 def sent(body: BaseModel) -> dict[str, Any]:
-    """The arguments of a partial update: for each field its value, and has_<field>, whether it was sent at all."""
+    """Return the arguments of a partial update: each field's value, and has_<field>, which is true if it was sent."""
     return {
         **{name: getattr(body, name) for name in type(body).model_fields},
         **{f"has_{name}": name in body.model_fields_set for name in type(body).model_fields},
@@ -54,7 +55,7 @@ def sent(body: BaseModel) -> dict[str, Any]:
 
 
 class Inputs:
-    """What one view takes from a request; built once, from its signature."""
+    """The inputs of one view. Made once, from its signature."""
 
     def __init__(self, view: Callable[..., Any], path_parameters: Iterable[str]):
         self.body: type[BaseModel] | None = None
@@ -63,8 +64,8 @@ class Inputs:
         self.groups: dict[str, type[BaseModel]] = {}
         fields: dict[str, Any] = {}
         headers: dict[str, Any] = {}
-        self.refusals: dict[str, Callable[[], Exception]] = {}  # of headers
-        # Not typing.get_type_hints: where the default is None, Python 3.10 hides the annotation in an Optional.
+        self.refusals: dict[str, Callable[[], Exception]] = {}  # by header
+        # Not typing.get_type_hints: if the default is None, Python 3.10 wraps the annotation in Optional.
         for name, parameter in inspect.signature(view, eval_str=True).parameters.items():
             if name in path_parameters:
                 continue
@@ -75,7 +76,7 @@ class Inputs:
                 )
             if name in ("body", "form"):
                 setattr(self, name, hint)
-            elif isinstance(source := _source(hint), (Raw, Upload)):
+            elif isinstance(source := _find_source(hint), (Raw, Upload)):
                 self.file, self.file_name, self.file_type = source, name, TypeAdapter(hint, config=ANY)
             elif isinstance(source, Header):
                 default = ... if parameter.default is parameter.empty else parameter.default
@@ -90,25 +91,30 @@ class Inputs:
         self.query = create_model("Query", __config__=ConfigDict(extra="forbid"), **fields)
         self.headers = create_model("Headers", **headers)
         self.fields = self.query.model_fields
-        self.lists = _lists(self.query)
-        self.body_lists: set[str] = _lists(self.body) if self.body else set()
+        self.lists = _list_fields(self.query)
+        self.body_lists: set[str] = _list_fields(self.body) if self.body else set()
 
     def read(self, path: dict[str, Any]) -> dict[str, Any]:
-        """Read the request. Aborts with 400 for broken JSON, 415 for another content type, 422 for wrong values."""
+        """Read and validate the request.
+
+        Aborts with 400 for broken JSON, 415 for a wrong content type, 422 for wrong values.
+        """
         if self.body or self.form or self.file:
             refuse_part()
         errors: dict[str, str] = {}
-        arguments = {**self._query(errors), **self._headers(errors)}
+        arguments = {**self._read_query(errors), **self._read_headers(errors)}
         if self.body and isinstance(self.file, Part) and request.mimetype == FORM:
             self._read_form(self.file, path, arguments, errors)
         elif self.body:
-            arguments["body"] = _checked(self.body.model_validate_json, _json(), errors, self.body, "body", strict=True)
+            arguments["body"] = _validate(
+                self.body.model_validate_json, _read_json(), errors, self.body, "body", strict=True
+            )
         if self.form:
-            arguments["form"] = _checked(self.form.model_validate, request.form.to_dict(), errors, self.form, "form")
+            arguments["form"] = _validate(self.form.model_validate, request.form.to_dict(), errors, self.form, "form")
         if self.file and not isinstance(self.file, Part):
             _refuse(errors)  # before a large file is read
             file = self.file.read() if isinstance(self.file, Raw) else self.file.read({**path, **arguments})
-            arguments[self.file_name] = _checked(self.file_type.validate_python, file, errors, self.query, "body")
+            arguments[self.file_name] = _validate(self.file_type.validate_python, file, errors, self.query, "body")
         _refuse(errors)
         return arguments
 
@@ -121,27 +127,27 @@ class Inputs:
             given[str(name)] = several if name in self.body_lists else several[0]
             if len(several) > 1 and name not in self.body_lists:
                 errors[name] = "This field was sent more than once."
-            elif any("\ufffd" in value for value in several):  # what the parser makes of it
+            elif any("\ufffd" in value for value in several):  # the parser's mark for bytes that are not UTF-8
                 errors[name] = "This is no UTF-8."
-        arguments["body"] = _checked(self.body.model_validate, given, errors, self.body, "body")
+        arguments["body"] = _validate(self.body.model_validate, given, errors, self.body, "body")
         errors.update(
             dict.fromkeys(files.keys() - {self.file_name}, f"The file of this form is the part `{self.file_name}`.")
         )
         if not errors and self.file_name in files:
             file = files[self.file_name]
-            arguments[self.file_name] = _checked(
+            arguments[self.file_name] = _validate(
                 self.file_type.validate_python, file, errors, self.query, self.file_name
             )
 
-    def _headers(self, errors: dict[str, str]) -> dict[str, Any]:
+    def _read_headers(self, errors: dict[str, str]) -> dict[str, Any]:
         given = {field.alias: request.headers[field.alias or ""] for field in self.headers.model_fields.values()
                  if field.alias in request.headers}  # fmt: skip
-        checked = _checked(self.headers.model_validate, given, errors, self.headers, "headers")
+        checked = _validate(self.headers.model_validate, given, errors, self.headers, "headers")
         for name in self.refusals.keys() & errors.keys():
             raise self.refusals[name]()
         return {name: getattr(checked, name) for name in self.headers.model_fields} if checked else {}
 
-    def _query(self, errors: dict[str, str]) -> dict[str, Any]:
+    def _read_query(self, errors: dict[str, str]) -> dict[str, Any]:
         if not (self.fields or request.query_string):
             return {}
         given: dict[str, Any] = {}
@@ -149,7 +155,7 @@ class Inputs:
             given[key] = several if key in self.lists else several[0]
             if len(several) > 1 and key not in self.lists:
                 errors[key] = "This parameter was sent more than once."
-        checked = _checked(self.query.model_validate, given, errors, self.query, "query")
+        checked = _validate(self.query.model_validate, given, errors, self.query, "query")
         values = {key: getattr(checked, key) for key in self.fields} if checked else {}
         groups = {
             name: group.model_construct(**{key: values.pop(key) for key in group.model_fields if key in values})
@@ -163,55 +169,56 @@ def _refuse(errors: dict[str, str]) -> None:
         raise Problem(422, "Some of what was sent is not right: see `errors`.", "validation_failed", errors)
 
 
-def _source(hint: Any) -> Raw | Upload | Header | None:
-    """What an annotation says of where a parameter comes from, if not from the query."""
+def _find_source(hint: Any) -> Raw | Upload | Header | None:
+    """Find the source in a parameter's annotation. None means the query string."""
     return next((one for one in getattr(hint, "__metadata__", ()) if isinstance(one, (Raw, Upload, Header))), None)
 
 
-def _lists(model: type[BaseModel]) -> set[str]:
-    """The fields that hold several values."""
+def _list_fields(model: type[BaseModel]) -> set[str]:
+    """Return the fields that are lists."""
     return {key for key, field in model.model_fields.items() if get_origin(field.annotation) is list}
 
 
-def _json() -> bytes:
+def _read_json() -> bytes:
     if request.mimetype != "application/json":
         abort(415, "Send JSON, with the header Content-Type: application/json.")
     data = request.get_data(cache=False)
     if request.content_length is None and len(data) >= (request.max_content_length or 0):
-        abort(413)  # a chunked body, which werkzeug has cut there without a word
+        abort(413)  # a chunked body: werkzeug cuts it at the limit and raises nothing
     return data
 
 
-def _checked(
+def _validate(
     validate: Any, data: Any, errors: dict[str, str], model: type[BaseModel], where: str, **options: Any
 ) -> Any:
-    """Validate, and collect one sentence per field. None if it failed."""
+    """Validate data and return it, or None. Put one sentence for each bad field into `errors`."""
     try:
         return validate(data, **options)
     except ValidationError as error:
-        for one in error.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
+        for one in error.errors(include_url=False, include_input=False)[:MAX_ERRORS]:
             if one["type"] == "json_invalid":
                 _refuse_json(data, one["msg"])
-            errors[".".join(map(str, one["loc"]))[:LONGEST_NAME] or where] = _sentence(one, model)
+            errors[".".join(map(str, one["loc"]))[:MAX_NAME_LENGTH] or where] = _sentence(one, model)
     return None
 
 
 def _refuse_json(data: bytes, message: str) -> None:
+    """Raise the right error for a body that pydantic cannot read as JSON."""
     if not data:
         raise Problem(400, "The body is empty.", "invalid_json")
     try:
-        json.loads(data.decode())  # as text, or it would take UTF-16 and a byte order mark as well
+        json.loads(data.decode())  # as text: from bytes it would also accept UTF-16 and a byte order mark
         if "recursion" in message:
             raise RecursionError
     except (ValueError, RecursionError):
         raise Problem(400, f"The body is not {message.replace('Invalid', 'valid', 1)}.", "invalid_json") from None
-    # Good grammar and yet no text: a lone surrogate, which no database can store.
+    # The JSON is valid but holds a lone surrogate, which no database can store.
     raise Problem(422, f"The body holds text that is no Unicode: {message}.", "validation_failed", {"body": message})
 
 
 def _sentence(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(error["loc"][-1])[:LONGEST_NAME], list(model.model_fields), 1)
+        close = difflib.get_close_matches(str(error["loc"][-1])[:MAX_NAME_LENGTH], list(model.model_fields), 1)
         return f"There is no such field; did you mean {close[0]}?" if close else "There is no such field."
     if error["type"] == "missing":
         return "This field is required."

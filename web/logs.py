@@ -1,4 +1,4 @@
-"""Request ids, one access line per request, and what the database did for it.
+"""The log: request ids, and one access line per request with the cost of its queries.
 
 `LOG_FORMAT` is `text` for people or `json` for programs: time, level, logger, message, request_id and, on an access
 line, method, path, status, ms, queries, sql_ms, user_id and address. Query strings are left out: they may hold secrets.
@@ -22,7 +22,7 @@ access = logging.getLogger("rawreel.access")
 
 
 class Formatter(logging.Formatter):
-    """One record as a line of text, or as a JSON object."""
+    """Writes one record as a line of text, or as a JSON object."""
 
     def __init__(self, style: str):
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s%(tail)s", "%Y-%m-%dT%H:%M:%S")
@@ -30,13 +30,12 @@ class Formatter(logging.Formatter):
         self.is_json = style == "json"
 
     def formatException(self, ei: Any) -> str:
-        return "\n".join(
-            f"    {line}" for line in super().formatException(ei).splitlines()
-        )  # no line begins like a record
+        # Indented, so that no line looks like a new record.
+        return "\n".join(f"    {line}" for line in super().formatException(ei).splitlines())
 
     def format(self, record: logging.LogRecord) -> str:
         request_id = g.get("request_id") if has_request_context() else None
-        # What a client sends may not begin a line of its own.
+        # A client must not be able to begin a new line in the log.
         record.msg, record.args = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", record.getMessage()), None
         record.tail = f" [{request_id}]" if request_id else ""
         if not self.is_json:
@@ -55,7 +54,7 @@ class Formatter(logging.Formatter):
 
 
 def install(app: Flask) -> None:
-    """Send the log to standard error, and give every request its id and its line."""
+    """Send the log to standard error, and give every request an id and an access line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(app.config["LOG_FORMAT"]))
     root = logging.getLogger("rawreel")
@@ -66,9 +65,9 @@ def install(app: Flask) -> None:
 
 
 def count_query(seconds: float) -> None:
-    """Add one statement to what this request has cost."""
+    """Add one statement to the cost of this request."""
     if has_request_context():
-        cost = g._get_current_object()  # once: each look through a proxy costs a microsecond
+        cost = g._get_current_object()  # once: each access through the proxy costs a microsecond
         cost.queries = cost.get("queries", 0) + 1
         cost.sql_seconds = cost.get("sql_seconds", 0.0) + seconds
 

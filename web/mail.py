@@ -1,6 +1,7 @@
-"""Mail, sent by a thread of its own after the request: an answer neither waits for it nor tells by its time what it said.
+"""Mail. A thread of its own sends it after the request.
 
-Without MAIL_HOST nothing is sent. Under DEBUG the log then shows the mail, so that a class can follow its link.
+So an answer does not wait for it, and its time does not show whether a mail was sent. Without MAIL_HOST nothing is
+sent; under DEBUG the log then shows the mail, so that a class can follow its link.
 """
 
 from __future__ import annotations
@@ -26,33 +27,36 @@ from web.text import fold
 
 log = logging.getLogger("rawreel.mail")
 
-MOST = 200  # mails that wait; what comes on top of them is dropped, and logged
+MAX_WAITING = 200  # mails in the queue; more are dropped, and logged
 TIMEOUT = 15.0  # seconds for each step with the mail server
-AT_THE_END = 3.0  # seconds that a process which ends gives to the mails that wait
+EXIT_WAIT = 3.0  # seconds that an ending process waits for the queue
 
 
 class Outbox:
-    """The thread that sends, made at the first mail of a process, as a fork copies none. It keeps no process from ending."""
+    """The queue of mails, and the thread that sends them.
+
+    The thread starts at the first mail of a process, as a fork copies no threads. The process can end without it.
+    """
 
     def __init__(self, app: Flask):
         self.app, self._lock, self._pid = app, threading.Lock(), 0
-        self._waiting: Queue[Callable[[], None]] = Queue(MOST)
+        self._waiting: Queue[Callable[[], None]] = Queue(MAX_WAITING)
 
     def put(self, work: Callable[[], None]) -> None:
-        """Run work() in the application's context, after what came before it. A fault of it is logged."""
+        """Put work() into the queue. It runs in the application's context; an error in it is logged."""
         with self._lock:
             if self._pid != os.getpid():
-                self._pid, self._waiting = os.getpid(), Queue(MOST)
-                # Not a ThreadPoolExecutor's: the interpreter would wait for that one, however long the mail server takes.
+                self._pid, self._waiting = os.getpid(), Queue(MAX_WAITING)
+                # Not a ThreadPoolExecutor: at exit Python would wait for its threads, as long as the mail server takes.
                 threading.Thread(target=self._work, args=(self._waiting,), name="mail", daemon=True).start()
                 atexit.register(self._end)
         try:
             self._waiting.put_nowait(work)
         except Full:
-            log.error("a mail is dropped: %d are waiting already", MOST)
+            log.error("a mail is dropped: %d are waiting already", MAX_WAITING)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until nothing is left to do. Tell whether that came true."""
+        """Wait until the queue is empty. Return whether it is."""
         waiting = self._waiting
         with waiting.all_tasks_done:
             return waiting.all_tasks_done.wait_for(lambda: not waiting.unfinished_tasks, seconds)
@@ -69,7 +73,7 @@ class Outbox:
                 waiting.task_done()
 
     def _end(self) -> None:
-        if not self.wait(AT_THE_END):
+        if not self.wait(EXIT_WAIT):
             log.error("the process ends, and %d mails were not sent", self._waiting.unfinished_tasks)
 
 
@@ -78,30 +82,33 @@ def install(app: Flask) -> None:
     app.extensions["outbox"] = Outbox(app)
 
 
-def later(work: Callable[[], None]) -> None:
-    """Run work(), which may send(), after this answer, and only once what it writes is stored. Only the log hears of its faults."""
+def run_later(work: Callable[[], None]) -> None:
+    """Run work(), which may call send(), in the mail thread after the commit. An error in it is only logged."""
     put = current_app.extensions["outbox"].put
     after_commit(lambda: put(work)) if has_request_context() else put(work)
 
 
-def page(path: str) -> str:
-    """An address for a mail: below PUBLIC_URL, never below what a request's Host header says."""
+def page_address(path: str) -> str:
+    """Return the address of a page for a mail: below PUBLIC_URL, never below a request's Host header."""
     config = current_app.config
     host = f"[{config['HOST']}]" if ":" in config["HOST"] else config["HOST"]
     return (config["PUBLIC_URL"] or f"http://{host}:{config['PORT']}") + path
 
 
 def send(to: str, subject: str, text: str) -> None:
-    """Send one mail. Call it from later(). One address gets few, whoever asks for them."""
+    """Send one mail.
+
+    Call it through run_later(). The number of mails to one address is limited, no matter who asks for them.
+    """
     config, message = current_app.config, EmailMessage()
     if not limits.may_mail(fold(to)):
         log.warning("one address has had too many mails, so one was not sent: %s", subject)
         return
     message["Subject"], message["From"] = subject, config["MAIL_FROM"] or "rawreel@localhost"
-    message["To"] = Address(addr_spec=to)  # it refuses whatever is not one address
+    message["To"] = Address(addr_spec=to)  # refuses a text that is not exactly one address
     message["Date"] = format_datetime(localtime())
     message["Message-ID"] = make_msgid(domain=message["From"].addresses[0].domain)
-    message["Auto-Submitted"] = "auto-generated"  # so that no absence is reported to us
+    message["Auto-Submitted"] = "auto-generated"  # so that we get no "out of office" replies
     message.set_content(text)
     if config["MAIL_HOST"]:
         _deliver(config, message)
@@ -116,7 +123,7 @@ def send(to: str, subject: str, text: str) -> None:
 
 def _deliver(config: Any, message: EmailMessage) -> None:
     where, encryption = (config["MAIL_HOST"], config["MAIL_PORT"]), config["MAIL_TLS"]
-    context = ssl.create_default_context() if encryption != "none" else None  # tens of milliseconds
+    context = ssl.create_default_context() if encryption != "none" else None  # costs tens of milliseconds
     if encryption == "tls":
         server: smtplib.SMTP = smtplib.SMTP_SSL(*where, timeout=TIMEOUT, context=context)
     else:

@@ -1,7 +1,7 @@
 """Keyset pages: {"items": [...], "next": "<cursor or null>"} and a Link header; no totals, no OFFSET.
 
-A query that gives pages has %(limit)s, and for each column of its order a placeholder named after it: ORDER BY
-created_at, id has %(after_created_at)s and %(after_id)s, both NULL on the first page.
+A query with pages has %(limit)s, and one placeholder for each column of its ORDER BY. A list that is ordered by
+created_at, id has %(after_created_at)s and %(after_id)s; both are NULL on the first page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ISO = re.compile(r"(\d{4}-\d\d-\d\d)T([\d:.]+)Z")
 
 
 class Page(BaseModel):
-    """The page that is asked for: how many items, and the cursor at which the page before it ended."""
+    """The page that a client asks for: the number of items, and the cursor from the page before."""
 
     limit: Annotated[int, Field(ge=1, le=100, description="How many items at the most.")] = 20
     after: Annotated[str | None, Field(max_length=500, description="`next` of the page before.")] = None
@@ -36,14 +36,14 @@ class Page(BaseModel):
         return {"items": items, "next": cursor}, headers
 
     def position(self, name: str) -> dict[str, Any]:
-        """Where this page of the query begins: its arguments after_..., all None for the first page."""
+        """Return the arguments after_..., where this page begins. All are None for the first page."""
         keys, serializer = _cursor(name)
         try:
             values = serializer.loads(self.after) if self.after else [None] * len(keys)
         except BadSignature:
             sentence = "This is no cursor of this list: begin again without `after`."
             raise Problem(422, sentence, "validation_failed", {"after": sentence}) from None
-        # An instant goes back to SQL without its T and Z, which MySQL does not read.
+        # A time goes back to SQL without T and Z, as MySQL does not accept them.
         return {f"after_{key}": ISO.sub(r"\1 \2", v) if isinstance(v, str) else v for key, v in zip(keys, values)}
 
     def _url(self, cursor: str) -> str:
@@ -52,6 +52,9 @@ class Page(BaseModel):
 
 
 def _cursor(name: str) -> tuple[list[str], URLSafeSerializer]:
-    """What a cursor of the query holds, and how it is written. Signed: a made-up one never reaches the database."""
+    """Return the columns in a query's cursor, and its serializer.
+
+    A cursor is signed, so a forged one never reaches the database.
+    """
     keys = [p.removeprefix("after_") for p in db.query(name).parameters if p.startswith("after_")]
     return keys, URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"cursor {name}")

@@ -1,6 +1,6 @@
-"""Passwords: scrypt, a few at a time. One hash takes 72 ms of CPU and 32 MB, so they are not left to pile up.
+"""Passwords: scrypt, a few at a time. One hash takes 72 ms of CPU and 32 MB, so too many at once get a 503.
 
-They are compared in NFKC: keyboards differ in how they compose an accent, and in the width of a digit.
+Passwords are compared in NFKC: keyboards differ in how they write an accent, and in the width of a digit.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ METHOD = "scrypt:32768:8:1"
 
 
 def hash_password(password: str) -> str:
-    """Hash a new password. Raises a 503 when too many are being hashed."""
+    """Hash a new password. Raises a 503 if too many are being hashed."""
     return run_within("passwords", lambda: generate_password_hash(_normal(password), METHOD))
 
 
 def is_password(password: str, password_hash: str | None) -> bool:
-    """Whether it is the password; for None (there is no such user) False, in the same time."""
+    """Return whether the password is right. For None (no such user) return False, after the same time."""
     compared = password_hash or f"{METHOD}$x$" + "0" * 128
     return (
         run_within("passwords", lambda: check_password_hash(compared, _normal(password))) and password_hash is not None
@@ -28,7 +28,7 @@ def is_password(password: str, password_hash: str | None) -> bool:
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Whether a hash was made with other parameters than today's, and is to be renewed."""
+    """Return whether a hash was made with old parameters and should be renewed."""
     return not password_hash.startswith(f"{METHOD}$")
 
 

@@ -1,8 +1,8 @@
-"""Send a file: 200, 206 or 304 (RFC 9110). Where X_ACCEL is set, nginx does it.
+"""Send a file: 200, 206 or 304 (RFC 9110). If X_ACCEL is set, nginx sends it.
 
-Not by Werkzeug's send_file(conditional=True), which refuses with a 416 what is to be ignored (several ranges, other units,
-what is no range) and a suffix longer than the file; gives ranges to HEAD, to a weak or an empty If-Range, and in place of a
-304; and holds If-Match: * for a change.
+Werkzeug's send_file(conditional=True) breaks RFC 9110 in these points. It answers 416 to headers that a server must
+ignore (several ranges, other units, text that is not a range), and to a suffix longer than the file. It sends a range
+for HEAD, for a weak or empty If-Range, and in place of a 304. It takes If-Match: * for a mismatch.
 """
 
 from __future__ import annotations
@@ -26,55 +26,58 @@ log = logging.getLogger("rawreel.files")
 
 CHUNK = 256 * 1024  # bytes held in memory
 RANGE = re.compile(r"bytes=([0-9]{0,99})-([0-9]{0,99})", re.IGNORECASE)
-# A player is a page of its own in a tab that shows nothing but a video; nothing else runs there.
+# For a tab that shows nothing but the video: the browser makes a page around it, and nothing else may run there.
 ALONE = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 def send_file(path: Path, media_type: str, cache: str, *, below: Path, place: str | None = None) -> Response:
-    """Send a file: 200, 206 or 304. Its name never stands for other bytes, so it is the ETag.
+    """Send a file: 200, 206 or 304. Its name is the ETag, as a name is never used for other bytes.
 
-    `below` is the folder that X_ACCEL stands for. `place` is the capacity that a long one takes while it is sent, as each
-    holds a thread.
+    `below` is the folder that nginx serves at X_ACCEL. `place` is the kind of capacity that a long file takes while it
+    is sent, as each one holds a thread.
 
     Raises a 412, 416 or 503, and a 500 if there is no such file.
     """
     try:
         found = path.stat()
     except FileNotFoundError:
-        _lost(path)
-    # Its address, with a link's token, is told to nobody.
+        _refuse_lost(path)
+    # no-referrer: the address may hold the token of a signed link.
     headers = {"Cache-Control": cache, "Content-Security-Policy": ALONE, "Referrer-Policy": "no-referrer"}
     if prefix := current_app.config["X_ACCEL"]:
         headers["X-Accel-Redirect"] = f"{prefix}/{path.relative_to(below).as_posix()}"
         return Response(content_type=media_type, headers=headers)
     modified, etag = datetime.fromtimestamp(int(found.st_mtime), timezone.utc), f'"{path.name}"'
     headers |= {"ETag": etag, "Last-Modified": http_date(modified), "Accept-Ranges": "bytes"}
-    if _is_known(path.name, modified):
+    if _is_unchanged(path.name, modified):
         return Response(status=304, headers=headers)
-    span = _span(found.st_size) if request.method == "GET" and _is_same(etag, modified) else None
+    span = _find_range(found.st_size) if request.method == "GET" and _is_same(etag, modified) else None
     start, end = span or (0, found.st_size)
     if span:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.st_size}"
     headers["Content-Length"] = str(end - start)
     response = Response(status=206 if span else 200, content_type=media_type, headers=headers)
     if request.method == "GET":
-        leave = take_place(place) if place else lambda: None
+        give_back = take_place(place) if place else lambda: None
         try:
-            response.response = wrap_file(request.environ, _Part(path, start, end, leave), CHUNK)
+            response.response = wrap_file(request.environ, _Part(path, start, end, give_back), CHUNK)
         except FileNotFoundError:
-            leave()
-            _lost(path)
+            give_back()
+            _refuse_lost(path)
         response.direct_passthrough = True
     return response
 
 
 class _Part(FileIO):
-    """A part of a file, to be read once. Closing it gives back the place, as it is all that a server closes."""
+    """A part of a file, to be read once.
 
-    def __init__(self, path: Path, start: int, end: int, leave: Callable[[], None]):
+    close() gives back the place, as close() is all that a server calls at the end.
+    """
+
+    def __init__(self, path: Path, start: int, end: int, give_back: Callable[[], None]):
         super().__init__(path, "rb")
-        self.seek(start)  # gunicorn has the kernel send it from here, as many bytes as Content-Length says
-        self.left, self.leave = end - start, leave
+        self.seek(start)  # gunicorn lets the kernel (sendfile) send from here, as many bytes as Content-Length says
+        self.left, self.give_back = end - start, give_back
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(self.left if size is None or size < 0 else min(size, self.left)) or b""
@@ -84,14 +87,14 @@ class _Part(FileIO):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            self.leave()
+            self.give_back()
 
     def __del__(self) -> None:
-        self.close()  # Werkzeug's server forgets to where its reader has gone
+        self.close()  # Werkzeug's server does not close it if the client has gone
 
 
-def _is_known(key: str, modified: datetime) -> bool:
-    """Whether to say no more than that nothing has changed. Raises a 412 if it has, for whoever minds."""
+def _is_unchanged(key: str, modified: datetime) -> bool:
+    """Return whether a 304 is enough. Raises a 412 if a precondition fails."""
     headers = request.headers
     if wanted := headers.get("If-Match"):
         if not parse_etags(wanted).contains(key):
@@ -100,18 +103,21 @@ def _is_known(key: str, modified: datetime) -> bool:
         raise Problem(412, "The file has been changed since.")
     if known := headers.get("If-None-Match"):
         return parse_etags(known).contains_weak(key)
-    # Exactly, as nginx does: the file that takes another's place may be the older one.
+    # Compared for equality, as nginx does: a new file of the video may have an older date.
     return parse_date(headers.get("If-Modified-Since")) == modified
 
 
 def _is_same(etag: str, modified: datetime) -> bool:
-    """Whether what the reader has a part of is this file."""
+    """Return whether the client has a part of this same file (If-Range)."""
     mark = request.headers.get("If-Range")
     return mark is None or mark.strip() == etag or parse_date(mark) == modified
 
 
-def _span(size: int) -> tuple[int, int] | None:
-    """The range that is asked for, its end excluded; None for the whole, as for several at once. Raises a 416."""
+def _find_range(size: int) -> tuple[int, int] | None:
+    """Find the range that the client asks for, without its end.
+
+    None means the whole file, as for several ranges. Raises a 416.
+    """
     found = RANGE.fullmatch(request.headers.get("Range", "").strip())
     first, last = found.groups() if found else ("", "")
     if not (first or last) or (first and last and int(first) > int(last)):
@@ -123,6 +129,7 @@ def _span(size: int) -> tuple[int, int] | None:
     return start, min(int(last) + 1, size) if first and last else size
 
 
-def _lost(path: Path) -> NoReturn:
+def _refuse_lost(path: Path) -> NoReturn:
+    """Raise a 500 for a file that the database names and the disk does not have."""
     log.error("%s is not there, though the database names it", path)
     raise Problem(500, "This file is lost. The request id finds it in the log.", "file_lost")

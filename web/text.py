@@ -1,4 +1,4 @@
-"""Text that people write: a line, paragraphs, and what makes two names one."""
+"""Text that people write: one line, many lines, and the folding of names."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, StringConstraints
 
-# Characters that show nothing (Unicode's Default_Ignorable_Code_Point). Two names may not differ in them alone.
+# Characters that show nothing (Unicode's Default_Ignorable_Code_Point). Two names must not differ only in them.
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
 
-def _paragraphs(text: str) -> str:
+def _check_paragraphs(text: str) -> str:
     text = text.replace("\r\n", "\n")
     if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
         raise ValueError("control characters are not allowed")
     return text
 
 
-def _one_line(text: str) -> str:
+def _check_line(text: str) -> str:
     if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text):
         raise ValueError("line breaks and control characters are not allowed")
     if text and not INVISIBLE.sub("", text).strip():
@@ -42,20 +42,20 @@ class Line(GroupedMetadata):
 
     def __iter__(self) -> Iterator[Any]:
         yield from StringConstraints(strip_whitespace=True, min_length=self.shortest, max_length=self.longest)
-        yield AfterValidator(_one_line)
+        yield AfterValidator(_check_line)
 
 
 @dataclass(frozen=True)
 class Text(GroupedMetadata):
-    """Text of any number of lines, whose ends become LF; `longest` in characters."""
+    """Text of any number of lines. Line ends become LF. `longest` is in characters."""
 
     longest: int
 
     def __iter__(self) -> Iterator[Any]:
         yield from StringConstraints(max_length=self.longest)
-        yield AfterValidator(_paragraphs)
+        yield AfterValidator(_check_paragraphs)
 
 
 def fold(name: str) -> str:
-    """Fold a name to what makes two of them one: regardless of case, of width, and of how an accent is composed."""
+    """Fold a name for comparison: without case, without width, and with accents written in one way."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())

@@ -1,1 +1,1 @@
-"""What is done after a request: thumbnails, counts of views, sweeping."""
+"""Work that is done after a request: thumbnails, view counts, deleting what has expired."""

@@ -1,4 +1,4 @@
-"""What the worker does now and then: it adds up views, and forgets what is over. Each may run in several workers at once."""
+"""Regular work: count views, delete what has expired. Several workers may run each chore at the same time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from domain.accounts import sweep_accounts
 from domain.uploads import sweep_uploads
 from domain.views import WINDOW
 
-BATCH = 500  # rows at a time
+BATCH = 500  # rows in one transaction
 
 
 def fold_views() -> None:
-    """Add the new views to the counts of their videos. One that somebody holds has to wait, as its viewers must not."""
+    """Add the new views to the counts of their videos.
+
+    If a video's row is locked, this waits, so that viewers need not.
+    """
     for video in db.stream("video_views.list_videos", key="video_id"):
         video_id, count = video["video_id"], BATCH
         while count == BATCH:
@@ -32,7 +35,7 @@ def _fold(video_id: int, viewer_keys: list[bytes]) -> int:
 
 
 def forget_views() -> None:
-    """Delete the views whose window is over."""
+    """Delete the views whose window has ended."""
     count = BATCH
     while count == BATCH:
         rows = db.fetch_all("video_views.list_expired", hours=WINDOW, limit=BATCH)
@@ -45,5 +48,5 @@ def forget_views() -> None:
         count = len(rows)
 
 
-# Each, and the seconds between two times.
+# Each chore, and the seconds between two runs.
 CHORES: dict[Callable[[], object], int] = {fold_views: 5, forget_views: 300, sweep_accounts: 300, sweep_uploads: 300}

@@ -1,4 +1,4 @@
-"""The job `inspect`: what is not known of a video yet, and its thumbnail."""
+"""The job `inspect`: measure a video and make its thumbnail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from queries import Row
 
 
 def inspect(job: Row) -> None:
-    """Find out what is not known of a video yet, and make its thumbnail. Raises NoThumbnail or NotAVideo."""
+    """Measure a video if it is not measured yet, and make its thumbnail. Raises NoThumbnail or NotAVideo."""
     video = db.fetch_one("jobs.get_video", video_id=job["video_id"])
     key = None
     if video and video["file_key"]:
@@ -25,11 +25,11 @@ def inspect(job: Row) -> None:
             key = storage().store(thumbnail(path, video["duration_ms"]))
 
     def work() -> str | None:
-        """Note that it is done. Return the key of what is needed no longer."""
+        """Mark the job as done. Return the key of the thumbnail that is no longer needed."""
         this = {"video_id": job["video_id"]}
         old = db.fetch_one("jobs.lock_thumbnail", **this, file_key=video["file_key"]) if video and key else None
         if not db.execute("jobs.set_done", job_id=job["id"], lease=job["lease"]) or not old:
-            return key  # somebody else has the job now, or there is another file, or a thumbnail of the owner's
+            return key  # another worker has the job now, or the video has another file, or the owner's own thumbnail
         db.execute("jobs.set_thumbnail", **this, thumbnail_key=key)
         return str(old["thumbnail_key"] or "")
 
@@ -43,7 +43,7 @@ def inspect(job: Row) -> None:
 
 
 def measure(video_id: int, video: Row, path: Path) -> None:
-    """Ask ffprobe what could not be known when the file came, if it is there now."""
+    """Measure a file that came while ffprobe was not installed, if ffprobe is there now."""
     found = vars(probe(path))
     measures = {name: found[name] for name in ("duration_ms", "width", "height")}
     if measures["duration_ms"]:

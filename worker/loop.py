@@ -1,7 +1,7 @@
-"""The worker: what is done after a request. `flask worker` on a server, any number of them; a thread of `python app.py`.
+"""The worker. On a server it is `flask worker`, any number of them; under `python app.py` it is a thread.
 
-A job is a row of the table `jobs`. Whoever takes one has it for LEASE seconds; a worker that is killed is thereby given up,
-and its job taken again. Nothing is held in the database while a job is done.
+A job is a row of the table `jobs`. A worker takes a job for LEASE seconds (a lease). If the worker is killed, the lease
+ends and another worker takes the job. While a job runs, no connection or lock of the database is held.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from worker.inspection import inspect
 
 log = logging.getLogger("rawreel.worker")
 
-POLL = 1.0  # seconds between two looks while there is nothing to do
-AWAY = 5.0  # seconds between two while nothing works, as without the database
-LEASE = 120  # seconds that a job may take; media/thumbnails.py and media/video.py take 70 at the most
-PAUSES = (10, 60, 600, 3600)  # seconds after each try that failed; after one more it is given up
-MOST_TRIES = len(PAUSES) + 1
-AT_THE_END = 3.0  # seconds that a process which ends gives to the job at hand
-OURS = "Something went wrong on our side; it will be in the log."
+POLL = 1.0  # seconds between two queries for jobs if there are none
+TROUBLE_PAUSE = 5.0  # seconds after an error, such as a database that is away
+LEASE = 120  # seconds that a job may take; media/thumbnails.py and media/video.py take at most 70
+PAUSES = (10, 60, 600, 3600)  # seconds after each failed try; after one more failure the job is given up
+MAX_TRIES = len(PAUSES) + 1
+EXIT_WAIT = 3.0  # seconds that an ending process waits for the current job
+OUR_FAULT = "Something went wrong on our side; it will be in the log."
 
 
 class Worker:
-    """Does one thing after the other, until it is told to end."""
+    """Runs chores and jobs, one after the other, until end() is called."""
 
     def __init__(self, app: Flask):
         self.app = app
         self.is_ending = False
-        self._bell: SimpleQueue[None] = SimpleQueue()  # a signal handler may put(), unlike an Event's set()
+        self._bell: SimpleQueue[None] = SimpleQueue()  # a signal handler may call put(), but not an Event's set()
         self._trouble: object = None
         self._due = dict.fromkeys(CHORES, 0.0)
 
     def run(self) -> None:
-        """Work until end(). Whatever happens is logged, once, and survived."""
+        """Work until end(). An error is logged once, and the worker goes on."""
         while not self.is_ending:
             pause = POLL
             try:
@@ -57,17 +57,17 @@ class Worker:
                     log.info("the worker goes on")
                 self._trouble = None
             except Exception as error:
-                self._tell(error)
-                pause = AWAY
+                self._log_trouble(error)
+                pause = TROUBLE_PAUSE
             self._sleep(pause)
 
     def end(self) -> None:
-        """Finish the job at hand, and come to an end."""
+        """Finish the current job, and stop."""
         self.is_ending = True
         self._bell.put(None)
 
     def work(self) -> bool:
-        """Do what is due now, and tell whether there was a job."""
+        """Do what is due now. Return whether there was a job."""
         for chore, seconds in CHORES.items():
             if time.monotonic() >= self._due[chore] and not self.is_ending:
                 self._due[chore] = time.monotonic() + seconds
@@ -75,37 +75,37 @@ class Worker:
         is_done = False
         for row in db.fetch_all("jobs.list_due"):
             if not self.is_ending and (job := self._take(row["id"])):
-                self._do(job)
+                self._run_job(job)
                 is_done = True
         return is_done
 
     def _take(self, job_id: int) -> Row | None:
-        """Make a job this worker's, unless another one has it."""
+        """Take a job, unless another worker has it."""
 
         def work() -> Row | None:
             job = db.fetch_one("jobs.lock_due", job_id=job_id, seconds=LEASE)
             if job:
-                db.execute("jobs.set_running", job_id=job_id, lease=job["lease"], most=MOST_TRIES)
+                db.execute("jobs.set_running", job_id=job_id, lease=job["lease"], most=MAX_TRIES)
             return job
 
         return db.transaction(work)
 
-    def _do(self, job: Row) -> None:
+    def _run_job(self, job: Row) -> None:
         begun = time.monotonic()
         try:
-            if job["tries"] >= MOST_TRIES:
+            if job["tries"] >= MAX_TRIES:
                 raise NoThumbnail("Its worker was stopped in the middle, again and again.", is_final=True)
             inspect(job)
             log.info("job %d: video %d inspected in %.1f s", job["id"], job["video_id"], time.monotonic() - begun)
         except (Connection.Error, PoolTimeout):
-            raise  # it is taken again when the lease ends
+            raise  # the job is taken again when the lease ends
         except NoThumbnail as error:
             self._fail(job, str(error), error.is_final, error.detail)
         except NotAVideo as error:
             self._fail(job, f"{str(error)[0].upper()}{str(error)[1:]}.", is_final=True)
         except Exception:
             log.exception("job %d", job["id"])
-            self._fail(job, OURS)
+            self._fail(job, OUR_FAULT)
 
     def _fail(self, job: Row, reason: str, is_final: bool = False, detail: str = "") -> None:
         pauses = PAUSES[job["tries"] :]
@@ -114,7 +114,7 @@ class Worker:
         again = "given up" if seconds is None else f"again in {seconds} s"
         log.warning("job %d: video %d: %s (%s) %s", job["id"], job["video_id"], reason, again, detail)
 
-    def _tell(self, error: Exception) -> None:
+    def _log_trouble(self, error: Exception) -> None:
         is_database = isinstance(error, (Connection.Error, PoolTimeout))
         trouble = "database" if is_database else type(error)
         if trouble != self._trouble:
@@ -130,13 +130,13 @@ class Worker:
 
 
 def start(app: Flask) -> None:
-    """Run a worker as a thread of this process, which ends with it."""
+    """Run a worker as a thread that ends with this process."""
     worker = Worker(app)
     thread = threading.Thread(target=worker.run, name="worker", daemon=True)
     thread.start()
 
     def end() -> None:
         worker.end()
-        thread.join(AT_THE_END)
+        thread.join(EXIT_WAIT)
 
     atexit.register(end)

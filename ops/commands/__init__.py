@@ -1,4 +1,4 @@
-"""The `flask ...` commands: a file for each word, with its `group`, which is found by itself."""
+"""The `flask ...` commands. Each file has one word of them as its `group`; register() finds the files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from flask import Flask
 
 
 def register(app: Flask) -> None:
-    """Add the command of every file in this folder to `flask`."""
+    """Add the `group` of every file in this folder to `flask`."""
     for module in iter_modules(__path__):
         app.cli.add_command(import_module(f"ops.commands.{module.name}").group)

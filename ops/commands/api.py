@@ -1,4 +1,4 @@
-"""`flask api ...`: what describes the API."""
+"""`flask api ...`: write the files that describe the API."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ group = AppGroup("api", help="What describes the API: the catalog of the queries
 
 @command(group, "write")
 def write(settings: Settings) -> None:
-    """Make sql/catalog.json and postman/ anew, after a query, an input or a view has changed."""
+    """Write sql/catalog.json and postman/ again, after a change of a query, an input or a view."""
     try:
         changed = ["sql/catalog.json"] if catalog.write(settings) else []
-        changed += collection.write(document(described(), orjson.loads(catalog.PATH.read_bytes())))
+        changed += collection.write(document(make_views_app(), orjson.loads(catalog.PATH.read_bytes())))
     except QueryError as error:
         raise ConfigError(str(error)) from None
     click.echo("\n".join(f"changed {name}" for name in changed) or "Everything was up to date.")
 
 
-def described() -> Flask:
-    """Make an application of nothing but views, the tutorial's too: enough to describe them, with no database."""
+def make_views_app() -> Flask:
+    """Make an application with the views alone, also those of the tutorial. It can be described without a database."""
     app = Flask(__name__)
     app.config.from_mapping(TUTORIAL=True, PUBLIC_URL="")
     routes.register(app)

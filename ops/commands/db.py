@@ -85,7 +85,7 @@ def shell(settings: Settings) -> None:
 
 
 def details(settings: Settings) -> dict[str, object]:
-    """How to reach the database, the private server's over TCP too."""
+    """Return how to reach the database; for the private server over TCP too."""
     server = current_app.extensions.get("private_server")
     tcp: dict[str, object] = {"host": "127.0.0.1", "port": server.port} if server else {}
     if settings.DB_HOST:

@@ -1,4 +1,4 @@
-"""`flask demo ...`: the demo world, and a crowd of made-up people and videos."""
+"""`flask demo ...`: the demo world, and many made-up people and videos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ group = AppGroup("demo", help="The demo world.")
 
 @command(group, "load")
 def load(settings: Settings) -> None:
-    """Add what is missing of the demo world: safe to repeat. Outside DEBUG it prints each new person's password."""
+    """Add what is missing in the demo world.
+
+    It is safe to repeat. Outside DEBUG it prints each new person's password.
+    """
     people = world.load(settings)
     films.create_files(settings)
     index_videos()
@@ -32,10 +35,10 @@ def load(settings: Settings) -> None:
     click.option("--yes", is_flag=True, help="Outside DEBUG too."),
 )
 def fill(settings: Settings, videos: int, yes: bool) -> None:
-    """Add made-up videos, and a person for every five or ten, so that plans and speed mean something. Each run adds more."""
+    """Add made-up videos, and one person for five or ten of them, to measure plans and speed. Each run adds more."""
     if not (settings.DEBUG or yes):
         raise ConfigError("This adds made-up people and videos, so outside DEBUG it needs --yes.")
-    people = filling.crowd(videos)
+    people = filling.count_people(videos)
     with click.progressbar(length=people + videos, label="Filling") as progress:
         for rows in filling.fill(settings, videos):
             progress.update(rows)

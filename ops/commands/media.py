@@ -1,7 +1,7 @@
-"""`flask media check`: where the files and the rows do not agree, after a crash or a restored backup; told, and mended.
+"""`flask media check`: find and repair differences between files and rows, after a crash or a restored backup.
 
-It is safe while the server runs, and holds a lock only on what it mends. A file comes before the row that names it, so
-one that was written or moved lately may yet get its row.
+It is safe while the server runs, and locks only the rows that it repairs. A file is stored before the row that names
+it, so a file that was just written or moved may still get its row.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from queries import Row
 
 group = AppGroup("media", help="The files of videos.")
 
-A_WHILE = 3600  # seconds that a file may lie there without a row: it gets one within a minute of its last byte
+MIN_AGE = 3600  # seconds; a younger file is left alone: it gets its row within a minute of its last byte
 BATCH = 500
-FEW = 20  # files that may be nameless where no file has a name
-OURS = re.compile(r"([0-9a-f]{32})(\.lock|\.wanted)?")
+MAX_NAMELESS = 20  # with more files and not one row that names a file, it must be the wrong database
+KEY = re.compile(r"([0-9a-f]{32})(\.lock|\.wanted)?")
 
-Finding = tuple[str, Callable[[], object]]  # a sentence, and what mends it
+Finding = tuple[str, Callable[[], object]]  # a sentence, and the function that repairs it
 
 
 @command(group, "check", click.option("--fix", is_flag=True, help="Mend what is found."))
 def check(settings: Settings, fix: bool) -> None:
-    """Find files that no row names, rows whose file is missing, and people whose used bytes are miscounted.
+    """Find files without a row, rows without a file, and users whose used bytes are wrong.
 
-    Exit code 1 if there is anything that is not mended. A file is left alone for an hour after it was written.
+    Exit code 1 if something is found and not repaired. A file is left alone for an hour after it was written.
     """
     count = 0
-    for sentence, mend in chain(lost(), nameless(), miscounted()):
+    for sentence, mend in chain(find_lost(), find_nameless(), find_miscounted()):
         click.echo(sentence)
         count += 1
         if fix:
@@ -50,31 +50,36 @@ def check(settings: Settings, fix: bool) -> None:
         raise SystemExit(1)
 
 
-def lost() -> Iterator[Finding]:
-    """The videos whose file or thumbnail is not there. Raises ConfigError if none is: the disk must be elsewhere."""
+def find_lost() -> Iterator[Finding]:
+    """Find videos whose file or thumbnail is missing.
+
+    Raises ConfigError if the whole folder is missing: it is the wrong disk.
+    """
     if not storage().files.is_dir() and db.fetch_value("files.get_first") is not None:
         raise ConfigError(f"There is no {storage().files}, where the files of the videos are to be: nothing is done.")
     for row in db.stream("files.list_stored", batch=BATCH):
-        if _gone(row) and _gone(_now(row)):
-            what = " and ".join(name.removesuffix("_key") for name in _gone(row))
+        if _list_missing(row) and _list_missing(_lock_row(row)):
+            what = " and ".join(name.removesuffix("_key") for name in _list_missing(row))
             yield (
                 f"video {row['id']}: its {what} is missing",
                 partial(db.transaction, partial(_forget, row)),
             )
 
 
-def _gone(row: Row) -> list[str]:
+def _list_missing(row: Row) -> list[str]:
+    """Return the columns whose file is missing."""
     return [name for name in ("file_key", "thumbnail_key") if row.get(name) and not storage().path(row[name]).exists()]
 
 
-def _now(row: Row) -> Row:
-    """The row as it is, after whoever is about to change it."""
+def _lock_row(row: Row) -> Row:
+    """Lock the row and return it as it is now: another request may have been changing it."""
     return db.fetch_one("videos.lock_files", video_id=row["id"], user_id=row["user_id"]) or {}
 
 
 def _forget(row: Row) -> None:
+    """Clear the columns whose file is missing, and order a new thumbnail."""
     db.fetch_value("users.lock_room", user_id=row["user_id"], quota_bytes=0)  # first its owner, as everywhere
-    gone = _gone(_now(row))
+    gone = _list_missing(_lock_row(row))
     if "thumbnail_key" in gone:
         db.execute("files.set_thumbnail_lost", video_id=row["id"])
         db.execute("jobs.create", video_id=row["id"], kind="inspect")
@@ -84,11 +89,11 @@ def _forget(row: Row) -> None:
         db.execute("users.set_used_anew", user_id=row["user_id"])
 
 
-def nameless() -> Iterator[Finding]:
-    """The files that no row names. Raises ConfigError if those are all there are: it must be the wrong database."""
-    paths = _old()
+def find_nameless() -> Iterator[Finding]:
+    """Find files that no row names. Raises ConfigError if no row names any file: it must be the wrong database."""
+    paths = _find_old()
     while batch := list(islice(paths, BATCH)):
-        if len(batch) > FEW and db.fetch_value("files.get_first") is None:
+        if len(batch) > MAX_NAMELESS and db.fetch_value("files.get_first") is None:
             raise ConfigError(
                 f"No video in this database has a file, and {storage().files} is full of them: nothing is done."
             )
@@ -98,18 +103,18 @@ def nameless() -> Iterator[Finding]:
                 yield f"{path}: no row names it", partial(path.unlink, missing_ok=True)
 
 
-def _old() -> Iterator[tuple[str, Path]]:
-    """The files that have not been touched for a while, on the way and in place, each by its key."""
+def _find_old() -> Iterator[tuple[str, Path]]:
+    """Find the files, both arriving and stored, that have not changed for MIN_AGE. Yield the key and path of each."""
     for path in chain(storage().incoming.glob("*"), storage().files.glob("*/*")):
         with suppress(FileNotFoundError):
-            found, state = OURS.fullmatch(path.name), path.stat()
-            # The second changes with a rename.
-            if found and max(state.st_mtime, state.st_ctime) < time.time() - A_WHILE:
+            found, state = KEY.fullmatch(path.name), path.stat()
+            # ctime changes with a rename too.
+            if found and max(state.st_mtime, state.st_ctime) < time.time() - MIN_AGE:
                 yield found[1], path
 
 
-def miscounted() -> Iterator[Finding]:
-    """The people whose used bytes are not those of their videos and open uploads."""
+def find_miscounted() -> Iterator[Finding]:
+    """Find users whose used bytes are not the sum of their videos and open uploads."""
     for row in db.stream("users.list_used", batch=BATCH):
         if row["used_bytes"] != row["counted_bytes"]:
             sentence = f"{row['username']}: {row['used_bytes']} bytes used, and {row['counted_bytes']} by their videos and uploads"

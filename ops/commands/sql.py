@@ -1,4 +1,4 @@
-"""`flask sql ...`: the queries, proof-read, explained and listed."""
+"""`flask sql ...`: check, explain and list the queries."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ group = AppGroup("sql", help="The queries: proof-read, explained, listed.")
 
 @command(group, "check", lambda command: setattr(command, "epilog", checking.HELP))
 def check(settings: Settings) -> None:
-    """Have the database proof-read every query, and hold the Python files against them. Exit code 1 on any finding.
+    """Let the database check every query, and compare the calls in Python with the queries. Exit code 1 on any finding.
 
     Each finding is one line, FILE:LINE: code: message. A line `-- accept CODE: reason` in a query's header accepts one.
     Plans are judged on MariaDB, for tables of 1000 rows or more: `flask demo fill` first.
     """
     begun = time.perf_counter()
-    with inspected(settings) as inspector:
+    with open_inspector(settings) as inspector:
         report = checking.check(inspector, SQL, ROOT)
     for finding in report.findings:
         click.echo(finding)
@@ -43,11 +43,11 @@ def check(settings: Settings) -> None:
 
 @command(group, "explain", click.argument("name"), click.argument("values", nargs=-1, metavar="[KEY=VALUE]..."))
 def explain_query(settings: Settings, name: str, values: tuple[str, ...]) -> None:
-    """Show a query with values, its plan, and what running it takes. A value that is not given is taken from a row.
+    """Show a query with its values, its plan, and the cost of one run. A value that is not given is taken from a row.
 
-    A SELECT is run, in a transaction that is rolled back; another statement is not.
+    A SELECT is run, in a transaction that is rolled back. Other statements are not run.
     """
-    with inspected(settings) as inspector:
+    with open_inspector(settings) as inspector:
         query = explaining.find(checking.load(SQL)[0], name)
         given = explaining.arguments(inspector, query, values)
         click.echo("\n".join(explaining.explain(inspector, query, given)))
@@ -55,15 +55,15 @@ def explain_query(settings: Settings, name: str, values: tuple[str, ...]) -> Non
 
 @command(group, "list")
 def list_queries(settings: Settings) -> None:
-    """List every query: where it is, who names it, which tables it touches."""
+    """List every query, with its place, its callers and its tables."""
     queries, _ = checking.load(SQL)
-    with inspected(settings) as inspector:
+    with open_inspector(settings) as inspector:
         click.echo("\n".join(explaining.listing(inspector, queries, find_uses(ROOT, queries))))
 
 
 @contextmanager
-def inspected(settings: Settings) -> Iterator[Inspector]:
-    """Somebody to ask about the queries. Raises ConfigError where there is no schema to ask about."""
+def open_inspector(settings: Settings) -> Iterator[Inspector]:
+    """Open an Inspector of the database. Raises ConfigError if the schema is missing."""
     with inspecting(db) as inspector:
         if not inspector.columns:
             raise ConfigError(f"The schema of {settings.DB_NAME} is not there: run `flask db migrate`.")

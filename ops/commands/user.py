@@ -1,4 +1,4 @@
-"""`flask user ...`: people made and changed by whoever runs the server. The first admin is made here."""
+"""`flask user ...`: create and change users on the server itself. The first admin is made here."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ generated = click.option("--generate", is_flag=True, help="Make a random passwor
     generated,
 )
 def create(settings: Settings, name: str, admin: bool, email: str | None, generate: bool) -> None:
-    """Make a person. The password is asked for, or read from the first line of what is piped in."""
-    username, key = checked(Username, name), fold(name)
-    address = email if email is None else checked(Email, email)
-    password = new_password(generate)
+    """Create a user. The command asks for the password, or reads it from the first line of what is piped in."""
+    username, key = validate(Username, name), fold(name)
+    address = email if email is None else validate(Email, email)
+    password = read_password(generate)
     password_hash = hash_password(password)
 
     def work() -> None:
@@ -51,19 +51,19 @@ def create(settings: Settings, name: str, admin: bool, email: str | None, genera
         if admin:
             give_role(user_id, "admin")
 
-    run(work)
+    run_transaction(work)
     click.echo(f"{username} is there{', as an admin' if admin else ''}.")
-    tell(password, generate)
+    show_password(password, generate)
 
 
 @command(group, "password", click.argument("name"), generated)
 def change_password(settings: Settings, name: str, generate: bool) -> None:
-    """Give a person another password. It ends their sessions, and mailed links no longer work."""
-    password = new_password(generate)
+    """Give a user a new password. Their sessions end, and mailed links stop working."""
+    password = read_password(generate)
     new_hash = hash_password(password)
 
     def work() -> None:
-        user_id = find(name)
+        user_id = find_user_id(name)
         user = db.fetch_one("users.get_password", account=fold(name)) or {}
         if not db.execute("users.set_password", user_id=user_id, old_hash=user["password_hash"], new_hash=new_hash):
             raise ConfigError("It has just been changed elsewhere: try again.")
@@ -72,27 +72,27 @@ def change_password(settings: Settings, name: str, generate: bool) -> None:
         db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="reset")
         audit.record("password.reset", None, user_id)
 
-    run(work)
+    run_transaction(work)
     click.echo(f"{name} has a new password, and no open session.")
-    tell(password, generate)
+    show_password(password, generate)
 
 
 @command(group, "role", click.argument("name"), click.argument("role", type=click.Choice(ROLES)))
 def set_role(settings: Settings, name: str, role: str) -> None:
-    """Make a person a user, a moderator or an admin. The last admin stays one."""
+    """Give a user the role user, moderator or admin. The last admin cannot lose the role."""
 
     def work() -> None:
-        user_id = find(name)
+        user_id = find_user_id(name)
         if role != "admin":
             keep_an_admin(user_id)
         give_role(user_id, role)
 
-    run(work)
+    run_transaction(work)
     click.echo(f"{name} has the role {role}.")
 
 
-def run(work: Callable[[], None]) -> None:
-    """Run work() as one transaction. Raises ConfigError with the API's own sentence for what is against the rules."""
+def run_transaction(work: Callable[[], None]) -> None:
+    """Run work() as one transaction. If it breaks a rule, raise ConfigError with the API's sentence."""
     try:
         db.transaction(work)
     except (Problem, Connection.Error) as error:
@@ -102,8 +102,8 @@ def run(work: Callable[[], None]) -> None:
         raise ConfigError(str(problem.description)) from None
 
 
-def find(name: str) -> int:
-    """The id behind a name. Raises ConfigError."""
+def find_user_id(name: str) -> int:
+    """Find the id of a user by name. Raises ConfigError."""
     user_id: int | None = db.fetch_value("users.get_id", username_key=fold(name))
     if not user_id:
         raise ConfigError(f"There is nobody called {name}.")
@@ -111,30 +111,30 @@ def find(name: str) -> int:
 
 
 def give_role(user_id: int | None, role: str) -> None:
-    """Set a role, and write it down as the API does."""
+    """Set a role, and record it in the audit log as the API does."""
     db.execute("users.set_role", user_id=user_id, role=role)
     audit.record("user.role", None, user_id, orjson.dumps({"role": role}))
 
 
-def new_password(generate: bool) -> str:
-    """A random one, or what is typed twice without being shown, or the first line of what is piped in."""
+def read_password(generate: bool) -> str:
+    """Return a random password, or ask for one twice without showing it, or read the first line of what is piped in."""
     if generate:
         return secrets.token_urlsafe(12)
     if sys.stdin.isatty():
         typed = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         typed = sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
-    return str(checked(NewPassword, typed, "The password"))
+    return str(validate(NewPassword, typed, "The password"))
 
 
-def tell(password: str, generate: bool) -> None:
-    """Show a password that nobody knows yet."""
+def show_password(password: str, generate: bool) -> None:
+    """Print a generated password, as nobody knows it yet."""
     if generate:
         click.echo(f"The password is {password}")
 
 
-def checked(kind: Any, text: str, what: str = "") -> Any:
-    """What the API would take it as. Raises ConfigError for what it would refuse."""
+def validate(kind: Any, text: str, what: str = "") -> Any:
+    """Validate a value as the API does. Raises ConfigError if the API would refuse it."""
     try:
         return TypeAdapter(kind).validate_python(text)
     except ValidationError as error:

@@ -17,7 +17,10 @@ log = logging.getLogger("rawreel.worker")
 
 @command(None, "worker", click.option("--once", is_flag=True, help="Do what is due now, and end: for cron."))
 def group(settings: Settings, once: bool) -> None:
-    """Do what is left after requests: thumbnails, view counts, sweeping. Any number of these may run; Ctrl-C ends one in order."""
+    """Do the work after requests: thumbnails, view counts, deleting what has expired.
+
+    Any number of workers may run. Ctrl-C ends one after its current job.
+    """
     worker = Worker(current_app._get_current_object())  # type: ignore[attr-defined]
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         if hasattr(signal, name):
@@ -32,6 +35,6 @@ def group(settings: Settings, once: bool) -> None:
 
 
 def stop(worker: Worker, number: int) -> None:
-    """End a worker at the first signal; the second one is not waited for."""
+    """End a worker in order at the first signal. The second signal ends the process at once."""
     signal.signal(number, signal.SIG_DFL)
     worker.end()

@@ -1,1 +1,1 @@
-"""The demo world, and a crowd of made-up people for measuring."""
+"""The demo world, and many made-up people and videos for measuring."""

@@ -1,4 +1,4 @@
-"""A crowd of made-up people and their videos, for measuring."""
+"""Many made-up people and their videos, for measuring."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from web.text import fold
 
 FILLED = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)  # the year before the demo world's
 YEAR = 365 * 24 * 3600
-CHUNK = 2000  # rows of one transaction
-FOLLOWED = 5  # by each made-up person, at the most
-NO_PASSWORD = "!"  # no hash, so nobody logs in with it
+CHUNK = 2000  # rows in one transaction
+MAX_FOLLOWED = 5  # per made-up person
+NO_PASSWORD = "!"  # not a hash, so nobody can log in
 SUBJECTS = (
     (
         "Night train to {}",
@@ -55,7 +55,7 @@ TAGS = (
     "教程",
     "日常",
 )
-# Two of them make a name: a few names are in many titles, most are rare, as words are.
+# Two syllables make a name. A few names are in many titles and most are rare, as real words are.
 SYLLABLES = (
     ("mar", "lo", "ven", "dor", "hal", "wick", "bran", "ter", "ash", "ford", "kes", "ning", "ral", "mor", "pel", "tan", "sil",
      "gar", "bor", "lin", "rud", "hol", "fen", "cas", "nor", "wen", "tru", "el", "ost", "van"),
@@ -63,26 +63,29 @@ SYLLABLES = (
 )  # fmt: skip
 
 
-def crowd(videos: int) -> int:
-    """How many people make that many videos: one for ten, and up to 1000 one for five, so that the plans over people mean something."""
+def count_people(videos: int) -> int:
+    """Return how many people to make: one for ten videos; while that is below 1000 people, one for five.
+
+    With fewer people the query plans over users would mean nothing.
+    """
     return max(1, videos // 10, min(videos // 5, 1000))
 
 
 def fill(settings: Settings, videos: int) -> Iterator[int]:
-    """Add that many made-up videos, and people fill_1, fill_2 ... to have them. Yield the rows of each step.
+    """Add so many made-up videos, and their owners fill_1, fill_2 ... Yield the number of rows after each step.
 
-    It may be repeated, and then adds more. The same state gives the same rows. Nobody can log in as one of these people.
+    Each run adds more. The same state gives the same rows. Nobody can log in as one of these people.
     """
     db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1, slow_ms=float("inf"))
     pattern = r"fill\_%"
-    last, people = db.fetch_value("demo.get_last_fill", pattern=pattern), crowd(videos)
+    last, people = db.fetch_value("demo.get_last_fill", pattern=pattern), count_people(videos)
     before = db.fetch_one("demo.get_last_ids") or {}
     last_video = before.get("video_id", 0)
     db.execute("demo.create_categories")
     categories = [row["slug"] for row in db.fetch_all("demo.list_categories")]
     tag_ids: dict[str, int] = {}
     owners = [row["id"] for row in db.stream("demo.list_fill_users", pattern=pattern, batch=CHUNK)]
-    chance = random.Random(last)  # not for secrets
+    chance = random.Random(last)  # with a seed, so that rows are the same each time; not for secrets
     for first in range(0, people, CHUNK):
         rows = [_person(last, n, people) for n in range(first, min(first + CHUNK, people))]
         yield db.insert_many("demo.create_fill_user", rows)
@@ -97,23 +100,23 @@ def fill(settings: Settings, videos: int) -> Iterator[int]:
         _index(db, [row for row in made if row["visibility"] == "public"], tag_ids)
         yield len(rows)
     db.execute("demo.create_fill_logs", pattern=pattern, **before)
-    db.fetch_all("demo.update_statistics")  # or the next plans would be made for the tables as they were
+    db.fetch_all("demo.update_statistics")  # else the next query plans would be for the old size of the tables
     db.pool.close()
 
 
 def _person(last: int, n: int, people: int) -> dict[str, object]:
-    """One person, who came some time in the year before the videos."""
+    """Return one person, who registered some time in the year before the videos."""
     came = FILLED - datetime.timedelta(seconds=int((1 - n / people) * YEAR))
     return {"username": f"fill_{last + n + 1}", "password_hash": NO_PASSWORD, "created_at": came}
 
 
 def _follow(db: Database, chance: random.Random, owners: list[int], newest: int) -> None:
-    """Let the newest of these people follow a few; those who came early are followed by many."""
+    """Let the newest of these people follow a few others. People who came early get many followers."""
     ids = tuple(owners[-newest:])
     rows = [
         {"follower_id": one, "followed_id": other, "created_at": FILLED + datetime.timedelta(seconds=n)}
         for n, one in enumerate(ids)
-        for other in sorted({owners[int(len(owners) * chance.random() ** 2)] for _ in range(FOLLOWED)} - {one})
+        for other in sorted({owners[int(len(owners) * chance.random() ** 2)] for _ in range(MAX_FOLLOWED)} - {one})
     ]
 
     def work() -> None:
@@ -125,7 +128,10 @@ def _follow(db: Database, chance: random.Random, owners: list[int], newest: int)
 
 
 def _index(db: Database, videos: list[dict[str, Any]], tag_ids: dict[str, int]) -> None:
-    """Let videos be found, as domain.search.index does for one. `tag_ids` learns the tags that are new."""
+    """Write the search terms and tags of videos, as domain.search.index does for one.
+
+    New tags are added to `tag_ids`.
+    """
     if names := list({tag for video in videos for tag in video["tags"]} - tag_ids.keys()):
         keys = {fold(name): name for name in names}
         db.insert_many("demo.create_fill_tag", [{"name": name, "name_key": key} for key, name in sorted(keys.items())])
@@ -142,14 +148,17 @@ def _index(db: Database, videos: list[dict[str, Any]], tag_ids: dict[str, int]) 
 
 
 def _name(chance: random.Random, language: int) -> str:
-    """A made-up name. The second most common is half as common as the first, the third a third, and so on."""
+    """Return a made-up name.
+
+    The second most common name is half as common as the first, the third a third, and so on.
+    """
     parts = SYLLABLES[language]
     first, second = divmod(int(len(parts) ** (2 * chance.random())) - 1, len(parts))
     return (parts[first] + parts[second]).capitalize()
 
 
 def _video(chance: random.Random, owners: list[int], categories: list[str], when: float) -> dict[str, object]:
-    """One video. `when` tells how much of the year has gone by: ids and times grow together, as they do in life."""
+    """Return one video. `when` is the part of the year that has passed: times grow with ids, as in real data."""
     language = chance.randrange(2)
     subject, place, ending = (chance.choice(words[language]) for words in (SUBJECTS, PLACES, ENDINGS))
     name = _name(chance, language)

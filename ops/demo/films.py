@@ -1,6 +1,6 @@
-"""The videos of the demo world that can be played: drawn and encoded by ffmpeg in a few seconds, where it is there.
+"""The demo videos that can be played. ffmpeg draws and encodes them in a few seconds, if it is installed.
 
-An entry whose file could not be made says so in its description; `flask demo load` makes what is missing.
+If a file cannot be made, the description of its video says so. `flask demo load` makes the missing files.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ NO_FILE = (
     "This entry has no file, as there was no working ffmpeg when the demo was loaded. "
     "Install it and run `flask demo load` again."
 )
-PATIENCE = 30  # seconds for one run of ffmpeg; it takes one or two
+TIMEOUT = 30  # seconds for one run of ffmpeg; it takes one or two
 AT_ONCE = 3
-LARGEST = 2 * 1024 * 1024  # bytes; they have less than half of that
-# What every browser plays; and what it plays too where ffmpeg came without an H.264 encoder.
+MAX_BYTES = 2 * 1024 * 1024  # for each file; they have less than half of that
+# First H.264, which every browser plays. Then VP8, which they play too, for an ffmpeg without an H.264 encoder.
 ENCODINGS = (
     ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "34", "-c:a", "aac", "-movflags", "+faststart", "-f", "mp4"),
     ("-c:v", "libvpx", "-deadline", "realtime", "-b:v", "700k", "-c:a", "libvorbis", "-f", "webm"),
@@ -43,7 +43,7 @@ def _picture(filters: str) -> tuple[str, ...]:
 
 
 def _tune() -> tuple[str, ...]:
-    """Bells, each note with two overtones, and a picture of them."""
+    """Return ffmpeg's options for a tune of bells, each note with two overtones, and its spectrum as the picture."""
     bell = "0.35*exp(-3*t)*(sin(2*PI*t*{0})+0.4*sin(4*PI*t*{0})+0.15*sin(6*PI*t*{0}))"
     notes = ";".join(f"aevalsrc='{bell.format(HERTZ[note])}':d=0.4[n{n}]" for n, note in enumerate(NOTES))
     joined = "".join(f"[n{n}]" for n in range(len(NOTES))) + f"concat=n={len(NOTES)}:v=0:a=1,asplit[sound][seen]"
@@ -54,7 +54,7 @@ def _tune() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Clip:
-    """One of them. `source` are the options of ffmpeg that draw it."""
+    """One demo video. `source` holds the ffmpeg options that draw it."""
 
     username: str
     title: str
@@ -136,14 +136,14 @@ CLIPS = (
 
 
 def create_entries(db: Database) -> None:
-    """Add those that are missing, without their files."""
+    """Add the rows of the missing videos, without their files."""
     for clip in CLIPS:
         values = {name: getattr(clip, name) for name in ("username", "title", "description", "category", "created_at")}
         db.execute("clips.create_video", tags=orjson.dumps(clip.tags).decode(), **values)
 
 
 def create_files(settings: Settings) -> None:
-    """Make the files of those that have none. Where there is no ffmpeg, or it fails, the entry is made to say so."""
+    """Make the missing files. If ffmpeg is missing or fails, say so in the video's description."""
     db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1)
     storage = Storage(settings.media_dir)
     program = shutil.which("ffmpeg")
@@ -152,7 +152,7 @@ def create_files(settings: Settings) -> None:
     if wanted and program:
         print(f"Making {len(wanted)} small videos for the demo world ...", file=sys.stderr, flush=True)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        made = threads.map(lambda one: _make(program, storage, one[0]) if program else None, wanted)
+        made = threads.map(lambda one: _make_file(program, storage, one[0]) if program else None, wanted)
         for (clip, video), file in zip(wanted, made):
             if file:
                 _attach(db, storage, video, {**file, "description": clip.description})
@@ -169,15 +169,15 @@ def _note(clip: Clip) -> str:
     return f"{clip.description}\n\n{NO_FILE}"
 
 
-def _make(program: str, storage: Storage, clip: Clip) -> dict[str, object] | None:
-    """Encode one, and put it and its thumbnail into place. Return what its row is to say; None if ffmpeg fails."""
+def _make_file(program: str, storage: Storage, clip: Clip) -> dict[str, object] | None:
+    """Encode one video, and store it and its thumbnail. Return the values for its row, or None if ffmpeg fails."""
     for encoding in ENCODINGS:
-        file = storage.receive(new_key(), LARGEST, ValueError())
+        file = storage.receive(new_key(), MAX_BYTES, ValueError())
         command = [program, "-v", "error", "-nostdin", "-y", *clip.source, "-pix_fmt", "yuv420p", *encoding]
         with suppress(OSError, subprocess.SubprocessError, NotAVideo):
-            subprocess.run([*command, f"file:{file.path}"], capture_output=True, timeout=PATIENCE, check=True)
+            subprocess.run([*command, f"file:{file.path}"], capture_output=True, timeout=TIMEOUT, check=True)
             video = probe(file.path)
-            picture = _pictured(storage, file.path, video.duration_ms)
+            picture = _make_thumbnail(storage, file.path, video.duration_ms)
             return {"size_bytes": file.size, "file_key": file.keep(), "thumbnail_key": picture, **vars(video)}
         file.close()
         storage.remove(file.key)
@@ -185,14 +185,14 @@ def _make(program: str, storage: Storage, clip: Clip) -> dict[str, object] | Non
     return None
 
 
-def _pictured(storage: Storage, path: Path, duration_ms: int | None) -> str | None:
+def _make_thumbnail(storage: Storage, path: Path, duration_ms: int | None) -> str | None:
     with suppress(NoThumbnail):
         return storage.store(thumbnail(path, duration_ms))
     return None
 
 
 def _attach(db: Database, storage: Storage, video: dict[str, int], made: dict[str, object]) -> None:
-    """Let a row name its file, unless somebody has given it one meanwhile."""
+    """Write the file into the video's row, unless the video has got another file meanwhile."""
 
     def work() -> bool:
         db.execute("clips.set_used", user_id=video["user_id"], size_bytes=made["size_bytes"])

@@ -1,4 +1,7 @@
-"""The demo world: a few people, whom they follow, and their videos, in Chinese and English. Its rows are in sql/demo/*.sql."""
+"""The demo world: a few people, their follows and their videos, in Chinese and English.
+
+The rows are in sql/demo/*.sql.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from ops.demo import films
 from web.passwords import hash_password
 
 USERNAME = "demo"
-ADMIN = "admin"  # there under DEBUG alone, like the moderator
-PASSWORD = "rawreel-demo"  # of everyone in the demo world, under DEBUG alone
+ADMIN = "admin"  # only under DEBUG, like the moderator
+PASSWORD = "rawreel-demo"  # for everyone in the demo world, only under DEBUG
 
 
 def load(settings: Settings) -> list[tuple[str, str]]:
-    """Add what is missing of the demo world; safe to repeat. Return the name and password of each new person.
+    """Add the missing rows of the demo world. It is safe to repeat. Return the name and password of each new person.
 
-    Outside DEBUG everyone gets a random password, which is not kept anywhere, and nobody a role.
+    Outside DEBUG everyone gets a random password, which is not stored anywhere, and nobody gets a role.
     """
     db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1)
 

@@ -1,4 +1,4 @@
-"""Values that are made once and kept in a file: passwords, ports, keys."""
+"""Values that are made once and stored in a file: passwords, ports, keys."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
-START = 60.0  # seconds a server may take to start, crash recovery included; as long a value is waited for
+START = 60.0  # seconds for a server to start, with crash recovery; a value of another process is awaited as long
 
 
-def kept(path: Path, make: Callable[[], object]) -> str:
-    """Read a value from its file; make it the first time, whole and once, whoever else comes at the same moment."""
+def read_or_make(path: Path, make: Callable[[], object]) -> str:
+    """Read a value from its file.
+
+    The first time, make it: only once, also if several processes come at the same moment.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.parent / "values.lock", timeout=START):
@@ -22,7 +25,7 @@ def kept(path: Path, make: Callable[[], object]) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+    """Write a file that only its owner may read. After a crash it is there whole, or not at all."""
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:

@@ -1,4 +1,4 @@
-"""Ports of this machine: free ones, and those that are taken."""
+"""TCP ports of this machine: find a free one, and check one."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def is_free(port: int) -> bool:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise ConfigError if nothing can listen there."""
+    """Raise ConfigError if we cannot listen on this port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        if hasattr(socket, "SO_REUSEPORT"):  # not on Windows, where SO_REUSEADDR would let two servers share a port
+        if hasattr(socket, "SO_REUSEPORT"):  # not on Windows: there SO_REUSEADDR lets two servers share a port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

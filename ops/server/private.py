@@ -26,7 +26,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from config import ConfigError
-from ops.server.kept import START, kept, write_private
+from ops.server.kept import START, read_or_make, write_private
 from ops.server.ports import free_port, is_free
 from ops.server.programs import find
 from ops.server.signals import uninterrupted
@@ -87,7 +87,7 @@ class PrivateServer:
 
     def _kept(self, name: str, make: Callable[[], object]) -> str:
         """Read a value from its file; make it the first time."""
-        return kept(self.folder / name, make)
+        return read_or_make(self.folder / name, make)
 
     # Coming and going
 

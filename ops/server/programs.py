@@ -1,4 +1,4 @@
-"""Where the programs of a MariaDB or MySQL installation are."""
+"""Finding the programs of a MariaDB or MySQL installation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def find(*names: str) -> str | None:
-    """Find a program of a MariaDB or MySQL installation: on PATH, and where its installers put it."""
+    """Find a program of MariaDB or MySQL: on PATH, then in the folders of their installers."""
     folders = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin", "/opt/homebrew/opt/mariadb/bin"]
     for programs in filter(
         None, (os.environ.get(name) for name in ("ProgramFiles", "ProgramW6432", "ProgramFiles(x86)"))

@@ -1,4 +1,4 @@
-"""What happens before the first request of `python app.py` and of a `flask` command: the database is made ready."""
+"""Getting the database ready, before the first request of `python app.py` and before a `flask` command."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ from database import Database, errno
 from domain.search import index
 from ops import migrations
 from ops.demo import films, world
-from ops.server.kept import kept
+from ops.server.kept import read_or_make
 from ops.server.private import PrivateServer
 from ops.server.signals import end_in_order
 from pool import Connection
 
 
 def private_server(folder: Path, settings: Settings) -> tuple[PrivateServer, Settings]:
-    """The private server under `folder` (not started yet), and the settings that name it."""
+    """Return the private server under `folder`, not started yet, and the settings that name it."""
     server = PrivateServer(folder / "mariadb")
     address = server.address()
     where = {"DB_SOCKET": address["unix_socket"]} if server.socket else {"DB_HOST": "127.0.0.1", "DB_PORT": server.port}
     return server, settings.model_copy(update={**where, "DB_USER": address["user"], "DB_PASSWORD": address["password"]})
 
 
-def kept_secret(folder: Path) -> str:
-    """The SECRET_KEY of a development server: made once, so that cursors survive a restart."""
-    return kept(folder / "secret_key", lambda: secrets.token_hex(32))
+def read_or_make_secret(folder: Path) -> str:
+    """Return the SECRET_KEY of a development server.
+
+    It is made once and stored, so that cursors work after a restart.
+    """
+    return read_or_make(folder / "secret_key", lambda: secrets.token_hex(32))
 
 
 def prepare(app: Flask) -> None:
-    """Make the database ready, starting the private one if none is named. Raises ConfigError or MigrationError."""
+    """Make the database ready. If none is set, start the private one. Raises ConfigError or MigrationError."""
     if server := app.extensions.get("private_server"):
         end_in_order()
         server.join()
@@ -43,7 +46,7 @@ def prepare(app: Flask) -> None:
 
 
 def ensure_database(settings: Settings) -> None:
-    """Check that the server lets us in, and create DB_NAME where it is missing. Raises ConfigError."""
+    """Check that we can log in, and create DB_NAME if it is missing. Raises ConfigError."""
     try:
         with Database(**settings.database(), read_timeout=None, pool_size=1).pool.connection():
             return
@@ -53,7 +56,7 @@ def ensure_database(settings: Settings) -> None:
     without = {**settings.database(), "database": None}
     try:
         with Database(**without, read_timeout=None, pool_size=1).pool.connection() as connection:
-            # An identifier cannot be a parameter; Settings lets only letters, digits, _, $ and - into this one.
+            # An identifier cannot be a parameter. Settings allows only letters, digits, _, $ and - in this one.
             connection.cursor().execute(
                 f"CREATE DATABASE IF NOT EXISTS `{settings.DB_NAME}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
             )
@@ -62,7 +65,7 @@ def ensure_database(settings: Settings) -> None:
 
 
 def make_ready(settings: Settings) -> None:
-    """Create the database where it is missing, bring its schema up to date, and under DEBUG give a new one its demo."""
+    """Create the database if it is missing, migrate it, and under DEBUG load the demo world into a new one."""
     ensure_database(settings)
     with using(Database(**settings.database(), read_timeout=None, pool_size=2)):
         try:
@@ -81,7 +84,7 @@ def make_ready(settings: Settings) -> None:
 
 
 def index_videos() -> int:
-    """Let every public video be found by its words that is not yet. Return how many."""
+    """Write the search terms of all public videos that have none. Return how many."""
     video_ids = [row["id"] for row in db.stream("videos.list_unindexed")]
     for video_id in video_ids:
         db.transaction(partial(_index_video, video_id))

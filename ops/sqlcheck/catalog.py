@@ -66,7 +66,7 @@ def build(settings: Settings) -> dict[str, Any]:
 
 def is_described(query: Query) -> bool:
     """Whether it gives rows of our own tables; information_schema looks different on each server."""
-    return query.reads and "information_schema" not in query.text
+    return query.is_read and "information_schema" not in query.text
 
 
 def describe(inspector: Inspector, query: Query) -> dict[str, Any]:

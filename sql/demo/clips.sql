@@ -1,4 +1,4 @@
--- The videos of the demo world that can be played. What they are and how they are made is in ops/demo_media.py.
+-- The videos of the demo world that can be played. What they are and how they are made is in ops/demo/films.py.
 
 -- name: create_video
 -- A person who already has a video of this title keeps the one there is.
