@@ -6,16 +6,18 @@ which files and variables, and answers with the exit code.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from config import ROOT, Settings
+from config import ROOT, Settings, sources
 
 
 def clean(**environment: object) -> dict[str, str]:
@@ -64,7 +66,9 @@ def become(words: list[str], files: list[str], environment: dict[str, str]) -> N
 if __name__ == "__main__":
     import flask.cli
 
-    import app  # noqa: F401
+    for path in sources():
+        import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    gc.freeze()  # what is there already, no fork looks through again
 
     for line in sys.stdin:
         if not (pid := os.fork()):

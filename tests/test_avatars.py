@@ -559,6 +559,7 @@ def test_a_frame_beyond_the_edge_of_a_gif_counts(alice):
     assert "too many pixels" in refused(alice, bytes(gif))
 
 
+@pytest.mark.whole
 def test_a_jpeg_of_a_hundred_thousand_scans_does_not_keep_the_server_busy(alice, monkeypatch):
     monkeypatch.setattr(images, "TIMEOUT", 0.3)
     data = written(Image.new("L", (4896, 4896), 128), "JPEG", progressive=True)[:-2]

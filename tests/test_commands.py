@@ -55,7 +55,7 @@ def flask(commands: Commands, scratch: Settings) -> Run:
     Without ffmpeg, as the films of the demo world take it some seconds.
     """
     where = {name: getattr(scratch, name) for name in ("DB_SOCKET", "DB_PASSWORD", "DB_NAME", "MEDIA_DIR")}
-    where["PATH"] = without_ffmpeg(os.environ["PATH"])
+    where |= {"PATH": without_ffmpeg(os.environ["PATH"]), "SLOW_QUERY_MS": "60000"}
     return lambda *words, **more: commands.run(*words, **{**where, **more})
 
 
@@ -197,6 +197,7 @@ def files(settings: Settings) -> list[Path]:
     return [path for path in Path(settings.MEDIA_DIR).rglob("*") if path.is_file()]
 
 
+@pytest.mark.whole
 def test_demo_load_makes_videos_that_can_be_played(
     scratch: Settings, database: Callable[..., Database], capsys: pytest.CaptureFixture[str]
 ):
@@ -268,6 +269,7 @@ def test_an_ffmpeg_that_fails_leaves_nothing_behind_and_it_says_so(clips, scratc
     assert capsys.readouterr().err.count("ffmpeg has failed: ") == 2
 
 
+@pytest.mark.whole
 def test_an_ffmpeg_without_h264_makes_webm(clips):
     real = shutil.which("ffmpeg")
     rows = clips(ffmpeg=f'[[ "$*" == *libx264* ]] && exit 1; exec {real} "$@"')
@@ -284,6 +286,7 @@ def test_a_video_without_a_thumbnail_is_left_to_the_worker(clips, scratch, datab
     ]
 
 
+@pytest.mark.whole
 def test_a_file_that_came_meanwhile_stays(clips, scratch, database):
     """As when two load at once: the row has a file by the time that this one is made."""
     clips(ffmpeg="")
@@ -436,6 +439,7 @@ def test_a_role_that_does_not_exist_is_told_with_those_that_do(create: Run, flas
     assert "'user', 'moderator', 'admin'" in done.stderr
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("migrated")
 def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(scratch: Settings, look: Callable[..., Any]):
     pty = pytest.importorskip("pty")  # not on Windows
@@ -516,18 +520,22 @@ def test_a_failed_migration_is_one_sentence(flask: Run, server: PrivateServer, s
 GUNICORN = ("gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()")
 
 
+@pytest.mark.whole
 def test_gunicorn_refuses_to_start_without_a_database():
     assert_one_sentence(run(*GUNICORN, SECRET_KEY="x" * 32), "set DB_HOST or DB_SOCKET")
 
 
+@pytest.mark.whole
 def test_gunicorn_refuses_to_start_without_a_secret():
     assert_one_sentence(run(*GUNICORN, DB_HOST="127.0.0.1"), "No SECRET_KEY")
 
 
+@pytest.mark.whole
 def test_gunicorn_refuses_debug():
     assert_one_sentence(run(*GUNICORN, DB_HOST="127.0.0.1", SECRET_KEY="x" * 32, DEBUG="1"), "DEBUG=1")
 
 
+@pytest.mark.whole
 def test_gunicorn_without_its_configuration_refuses_as_well():
     done = run("gunicorn", "-b", "127.0.0.1:0", "--no-control-socket", "app:create_app()", SECRET_KEY="x" * 32)
     assert done.returncode != 0

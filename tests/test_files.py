@@ -524,7 +524,7 @@ def test_a_file_that_a_deadlocked_run_has_moved_goes_if_the_next_run_refuses_it(
 @pytest.fixture
 def behind(make_app, proxy, alice):
     """Alice, at an application whose database is behind the proxy."""
-    client = make_app(DB_SOCKET=proxy.path, DB_READ_TIMEOUT=3).test_client()
+    client = make_app(DB_SOCKET=proxy.path, DB_READ_TIMEOUT=1).test_client()
     client.token = alice.token
     return client
 

@@ -25,7 +25,7 @@ from werkzeug.security import generate_password_hash
 from config import ROOT, Settings
 from pool import Connection
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
+pytestmark = [pytest.mark.whole, pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")]
 
 POOL_SIZE = 3
 METRICS_TOKEN = "only-for-the-tests"

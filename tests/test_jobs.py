@@ -414,6 +414,7 @@ def test_a_worker_that_was_given_up_writes_nothing_more(alice, video, worker, ap
 # Processes
 
 
+@pytest.mark.whole
 def test_a_worker_killed_in_the_middle_is_given_up_and_its_job_taken_again(
     alice, video, worker, programs, launch, root, storage
 ):
@@ -433,6 +434,7 @@ def test_a_worker_killed_in_the_middle_is_given_up_and_its_job_taken_again(
     assert len(keys(storage)) == 2
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_that_is_told_to_end_finishes_its_job(alice, video, programs, launch, number):
     begun = programs("sleep 1")
@@ -444,6 +446,7 @@ def test_a_worker_that_is_told_to_end_finishes_its_job(alice, video, programs, l
     assert "Traceback" not in said(process)
 
 
+@pytest.mark.whole
 def test_two_processes_never_do_the_same_job(alice, clip, programs, launch, storage):
     begun = programs("")
     for _ in range(8):
@@ -454,6 +457,7 @@ def test_two_processes_never_do_the_same_job(alice, clip, programs, launch, stor
     assert len(keys(storage)) == 16
 
 
+@pytest.mark.whole
 def test_many_workers_never_do_the_same_job_and_come_to_no_deadlock(
     alice, worker, make_app, database, monkeypatch, root
 ):
@@ -506,12 +510,14 @@ def test_many_workers_never_do_the_same_job_and_come_to_no_deadlock(
         assert cursor.fetchone()[0] == 0
 
 
+@pytest.mark.whole
 def test_once_without_a_schema_says_what_to_do(launch, server):
     process = launch("-m", "flask", "worker", "--once", DB_NAME="nothing-there")
     assert process.wait(20) == 1
     assert said(process).count("\n") == 1
 
 
+@pytest.mark.whole
 def test_python_app_py_has_a_worker_of_its_own(alice, video, launch, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -526,6 +532,7 @@ def test_python_app_py_has_a_worker_of_its_own(alice, video, launch, tmp_path):
 # The database away, and nothing to do
 
 
+@pytest.mark.whole
 def test_a_worker_survives_the_database_and_says_so_once(
     make_app, settings, tmp_path, monkeypatch, listen, alice, video
 ):

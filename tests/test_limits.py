@@ -135,6 +135,7 @@ def test_a_class_behind_one_address_logs_in_to_one_account_after_the_other(make_
     assert hits(root) == [0, 0]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_class_behind_one_address_logs_in_to_one_account_together(make_app, account, root, slow, debug):
     account("alice")
@@ -551,6 +552,7 @@ def test_a_wrong_login_and_a_refused_one_cost_four_commands(make_app, proxy, acc
     assert sent(proxy, lambda: log_in(client)) == ["INSERT", "INSERT", "SELECT", "UPDATE"]
 
 
+@pytest.mark.whole
 def test_counting_comes_to_no_deadlock(database, root: Connection):
     db = database(pool_size=50, pool_wait=30.0)
     subjects = [hashlib.sha256(str(n).encode()).digest() for n in range(2000)]
@@ -569,6 +571,7 @@ def test_counting_comes_to_no_deadlock(database, root: Connection):
         assert len(list(threads.map(go, range(50)))) == 50  # a deadlock would be raised here
 
 
+@pytest.mark.whole
 def test_counting_while_windows_end_and_are_swept_comes_to_no_deadlock(database, root: Connection):
     db = database(pool_size=20, pool_wait=30.0)
     subjects = [hashlib.sha256(str(n).encode()).digest() for n in range(40)]
@@ -595,6 +598,7 @@ def test_counting_while_windows_end_and_are_swept_comes_to_no_deadlock(database,
     assert done["counted"] > 100
 
 
+@pytest.mark.whole
 def test_counting_on_old_rows_while_they_are_swept_comes_to_no_deadlock(database, root: Connection):
     db = database(pool_size=20, pool_wait=30.0)
     subjects = [hashlib.sha256(str(n).encode()).digest() for n in range(600)]

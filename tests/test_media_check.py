@@ -235,6 +235,7 @@ STEPS = {  # what is there afterwards: on the way, in place, and whose file the 
 }
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 def test_rows_and_files_agree_after_a_kill_at_any_point(mine, check, clips, storage, settings, folder):
     old, new = clips("old.mp4", size="64x36").read_bytes(), clips("new.mp4", size="36x64", seconds=0.5)

@@ -21,7 +21,10 @@ from config import ROOT
 from servers import ask, free_port, gunicorn, wait_for
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-pytestmark = pytest.mark.skipif(not NGINX, reason="there is no nginx: `script/setup dev` installs it on Debian")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(not NGINX, reason="there is no nginx: `script/setup dev` installs it on Debian"),
+]
 
 VIDEOS = "/api/v1/videos"
 QUOTA = 8_000_000

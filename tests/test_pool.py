@@ -19,7 +19,7 @@ from config import ROOT, Settings
 from conftest import IS_MYSQL
 from database import Database, errno
 from ops.server.private import PrivateServer
-from pool import BREAKER, CONVERSIONS, HANDSHAKE, HOT, PING, Connection, PoolTimeout
+from pool import BREAKER, CONVERSIONS, HOT, Connection, PoolTimeout
 from proxy import Proxy
 
 SQL = """
@@ -98,6 +98,7 @@ def test_an_insert_whose_answer_is_lost_is_not_executed_again(through, proxy, ro
     assert numbers(root) == [1]
 
 
+@pytest.mark.whole
 def test_an_insert_slower_than_the_read_timeout_stores_one_row_at_most(make, root):
     db = make(read_timeout=3)
     with pytest.raises(Connection.OperationalError):
@@ -115,6 +116,7 @@ def test_a_violated_rule_is_tried_once(through, proxy):
     assert proxy.commands == ["QUERY"]
 
 
+@pytest.mark.whole
 def test_an_update_that_gave_up_behind_a_lock_is_not_applied_later(make, root):
     db = make(read_timeout=3)
     row = db.insert("test.add", n=1)
@@ -137,6 +139,7 @@ def test_the_server_gives_up_before_its_client(make, read_timeout):
         assert all(0 < float(limit) < read_timeout for limit in cursor.fetchone())
 
 
+@pytest.mark.whole
 def test_a_slow_select_is_stopped_at_the_server(make):
     db = make(read_timeout=3)
     begun = time.monotonic()
@@ -169,10 +172,11 @@ def test_a_reader_that_broke_in_the_middle_of_an_answer_leaves_none_of_it_behind
     assert db.fetch_value("test.get_echo", value="new") == "new"
 
 
-def test_an_idle_connection_that_was_killed_is_replaced(make, root):
+def test_an_idle_connection_that_was_killed_is_replaced(make, root, monkeypatch):
+    monkeypatch.setattr("pool.HOT", 0.05)
     db = make(pool_size=1)
     root.cursor().execute(f"KILL {db.fetch_value('test.get_connection_id')}")
-    time.sleep(HOT + 0.1)
+    time.sleep(0.2)
     assert db.fetch_value("test.get_echo", value=1) == 1
 
 
@@ -217,12 +221,13 @@ def everyone(db: Database, people: int = 8) -> list[float]:
         return list(threads.map(ask, range(people)))
 
 
-def test_a_silent_server_is_given_up_by_everyone_together(through, proxy):
+def test_a_silent_server_is_given_up_by_everyone_together(through, proxy, monkeypatch):
+    monkeypatch.setattr("pool.HANDSHAKE", 1.0)
     proxy.silent = True
-    assert max(everyone(through())) < 2 * HANDSHAKE
+    assert max(everyone(through())) < 2
 
 
-def test_a_server_gone_silent_under_idle_connections_delays_nobody_in_turn(through, proxy):
+def test_a_server_gone_silent_under_idle_connections_delays_nobody_in_turn(through, proxy, monkeypatch):
     db = through(read_timeout=1)
     barrier = threading.Barrier(8)
 
@@ -233,8 +238,10 @@ def test_a_server_gone_silent_under_idle_connections_delays_nobody_in_turn(throu
     with ThreadPoolExecutor(8) as threads:
         [f.result() for f in [threads.submit(db.transaction, hold) for _ in range(8)]]
     proxy.silent = True
-    time.sleep(HOT + 0.1)
-    assert max(everyone(db)) < 2 * (HANDSHAKE + PING)
+    monkeypatch.setattr("pool.HANDSHAKE", 0.5)
+    monkeypatch.setattr("pool.PING", 0.5)
+    monkeypatch.setattr("pool.HOT", 0.0)
+    assert max(everyone(db)) < 3  # not 0.5 s of each of the eight, one after the other
 
 
 def test_a_server_that_refuses_is_given_up_at_once(through, proxy):
@@ -303,11 +310,12 @@ def test_whoever_gave_up_waits_no_longer(make):
     assert pool.counts()["waiting"] == 0
 
 
-def test_a_connection_that_was_replaced_is_not_counted(make, root):
+def test_a_connection_that_was_replaced_is_not_counted(make, root, monkeypatch):
+    monkeypatch.setattr("pool.HOT", 0.05)
     db = make(pool_size=1)
     for _ in range(3):
         root.cursor().execute(f"KILL {db.fetch_value('test.get_connection_id')}")
-        time.sleep(HOT + 0.1)
+        time.sleep(0.2)
     db.fetch_value("test.get_echo", value=1)
     assert db.pool.counts() == {"size": 1, "open": 1, "lent": 0, "waiting": 0}
 

@@ -831,6 +831,7 @@ def holders(path: Path) -> list[int]:
     return found
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this looks into /proc")
 def test_a_worker_that_is_killed_after_the_last_byte_loses_no_video_and_makes_no_second(alice, clip, gunicorn, storage):
     ask_it, slow = gunicorn
@@ -860,6 +861,7 @@ def test_a_worker_that_is_killed_after_the_last_byte_loses_no_video_and_makes_no
     assert (left(storage), used(alice)) == ((0, 1), len(clip))
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this looks into /proc")
 def test_a_worker_that_is_killed_in_the_middle_of_a_piece_leaves_what_has_arrived(alice, clips, gunicorn, storage):
     ask_it, _ = gunicorn

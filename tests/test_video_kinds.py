@@ -301,6 +301,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.whole
 def test_files_with_random_faults_are_videos_or_are_none(tiny, look, monkeypatch):
     chance, names = random.Random(5), list(GOOD)
     cases = [mutated(tiny(chance.choice(names)), chance) for _ in range(1500)]

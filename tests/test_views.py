@@ -177,6 +177,7 @@ def test_more_views_than_a_worker_takes_at_once_are_added_up(client, alice, db, 
     assert (count(client, video), count(client, other)) == (10, 10)
 
 
+@pytest.mark.whole
 def test_the_sum_is_exact_while_many_watch_and_two_workers_add_up(app, alice, database, busy, root):
     """80 viewers watch 4 videos, some twice; windows end in between; old ones are forgotten."""
     videos = [alice.post("/api/v1/videos", json={"title": "Waves"}).json["id"] for _ in range(4)]

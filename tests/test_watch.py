@@ -91,7 +91,7 @@ def production(settings, app):
         yield port, pid
 
 
-@pytest.fixture(params=["development", "production"])
+@pytest.fixture(params=["development", pytest.param("production", marks=pytest.mark.whole)])
 def port(request):
     server = request.getfixturevalue(request.param)
     return server if isinstance(server, int) else server[0]
@@ -209,6 +209,7 @@ def test_head_tells_the_whole_and_knows_no_ranges(port, video, clip):
     assert ask(port, url, "HEAD", If_Match='"another"')[0] == 412
 
 
+@pytest.mark.whole
 def test_an_answer_without_a_body_leaves_the_connection_in_order(production, video, clip):
     from http.client import HTTPConnection
 
@@ -323,6 +324,7 @@ def files_held(pid, path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which files are open")
+@pytest.mark.whole
 def test_viewers_who_leave_or_stop_reading_do_not_hold_a_server(production, video, root, storage):
     port, pid = production
     path = big(root, storage, video)
