@@ -27,8 +27,7 @@ T = TypeVar("T")
 log = logging.getLogger("rawreel.sql")
 
 SQL = Path(__file__).resolve().parent / "sql"
-# 1213: deadlock, also of Galera's certification. 1205: lock timeout. 1020: changed snapshot.
-RETRY = frozenset({1213, 1205, 1020})
+RETRY = frozenset({1213, 1205, 1020})  # deadlock (also of Galera's certification), lock timeout, changed snapshot
 LOST_ANSWER = 2013  # the statement was sent, and we cannot know whether it was executed
 PAUSES = (0.01, 0.03, 0.1, 0.3)  # seconds before the 2nd, 3rd ... run of a transaction, each times 0.5 to 1.5
 
@@ -181,9 +180,7 @@ class Database:
             raw.drop()  # lost, or perhaps in the middle of an answer: never lend it again
         transaction = getattr(self._local, "transaction", None)
         if transaction and (not raw.open or errno(error) in RETRY):
-            transaction.failure = (
-                error  # the server has rolled it back; later statements alone would be half a transaction
-            )
+            transaction.failure = error  # the server has rolled it back: what came next would be half a transaction
         if not transaction and errno(error) == LOST_ANSWER and not query.is_read:
             error.is_unknown = True  # type: ignore[attr-defined]  # it may have been stored
 

@@ -156,9 +156,8 @@ class Prometheus:
         if not (is_due or self._is_busy):
             return
         with self._lock:
-            self._is_busy = (
-                True  # before the counts: a request that ends after them takes a new sample, so no old one stays
-            )
+            # Set before the counts are read: a request that ends after that takes a new sample, so no old one stays.
+            self._is_busy = True
             counts = self.pool.counts()
             is_busy = bool(counts["lent"] or counts["waiting"])
             if is_due or not is_busy:
