@@ -146,7 +146,7 @@ def test_a_page_deep_in_a_long_list_reads_no_more_than_the_first(root, db):
         cursor.execute("FLUSH STATUS")
         cursor.execute(query.text, query.bind({"pattern": "user2%", "limit": 21, **position}))
         assert len(cursor.fetchall()) == 21
-        assert rows_read(cursor) < 40
+        assert rows_read(cursor) < 100  # 21 of the index, of the page, of its order, and of the people
 
 
 def rows_read(cursor):
