@@ -174,7 +174,6 @@ class Database:
                     log.warning("slow query %s: %.0f ms, %d rows (%s)", name, seconds * 1000, count, query.place)
 
     def _note_failure(self, query: Query, raw: Connection, error: BaseException) -> None:
-        """Note at the error, the connection and the transaction what a failed statement means for them."""
         error.query = query  # type: ignore[attr-defined]  # for the log and the answer
         if errno(error) is None or errno(error) in LOST:
             raw.drop()  # lost, or perhaps in the middle of an answer: never lend it again
