@@ -2,31 +2,23 @@
 
 Only the request that holds the lock of an upload changes its file or its row, but for the end of its owner's account.
 The lock is the system's, so it ends with the process that holds it. Its file is removed only together with the
-upload's, so a request that gets the lock reads the row after that.
-
-A client sends one request at a time. So when it comes back, the request before is dead, though its connection may look
-alive for long. The new request marks the upload as wanted; the old one sees that, in whatever process it is, and ends
-its own connection: its reading ends, what has arrived is in the file, and the lock is free.
+upload's, so a request that gets the lock reads the row after that (domain/upload_locks.py).
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from io import RawIOBase
 from typing import Any
 
-from filelock import FileLock, Timeout
 from flask import abort, g, request
 from werkzeug.exceptions import NotFound
 
 from current import db
 from domain import files, upload_metadata
 from domain.files import attach, leave, lock_room, no_room, storage
+from domain.upload_locks import giving_way, lock
 from domain.upload_metadata import UploadMetadata
 from domain.videos import make
 from media.storage import Arriving
@@ -39,7 +31,6 @@ from web.errors import Problem
 HOURS = 24  # without a piece, until an upload is given up
 MOST = 100  # that one person has under way: each is a row, a file and its lock, however few its bytes
 PATIENCE = 3.0  # seconds that a request waits for the one before to give way; it does within two looks
-LOOK = 0.1  # seconds between two looks
 GONE = "No such upload of yours."
 
 
@@ -55,7 +46,7 @@ class Piece:
     def take(self, stream: RawIOBase) -> Piece:
         """Take all of it, for good."""
         if self.file:
-            with nullcontext() if self.is_new else _giving_way(self.file.key):
+            with nullcontext() if self.is_new else giving_way(self.file.key):
                 self.file.take(stream)
             os.fsync(self.file.fileno())
             self.size = self.file.tell()
@@ -78,51 +69,6 @@ def _check(upload: dict[str, Any] | None) -> dict[str, Any]:
     if upload["is_expired"]:
         abort(410, "This upload was given up: nothing has come for too long.")
     return upload
-
-
-def lock(upload_id: str, patience: float = 0) -> FileLock | None:
-    """Lock an upload. Return the lock, for the caller to release, or None if another request has it.
-
-    With patience that request is asked to give way, and waited for so many seconds.
-    """
-    storage().incoming.mkdir(parents=True, exist_ok=True)
-    held, wanted = FileLock(storage().lock_path(upload_id)), storage().wanted_path(upload_id)
-    deadline = time.monotonic() + patience
-    while True:
-        with suppress(Timeout):
-            held.acquire(timeout=min(LOOK, patience), poll_interval=LOOK / 5)
-            wanted.unlink(missing_ok=True)  # that of a request that was killed would end this one
-            return held
-        if time.monotonic() >= deadline:
-            wanted.unlink(missing_ok=True)
-            return None
-        wanted.touch()
-
-
-@contextmanager
-def _giving_way(upload_id: str) -> Iterator[None]:
-    """Meanwhile, end the connection of this request as soon as another one wants the upload."""
-    connection: Any = request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket")
-    wanted, done = storage().wanted_path(upload_id), threading.Event()
-
-    def look() -> None:
-        while not done.wait(LOOK):
-            if wanted.exists():
-                # In both directions, or what still comes of the body would be read as the next request. And not by
-                # the method of a TLS socket, which would have the rest read undeciphered.
-                with suppress(OSError):
-                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
-                return
-
-    thread = threading.Thread(target=look, daemon=True)
-    if connection:  # other servers have the whole body before they call us
-        thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        if connection:
-            thread.join()  # the next request on this connection is not to be ended
 
 
 def lock_upload(upload_id: str, offset: int | None = None) -> dict[str, Any]:

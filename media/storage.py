@@ -40,7 +40,7 @@ class Storage:
         return self.files / key[:2] / key
 
     def lock_path(self, key: str) -> Path:
-        """Return the lock file of an incoming upload (domain/uploads.py)."""
+        """Return the lock file of an incoming upload (domain/upload_locks.py)."""
         return self.incoming / f"{key}.lock"
 
     def wanted_path(self, key: str) -> Path:

@@ -368,7 +368,7 @@ def test_a_request_runs_few_statements_and_locks_nothing_twice(make_app, alice, 
     def statements(work: Callable[[], Any]) -> int:
         proxy.forget()
         work()
-        texts = list(proxy.texts)
+        texts = [text for text in proxy.texts if text]  # a PING has none, of a connection that was idle for a while
         for transaction in "\n\n".join(texts).split("BEGIN")[1:]:
             within = transaction.partition("COMMIT")[0].strip().split("\n\n")
             assert len(within) == len(set(within)), within
