@@ -23,7 +23,7 @@ from servers import Answer, ask, development, gunicorn
 from test_uploads import PIECE, TUS, begin, left, used
 from test_uploads import ask as look
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
+pytestmark = [pytest.mark.whole, pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")]
 
 SERVERS = {"gunicorn": gunicorn, "python app.py": development}
 LENGTH = 4 * CHUNK

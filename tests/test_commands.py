@@ -144,6 +144,7 @@ def test_info_prints_what_another_client_asks_for(flask: Run, scratch: Settings)
 # flask demo
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("migrated")
 def test_demo_load_prints_each_new_password_and_may_be_repeated(
     flask: Run, scratch: Settings, database: Callable[..., Database]
@@ -228,6 +229,7 @@ def test_demo_load_makes_videos_that_can_be_played(
     assert used == sum(row["size_bytes"] for row in stored(db, "videos"))
 
 
+@pytest.mark.whole
 def test_demo_load_again_makes_no_file_twice_and_brings_back_a_video_that_is_gone(clips, scratch, database):
     first, kept = clips(), files(scratch)
     assert clips() == first

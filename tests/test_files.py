@@ -203,6 +203,7 @@ def test_nothing_of_a_part_is_read(alice, clip):
     assert "Content-Range" in answer.json["detail"]
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 @pytest.mark.parametrize("how", [gunicorn, development])
 def test_curl_that_goes_on_destroys_nothing(how, settings, alice, clip, tmp_path):

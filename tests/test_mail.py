@@ -698,6 +698,7 @@ gate.set()
     assert (tmp_path / "sent").read_text().split() == ["child", "parent"]
 
 
+@pytest.mark.whole
 def test_a_process_ends_soon_though_the_mail_server_is_silent():
     program = f"""
 import sys, time

@@ -23,7 +23,10 @@ from pool import Connection
 from projects import App, Project, until
 from servers import free_port
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads Linux's table of processes")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads Linux's table of processes"),
+]
 
 
 @pytest.fixture
@@ -61,7 +64,6 @@ def empty_tables() -> None:
 # The first start
 
 
-@pytest.mark.whole
 def test_the_first_start_serves_the_demo_world(running: App):
     status, page = running.get("/api/v1/videos?limit=100")
     assert status == 200
@@ -69,7 +71,6 @@ def test_the_first_start_serves_the_demo_world(running: App):
     assert running.knows(demo.USERNAME, demo.PASSWORD)
 
 
-@pytest.mark.whole
 def test_the_banner_names_the_address_the_docs_the_login_and_the_database_once(running: App):
     text = running.text()
     for words in (
@@ -83,14 +84,12 @@ def test_the_banner_names_the_address_the_docs_the_login_and_the_database_once(r
         assert text.count(words) == 1
 
 
-@pytest.mark.whole
 @pytest.mark.usefixtures("running")
 def test_files_with_secrets_are_for_their_owner_alone(project: Project):
     for name in ("mariadb/password", "mariadb/init.sql", "secret_key"):
         assert stat.S_IMODE((project.folder / "instance" / name).stat().st_mode) == 0o600
 
 
-@pytest.mark.whole
 @pytest.mark.usefixtures("running")
 def test_flask_db_info_prints_a_login_over_tcp_that_works(project: Project):
     done = project.run("-m", "flask", "db", "info")
@@ -105,7 +104,6 @@ def test_flask_db_info_prints_a_login_over_tcp_that_works(project: Project):
 # Editing under DEBUG
 
 
-@pytest.mark.whole
 def test_an_edited_query_is_used_by_the_next_request_and_a_broken_one_is_told_with_file_and_line(running: App):
     path = running.project.folder / "sql/tutorial.sql"
     text, child = path.read_text(encoding="utf-8"), running.child()
@@ -126,7 +124,6 @@ def test_an_edited_query_is_used_by_the_next_request_and_a_broken_one_is_told_wi
     assert running.child() == child
 
 
-@pytest.mark.whole
 def test_an_edited_view_is_made_anew_and_a_broken_one_stops_the_app_until_it_is_mended(running: App):
     path = running.project.folder / "sql/views/video_cards.sql"
     text = path.read_text(encoding="utf-8")
@@ -144,7 +141,6 @@ def test_an_edited_view_is_made_anew_and_a_broken_one_stops_the_app_until_it_is_
     until(lambda: len(titles()) == 2)
 
 
-@pytest.mark.whole
 def test_an_edited_python_file_restarts_the_app_and_not_the_database(running: App):
     servers, child = running.project.servers(), until(running.child)
     os.utime(running.project.folder / "routes/videos.py")
@@ -265,7 +261,6 @@ def test_flask_routes_lists_the_addresses_in_their_order_and_starts_no_database(
 # Two apps
 
 
-@pytest.mark.whole
 def test_two_apps_share_the_server_and_the_last_to_leave_stops_it(running: App):
     servers, second = running.project.servers(), running.project.start().ready()
     second.register("shared")
@@ -277,7 +272,6 @@ def test_two_apps_share_the_server_and_the_last_to_leave_stops_it(running: App):
     assert running.project.servers() == []
 
 
-@pytest.mark.whole
 def test_a_first_start_may_be_broken_off_and_two_at_once_share_a_server_though_the_path_is_very_long(
     make_project: Callable[[str], Project],
 ):
@@ -319,7 +313,6 @@ def test_a_secret_is_made_once_however_many_come_at_once(tmp_path: Path):
 # Leaving
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize(
     ("number", "group"), [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)], ids=str
 )
@@ -331,7 +324,6 @@ def test_a_signal_leaves_no_server_and_the_next_start_keeps_the_data(running: Ap
     assert running.project.running().knows(f"before-{number}")
 
 
-@pytest.mark.whole
 def test_ctrl_c_while_the_database_starts_leaves_no_server(project: Project):
     project.stop()
     app = project.start()
@@ -340,7 +332,6 @@ def test_ctrl_c_while_the_database_starts_leaves_no_server(project: Project):
     assert project.servers() == []
 
 
-@pytest.mark.whole
 def test_flask_run_keeps_a_database_too_and_leaves_none(project: Project):
     project.stop()
     port = free_port()
@@ -353,7 +344,6 @@ def test_flask_run_keeps_a_database_too_and_leaves_none(project: Project):
 # Killing
 
 
-@pytest.mark.whole
 def test_kill_9_of_the_app_loses_nothing_and_the_next_one_finds_the_same_server(running: App):
     running.register("before-kill")
     servers = running.project.servers()
@@ -364,7 +354,6 @@ def test_kill_9_of_the_app_loses_nothing_and_the_next_one_finds_the_same_server(
     assert again.knows("before-kill")
 
 
-@pytest.mark.whole
 def test_kill_9_of_the_database_is_a_503_and_then_it_is_back_with_every_row(running: App):
     running.register("before-crash")
     (server,) = running.project.servers()
@@ -377,7 +366,6 @@ def test_kill_9_of_the_database_is_a_503_and_then_it_is_back_with_every_row(runn
     assert running.project.servers() != [server]
 
 
-@pytest.mark.whole
 def test_a_server_that_is_alive_and_silent_gets_no_second_one_beside_it(running: App, monkeypatch: pytest.MonkeyPatch):
     (server,) = running.project.servers()
     monkeypatch.setattr(pool, "HANDSHAKE", 0.2)
@@ -395,7 +383,6 @@ def test_a_server_that_is_alive_and_silent_gets_no_second_one_beside_it(running:
     assert running.project.servers() == [server]
 
 
-@pytest.mark.whole
 def test_a_server_that_starts_leaves_the_temporary_tables_of_another_alone(root: Connection, tmp_path: Path):
     root.cursor().execute("CREATE TEMPORARY TABLE kept (n INT) ENGINE = MyISAM")
     other = PrivateServer(tmp_path, durable=False)
@@ -414,12 +401,10 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> 
         assert word in done.stderr
 
 
-@pytest.mark.whole
 def test_a_busy_port_is_one_sentence(running: App):
     assert_one_sentence(running.project.run("app.py", PORT=running.port), f"127.0.0.1:{running.port}", "set PORT")
 
 
-@pytest.mark.whole
 def test_a_wrong_password_is_one_sentence(project: Project, server: PrivateServer):
     where = {"DB_HOST": "127.0.0.1", "DB_PORT": server.port}
     done = project.run("app.py", PORT=free_port(), DB_PASSWORD="wrong-one", **where)
@@ -427,7 +412,6 @@ def test_a_wrong_password_is_one_sentence(project: Project, server: PrivateServe
     assert "wrong-one" not in done.stderr
 
 
-@pytest.mark.whole
 def test_a_server_that_is_not_there_is_one_sentence(project: Project):
     port = free_port()
     done = project.run("app.py", PORT=free_port(), DB_HOST="127.0.0.1", DB_PORT=port)
@@ -478,7 +462,6 @@ def test_a_program_that_is_nowhere_is_none():
 # A database that is named, and systems that are not POSIX
 
 
-@pytest.mark.whole
 def test_with_a_database_named_none_is_started_and_the_name_is_created(
     make_project: Callable[[str], Project], server: PrivateServer, scratch: Settings
 ):
@@ -491,7 +474,6 @@ def test_with_a_database_named_none_is_started_and_the_name_is_created(
     app.end()
 
 
-@pytest.mark.whole
 def test_it_starts_and_stops_where_the_modules_of_posix_are_absent(make_project: Callable[[str], Project]):
     project = make_project("no-posix")
     hidden = "import sys\nfor name in ('fcntl', 'pwd', 'grp', 'resource', 'termios'): sys.modules[name] = None\n"

@@ -761,6 +761,7 @@ def test_a_beginning_that_fails_leaves_nothing(alice, clip, root, storage):
     root.cursor().execute("SELECT COUNT(*) FROM uploads")
 
 
+@pytest.mark.whole
 def test_a_lock_ends_with_the_process_that_holds_it(alice, storage, app):
     url = begin(alice, 100)
     upload_id = url.rpartition("/")[2]
