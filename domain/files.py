@@ -1,6 +1,6 @@
-"""How a file arrives and becomes a video's: by one request, by a form, or in pieces (routes/uploads.py).
+"""Receiving the files of videos: as a body, in a form, or in pieces (routes/uploads.py), and storing and removing them.
 
-While it arrives no connection to the database is held, and no more of it is in memory than a chunk.
+While a file arrives, the request holds no connection to the database, and only one chunk of the file is in memory.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from web.body import Part, Upload
 from web.errors import Problem
 from web.send_file import send_file
 
-# A public video may be kept, but not shown without asking: it can become private.
+# A cache may keep a public video, but must ask before each use: the video can become private.
 CACHE = {"public": "public, no-cache", "private": "private, no-store"}
 
 
 def install(app: Flask) -> None:
-    """Give the application its folder of files, and bound the work that files make."""
+    """Give the application its folder of files, and limit how much work with files runs at once."""
     app.extensions["storage"] = Storage(app.extensions["settings"].media_dir)
-    app.teardown_request(_leave)
+    app.teardown_request(_end_request)
     processors, places = capacity.processors(), capacity.places(app)
     few = max(1, places // 2)
     for kind, at_once, most, refusal in (
@@ -43,66 +43,67 @@ def install(app: Flask) -> None:
 
 
 def storage() -> Storage:
-    """Where this application keeps its files."""
+    """Return the storage of this application."""
     found: Storage = current_app.extensions["storage"]
     return found
 
 
 def send_stored(key: str, media_type: str, cache: str, place: str | None = None) -> Response:
-    """Send a file of the storage. Raises a 412, 416 or 503, and a 500 if there is no such file."""
+    """Send a stored file. Raises a 412, 416 or 503, and a 500 if the file is missing."""
     return send_file(storage().path(key), media_type, cache, below=storage().files, place=place)
 
 
 def receive(room: int, key: str | None = None, refusal: Exception | None = None) -> Arriving:
-    """Open a file for what this request brings; with more than so many bytes it raises the refusal, or that of a full quota.
+    """Open a file for the data of this request: a new one, or with `key` one that has been begun.
 
-    When the request ends, a new one is removed unless it was kept or `stays`; one that had a key stays as it is. Raises
-    a 503 when too many files arrive already, as each holds a thread.
+    A write of more than `room` bytes raises `refusal`, by default the one for a full quota. At the end of the request
+    a new file is removed, unless it was kept or `stays`; a file with a `key` stays. Raises a 503 if too many files are
+    arriving already, as each holds a thread.
     """
     take_upload_place()
     file = storage().receive(key or new_key(), room, refusal or no_room(room))
-    leave(file.close)
+    run_at_end(file.close)
     if not key:
-        leave(lambda: None if file.stays else (storage().incoming / file.key).unlink())
+        run_at_end(lambda: None if file.stays else (storage().incoming / file.key).unlink())
     return file
 
 
 def take_upload_place() -> None:
-    """Take one of the places for what arrives, until the end of the request. Raises a 503 when there is none."""
+    """Take one of the places for arriving files, until the end of the request. Raises a 503 if none is free."""
     if not g.get("has_place"):
-        leave(capacity.take_place("uploads"))
+        run_at_end(capacity.take_place("uploads"))
         g.has_place = True
 
 
-def leave(work: Callable[[], object]) -> None:
-    """Run work() when the request ends, however it does."""
+def run_at_end(work: Callable[[], object]) -> None:
+    """Run work() at the end of the request, after success and failure alike."""
     g.setdefault("leaving", []).append(work)
 
 
-def _leave(_: Any) -> None:
+def _end_request(_: Any) -> None:
     g.pop("has_place", None)
     for work in g.pop("leaving", []):
         with suppress(FileNotFoundError):
             work()
 
 
-def room() -> int:
-    """How many bytes whoever asks may still add."""
-    found = db.fetch_value("users.get_room", **_owner())
+def get_room() -> int:
+    """Return how many bytes the user may still store."""
+    found = db.fetch_value("users.get_room", **_room_arguments())
     if found is None:
         abort(401, "This account is gone.")
     return max(0, found)
 
 
 def no_room(room: int) -> Problem:
-    """The refusal of more than there is room for."""
+    """Return the error for a file that is larger than the user's room."""
     return Problem(413, f"This is more than you have room for: {room} bytes are left.", "quota_exceeded")
 
 
-def is_video(file: Arriving) -> Arriving:
-    """Look at a file that has arrived, and note at it what it is. Raises a NotAVideo that says why it is none.
+def probe_file(file: Arriving) -> Arriving:
+    """Probe a file that has arrived, and keep the result in `file.video`. Raises NotAVideo with the reason.
 
-    It is on the disk by then: to write some gigabytes there takes too long for a transaction, with its locks.
+    Sync the file to the disk first: for some gigabytes that takes too long to do in a transaction, which holds locks.
     """
     os.fsync(file.fileno())
     file.video = capacity.run_within("probes", lambda: probe(file.path))
@@ -110,17 +111,20 @@ def is_video(file: Arriving) -> Arriving:
 
 
 def lock_room() -> int:
-    """Lock the room of the user until the end of the transaction, before what hangs on it; return it. May be below 0."""
-    found = db.fetch_value("users.lock_room", **_owner())
+    """Lock the user's row until the end of the transaction, and return the user's room, which can be below 0.
+
+    Lock the user before the video and the rows below it, as everywhere.
+    """
+    found = db.fetch_value("users.lock_room", **_room_arguments())
     if found is None:
         abort(401, "This account is gone.")
     return int(found)
 
 
 def attach(video_id: int, file: Arriving, free: int, reserved: int = 0, is_resumable: bool = False) -> None:
-    """Make a file the one of a video, in place of what it had. `free` is the room that lock_room() has told.
+    """Make `file` the file of a video, in place of its old one. `free` is the result of lock_room().
 
-    Raises a 404 if the video is not the user's, a 412 over another version than If-Match names, a 413 for want of room.
+    Raises a 404 if the video is not the user's, a 412 if If-Match names another version, a 413 if there is no room.
     """
     old = lock_video(video_id)
     check_match(old["version"])
@@ -129,9 +133,9 @@ def attach(video_id: int, file: Arriving, free: int, reserved: int = 0, is_resum
 
 
 def store_file(video_id: int, file: Arriving, free: int, less: int = 0, is_resumable: bool = False) -> None:
-    """Store the file of a video that is new or locked. `less` bytes of what is used already are given back for it.
+    """Store the file of a video that is new or locked. `less` is how many used bytes become free in exchange.
 
-    Unless it can be sent for again, the file is removed if the transaction fails. Raises a 413 for want of room.
+    If the transaction fails, the file is removed, unless it is resumable. Raises a 413 if there is no room.
     """
     size = file.size
     use_room(free, size, less)
@@ -142,8 +146,8 @@ def store_file(video_id: int, file: Arriving, free: int, less: int = 0, is_resum
 
 
 def detach(video_id: int) -> None:
-    """Give back what a video that is being deleted has used, and remove its files once it is gone. Raises a 404."""
-    lock_room()  # first its owner, then the video, as everywhere
+    """Free the bytes of a video that is being deleted, and remove its files after the commit. Raises a 404."""
+    lock_room()  # first the owner, then the video, as everywhere
     old = lock_video(video_id)
     check_match(old["version"])
     db.execute("users.set_used", user_id=g.user["id"], more=0, less=old["size_bytes"] + old["thumbnail_bytes"])
@@ -151,7 +155,7 @@ def detach(video_id: int) -> None:
 
 
 def use_room(free: int, more: int, less: int) -> None:
-    """Count bytes that come in place of others, of the room that lock_room() has told. Raises a 413 if there is not enough."""
+    """Add `more` to the user's used bytes and take `less` away. Raises a 413 if `free`, from lock_room(), is too small."""
     if more > max(0, free + less):
         raise no_room(max(0, free + less))
     if more != less:
@@ -159,16 +163,16 @@ def use_room(free: int, more: int, less: int) -> None:
 
 
 def lock_video(video_id: int) -> dict[str, Any]:
-    """Lock a video of the user until the end of the transaction; return what it has. Raises a 404."""
+    """Lock a video of the user until the end of the transaction. Return its files and version. Raises a 404."""
     return db.fetch_one("videos.lock_files", video_id=video_id, user_id=g.user["id"]) or abort(
         404, "No such video of yours."
     )
 
 
 def detach_all(user_id: int) -> list[int]:
-    """Remove the files of all videos and uploads of an account that is being deleted, once it is gone.
+    """Remove the files of all videos and uploads of an account after the commit that deletes it.
 
-    Its videos are locked until the end of the transaction. Return their ids.
+    Lock its videos until the end of the transaction. Return their ids.
     """
     videos = list(db.stream("files.lock_for_user", user_id=user_id))
     keys = [key for video in videos for key in (video["file_key"], video["thumbnail_key"])]
@@ -177,21 +181,23 @@ def detach_all(user_id: int) -> list[int]:
     return [video["id"] for video in videos]
 
 
-def _owner() -> dict[str, int]:
+def _room_arguments() -> dict[str, int]:
     return {"user_id": g.user["id"], "quota_bytes": current_app.config["QUOTA_BYTES"]}
 
 
-def _for_video(video_id: int, **_: Any) -> Arriving:
-    """Open a file for a video. Raises a 404 if it is not that of whoever asks."""
+def _open_for_video(video_id: int, **_: Any) -> Arriving:
+    """Open a file for a video. Raises a 404 if the video is not the user's."""
     size = db.fetch_value("files.get_size", video_id=video_id, user_id=g.user["id"])
     if size is None:
         abort(404, "No such video of yours.")
-    return receive(room() + size)
+    return receive(get_room() + size)
 
 
-File = Annotated[Arriving, Upload(*KINDS, into=_for_video), AfterValidator(is_video)]
-"""The body of a request: the file of the video whose id is in the address."""
+File = Annotated[Arriving, Upload(*KINDS, into=_open_for_video), AfterValidator(probe_file)]
+"""A body that is the file of the video whose id is in the URL."""
 FilePart = Annotated[
-    Arriving | None, Part(*KINDS, into=lambda **_: receive(room()), before=take_upload_place), AfterValidator(is_video)
+    Arriving | None,
+    Part(*KINDS, into=lambda **_: receive(get_room()), before=take_upload_place),
+    AfterValidator(probe_file),
 ]
-"""A file in a form: of a video to be."""
+"""A part of a form that is the file of a new video."""

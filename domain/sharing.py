@@ -1,7 +1,7 @@
-"""Signed links: whoever has one may watch a private video for a while, without a login. <video> sends no bearer token.
+"""Signed links: with one, anybody may watch a private video for a while without a login. <video> sends no bearer token.
 
-A link names the video, its share_version and an expiry. A new version revokes them all: by its owner, by a new file, and
-by making a public video private. What is no link, or no longer one, is the same as none.
+The token of a link holds the video, its share_version and an expiry. A new share_version revokes all links: the owner
+asks for it, or sends a new file, or makes a public video private. An invalid or expired token counts as no token.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from pydantic import Field
 
 from web.guards import viewer_id
 
-LONGEST = 30 * 24 * 3600  # seconds
-LONGEST_TOKEN = 200  # characters; ours have some 50
+MAX_LINK_SECONDS = 30 * 24 * 3600  # seconds
+MAX_TOKEN_LENGTH = 200  # characters; our tokens have about 50
 
-Token = Annotated[str | None, Field(description="Of a signed link, for a private video.")]
+Token = Annotated[str | None, Field(description="The token of a signed link, for a private video.")]
 
 
 def sign(video_id: int, share_version: int, seconds: int) -> str:
-    """Make the token of a link that works for so many seconds."""
+    """Return the token of a link that works for so many seconds."""
     token = _signer(video_id).dumps([share_version, seconds])
     return token if isinstance(token, str) else token.decode()
 
 
 def visibility_arguments(video_id: int, token: str | None) -> dict[str, Any]:
-    """The arguments of a query that shows a video to those who may see it: by who they are, or by a link."""
-    return {"video_id": video_id, "viewer_id": viewer_id(), "share_version": _version(video_id, token)}
+    """Return the arguments of a query that shows a video only to those who may see it: by their account, or by a link."""
+    return {"video_id": video_id, "viewer_id": viewer_id(), "share_version": _read_version(video_id, token)}
 
 
-def _version(video_id: int, token: str | None) -> int | None:
-    """The version that a link names; None without one, or for one that is forged or over."""
-    if not token or len(token) > LONGEST_TOKEN:
+def _read_version(video_id: int, token: str | None) -> int | None:
+    """Return the share_version in a token; None if there is no token, or if it is forged or expired."""
+    if not token or len(token) > MAX_TOKEN_LENGTH:
         return None
     try:
         (version, seconds), made = _signer(video_id).loads(token, return_timestamp=True)

@@ -1,8 +1,8 @@
-"""Uploads that arrive in pieces: one writer at a time, the room that they take, and their end (routes/uploads.py).
+"""Uploads that arrive in pieces: their rows, files and reserved room, until they become videos (routes/uploads.py).
 
-Only the request that holds the lock of an upload changes its file or its row, but for the end of its owner's account.
-The lock is the system's, so it ends with the process that holds it. Its file is removed only together with the
-upload's, so a request that gets the lock reads the row after that (domain/upload_locks.py).
+Only the request that holds the lock of an upload changes its file or its row. The one exception is the deletion of the
+owner's account. The operating system frees the lock when its process ends. The lock file is removed only together with
+the upload, so a request that gets the lock must read the row again afterwards (domain/upload_locks.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from werkzeug.exceptions import NotFound
 
 from current import db
 from domain import files, upload_metadata
-from domain.files import attach, leave, lock_room, no_room, storage
-from domain.upload_locks import giving_way, lock
+from domain.files import attach, lock_room, no_room, run_at_end, storage
+from domain.upload_locks import allow_takeover, lock
 from domain.upload_metadata import UploadMetadata
 from domain.videos import make
 from media.storage import Arriving
@@ -28,14 +28,14 @@ from web.api import after_commit, after_rollback
 from web.body import has_body
 from web.errors import Problem
 
-HOURS = 24  # without a piece, until an upload is given up
-MOST = 100  # that one person has under way: each is a row, a file and its lock, however few its bytes
-PATIENCE = 3.0  # seconds that a request waits for the one before to give way; it does within two looks
+EXPIRY_HOURS = 24  # an upload that gets no piece for so long expires
+MAX_OPEN_UPLOADS = 100  # unfinished ones per user: each costs a row, a file and a lock file, even if it is small
+PATIENCE = 3.0  # seconds to wait until the earlier request gives way; it does so within two LOOK_INTERVALs
 GONE = "No such upload of yours."
 
 
 class Piece:
-    """What a request brings of an upload, and the file that takes it. A finished upload has no file of its own."""
+    """A piece of an upload, and the file that it is written to. A finished upload has no file of its own."""
 
     def __init__(self, file: Arriving | None, length: int | None, upload: dict[str, Any] | None = None):
         self.file, self.length, self.upload = file, length, upload
@@ -44,9 +44,9 @@ class Piece:
         self.size, self.is_new = file.tell() if file else length, not upload
 
     def take(self, stream: RawIOBase) -> Piece:
-        """Take all of it, for good."""
+        """Write the whole piece, and sync it to the disk."""
         if self.file:
-            with nullcontext() if self.is_new else giving_way(self.file.key):
+            with nullcontext() if self.is_new else allow_takeover(self.file.key):
                 self.file.take(stream)
             os.fsync(self.file.fileno())
             self.size = self.file.tell()
@@ -54,7 +54,7 @@ class Piece:
 
     @property
     def is_last(self) -> bool:
-        """Whether the file is whole now, and nothing has been made of it."""
+        """Return whether the file is complete now, and no video was made of it yet."""
         return self.file is not None and self.size == self.length
 
 
@@ -74,21 +74,21 @@ def _check(upload: dict[str, Any] | None) -> dict[str, Any]:
 def lock_upload(upload_id: str, offset: int | None = None) -> dict[str, Any]:
     """Find an upload and lock it until the end of the request. A finished one needs no lock.
 
-    Another request that receives gives way to this one. Raises a 409 if the file does not end at the offset, which ends
-    no other request, and a 423 if the other one does not give way, as when it makes the video.
+    Another request that is still receiving gives way to this one. Raises a 409 if the file does not end at `offset`;
+    then no other request is ended. Raises a 423 if the other request does not give way, because it is making the video.
     """
     upload = find(upload_id)
     _check_offset(upload, offset)
     if upload["is_finished"]:
         return upload
-    upload_id = upload["id"]  # to the database `id ` is the same one, to the lock it is another
+    upload_id = upload["id"]  # the database takes `id ` for the same id, but the lock would be another file
     held = lock(upload_id, PATIENCE)
     if not held:
         abort(423, "Another request is busy with this upload right now.")
-    leave(held.release)
-    found = db.fetch_one("uploads.get", upload_id=upload_id, user_id=g.user["id"])  # nothing changes it any more
+    run_at_end(held.release)
+    found = db.fetch_one("uploads.get", upload_id=upload_id, user_id=g.user["id"])  # under the lock, nothing changes it
     if not found or found["is_finished"]:
-        leave(storage().lock_path(upload_id).unlink)
+        run_at_end(storage().lock_path(upload_id).unlink)
     upload = _check(found)
     _check_offset(upload, offset)
     return upload
@@ -102,29 +102,29 @@ def _check_offset(upload: dict[str, Any], offset: int | None) -> None:
 
 
 def size_of(upload: dict[str, Any]) -> int:
-    """How much of an upload has arrived."""
+    """Return how many bytes of an upload have arrived."""
     size: int = upload["size_bytes"] if upload["is_finished"] else storage().size(upload["id"]) or 0
     return size
 
 
 def is_whole(upload: dict[str, Any]) -> bool:
-    """Whether all has arrived and nothing was made of it: the server has ended too soon."""
+    """Return whether all bytes have arrived but no video was made: the server ended before it could."""
     return not upload["is_finished"] and size_of(upload) == upload["size_bytes"]
 
 
 def begin(metadata: UploadMetadata, length: int | None) -> Piece:
-    """Open the file of a new upload. Raises a 404 for a video that is not the user's, a 413 for want of room."""
+    """Open the file of a new upload. Raises a 404 if the video is not the user's, a 413 if there is no room."""
     if metadata.video_id:
         args = {"video_id": metadata.video_id, "user_id": g.user["id"]}
         db.fetch_one("files.get_size", **args) or abort(404, "No such video of yours.")
-    free = length if length and not has_body() else files.room()  # without a body it is enough that create() looks
+    free = length if length and not has_body() else files.get_room()  # without a body, the check in create() is enough
     if (length or 0) > free:
         raise no_room(free)
     return Piece(files.receive(length, refusal=_too_much()) if length else files.receive(free), length)
 
 
 def resume(upload: dict[str, Any], length: int | None = None) -> Piece:
-    """Open the file of a locked upload at its end. `length` is told with the piece, of one whose length is unknown."""
+    """Open the file of a locked upload at its end. `length` is sent with a piece if the upload began without it."""
     if upload["is_finished"]:
         return Piece(None, upload["size_bytes"], upload)
     upload = db.transaction(lambda: _extend(upload, length))
@@ -134,45 +134,47 @@ def resume(upload: dict[str, Any], length: int | None = None) -> Piece:
 
 
 def _extend(upload: dict[str, Any], length: int | None) -> dict[str, Any]:
-    """Put off the end of an upload, and reserve what it needs: all of it, or what comes now of one whose length is unknown."""
+    """Extend the expiry of an upload, and reserve room: for all of it, or if its length is unknown, for this piece."""
     have, size, reserved = size_of(upload), upload["size_bytes"] or length, upload["reserved_bytes"]
     if size and (size < have or length not in (None, size)):
         sentence = "This is not the length of this upload."
         raise Problem(422, sentence, "validation_failed", {"Upload-Length": sentence})
     free = lock_room()
-    # A body that does not say its length may take all there is.
+    # A body without a length may use all the room that is left.
     is_chunked = "Transfer-Encoding" in request.headers
     needed = size or (max(have, free + reserved) if is_chunked else have + (request.content_length or 0))
     if needed > free + reserved:
         raise no_room(max(0, free + reserved - have))
     files.use_room(free, needed, reserved)
     changed = {"size_bytes": size, "reserved_bytes": needed}
-    db.execute("uploads.update", upload_id=upload["id"], **changed, hours=HOURS) or abort(404, GONE)
-    return {**upload, **changed, "expiry": upload["now"] + HOURS * 3600}
+    db.execute("uploads.update", upload_id=upload["id"], **changed, hours=EXPIRY_HOURS) or abort(404, GONE)
+    return {**upload, **changed, "expiry": upload["now"] + EXPIRY_HOURS * 3600}
 
 
 def check_video(piece: Piece) -> Piece:
-    """See whether it is a video, once it is whole. One that is none is forgotten."""
+    """Probe the file if it is complete. Delete the upload if it is not a video."""
     if piece.is_last and piece.file:
         try:
-            files.is_video(piece.file)
+            files.probe_file(piece.file)
         except NotAVideo:
             if piece.upload:
                 drop(piece.upload)
             raise
-        except FileNotFoundError:  # gone with its owner's account
+        except FileNotFoundError:  # removed together with the owner's account
             abort(404, GONE)
     return piece
 
 
 def create(piece: Piece, metadata: UploadMetadata) -> dict[str, Any]:
-    """Make the row of a new upload, with the room that it needs, and if all has come its video; return the row."""
+    """Create the row of a new upload and reserve its room. If all bytes are there, make the video. Return the row."""
     assert piece.file
     file, needed, free = piece.file, piece.length or piece.size or 0, lock_room()
     if needed > free:
         raise no_room(max(0, free))
-    if db.fetch_value("uploads.count_open", user_id=g.user["id"], limit=MOST) == MOST:
-        raise Problem(429, f"You have {MOST} uploads under way: finish or give up some of them.", "too_many_uploads")
+    if db.fetch_value("uploads.count_open", user_id=g.user["id"], limit=MAX_OPEN_UPLOADS) == MAX_OPEN_UPLOADS:
+        raise Problem(
+            429, f"You have {MAX_OPEN_UPLOADS} uploads under way: finish or give up some of them.", "too_many_uploads"
+        )
     files.use_room(free, needed, 0)
     db.execute(
         "uploads.create",
@@ -182,7 +184,7 @@ def create(piece: Piece, metadata: UploadMetadata) -> dict[str, Any]:
         metadata=metadata.sent,
         size_bytes=piece.length,
         reserved_bytes=needed,
-        hours=HOURS,
+        hours=EXPIRY_HOURS,
     )
     after_commit(lambda: setattr(file, "stays", True))
     piece.upload = find(file.key)
@@ -190,7 +192,7 @@ def create(piece: Piece, metadata: UploadMetadata) -> dict[str, Any]:
 
 
 def finish(piece: Piece) -> dict[str, Any]:
-    """Make a video of the file, or the file of one, if it is whole, within a transaction; return the upload as it is then."""
+    """Make a video, or the file of a video, if the upload is complete. Call it in a transaction. Return the upload."""
     return _finish(piece, lock_room()) if piece.is_last else piece.upload or {}
 
 
@@ -206,7 +208,7 @@ def _finish(piece: Piece, free: int) -> dict[str, Any]:
             video = upload_metadata.read(upload["metadata"]).new_video()
             video_id = make(video, piece.file, free, less=reserved, is_resumable=is_resumable)
         db.execute("uploads.set_finished", upload_id=upload["id"], video_id=video_id) or abort(404, GONE)
-    except NotFound:  # the video was deleted: it can never be finished
+    except NotFound:  # the video was deleted, so this upload can never be finished
         if is_resumable:
             after_rollback(lambda: drop(upload))
         raise
@@ -216,7 +218,7 @@ def _finish(piece: Piece, free: int) -> dict[str, Any]:
 
 
 def drop(upload: dict[str, Any]) -> None:
-    """Forget a locked upload, with what has arrived of it. What a finished one has become stays."""
+    """Delete a locked upload and the bytes that have arrived. The video of a finished upload stays."""
 
     def work() -> None:
         db.execute("users.set_used", user_id=upload["user_id"], more=0, less=upload["reserved_bytes"])
@@ -229,11 +231,11 @@ def drop(upload: dict[str, Any]) -> None:
 
 
 def sweep_uploads() -> int:
-    """Forget some of the uploads whose time is over; return how many. For a worker, every few minutes."""
+    """Delete some of the expired uploads. Return how many. The worker calls it every few minutes."""
     count = 0
     for upload in db.fetch_all("uploads.list_expired"):
         held = lock(upload["id"])
-        if not held:  # it is being sent at this moment
+        if not held:  # a request is sending to it right now
             continue
         try:
             if db.fetch_value("uploads.get_is_expired", upload_id=upload["id"]):

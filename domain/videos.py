@@ -41,7 +41,7 @@ Tags = Annotated[
 
 
 class NewVideo(Input):
-    """A video to be."""
+    """A new video."""
 
     title: Title
     description: Description = ""

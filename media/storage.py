@@ -1,8 +1,8 @@
-"""Where files lie: MEDIA_DIR/incoming while they arrive, MEDIA_DIR/files/ab/abcd... once they are whole.
+"""The files on disk: in MEDIA_DIR/incoming while they arrive, in MEDIA_DIR/files/ab/abcd... when they are complete.
 
-A file's name is random and never used again, so a new file never takes an old one's place. It is moved into place by a
-rename, before the row that names it is committed, and removed after the row that named it is gone: after a crash there
-may be a file too many, never one too few. `flask media check` finds those.
+The name of a file (its key) is random and never used again, so a new file never replaces an old one. A file is renamed
+into place before its row is committed, and removed after its row is gone. So after a crash there may be a file without
+a row, but never a row without its file. `flask media check` finds such files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from io import FileIO, RawIOBase
 from pathlib import Path
 from typing import Any
 
-CHUNK = 256 * 1024  # bytes held in memory
+CHUNK = 256 * 1024  # bytes in memory at once
 
 
 class Storage:
@@ -25,18 +25,18 @@ class Storage:
         self.incoming, self.files = folder / "incoming", folder / "files"
 
     def receive(self, key: str, room: int, refusal: Exception) -> Arriving:
-        """Open a file that arrives, at its end; with more than so many bytes it raises the refusal."""
+        """Open an incoming file at its end. A write of more than `room` bytes raises `refusal`."""
         self.incoming.mkdir(parents=True, exist_ok=True)
         return Arriving(self, key, room, refusal)
 
     def store(self, data: bytes) -> str:
-        """Store what is in memory, for good; return its key."""
+        """Store data from memory. Return the key of the file."""
         with self.receive(new_key(), len(data), ValueError("longer than it is")) as file:
             file.write(data)
             return file.keep()
 
     def path(self, key: str) -> Path:
-        """Where a file lies once it is whole."""
+        """Return the path of a complete file."""
         return self.files / key[:2] / key
 
     def lock_path(self, key: str) -> Path:
@@ -44,38 +44,39 @@ class Storage:
         return self.incoming / f"{key}.lock"
 
     def wanted_path(self, key: str) -> Path:
-        """Mark of an incoming upload that a later request waits for."""
+        """Return the file that marks an incoming upload as wanted by a later request (domain/upload_locks.py)."""
         return self.incoming / f"{key}.wanted"
 
     def size(self, key: str) -> int | None:
-        """How many bytes of a file are there, in place or on the way; None if there is no such file."""
+        """Return the size of a file, incoming or complete; None if there is no such file."""
         for path in (self.incoming / key, self.path(key)):
             with suppress(FileNotFoundError):
                 return path.stat().st_size
         return None
 
     def remove(self, *keys: str | None) -> None:
-        """Delete files, wherever they are. Those that are not there do not matter."""
+        """Delete files, incoming or complete. A missing file is no error."""
         for key in filter(None, keys):
             for path in (self.incoming / key, self.path(key), self.lock_path(key), self.wanted_path(key)):
                 path.unlink(missing_ok=True)
 
     def keys(self) -> Iterator[str]:
-        """The names of all files in place."""
+        """Yield the keys of all complete files."""
         for folder in sorted(self.files.iterdir()) if self.files.is_dir() else ():
             yield from sorted(path.name for path in folder.iterdir())
 
 
 class Arriving(FileIO):
-    """A file on its way in: opened, written to while there is `room`, and then kept, or removed when the request ends.
+    """An incoming file: open it, write to it while there is `room`, then keep it, or remove it at the request's end.
 
-    `key` is its name, `video` what is known of it once somebody has looked, `refusal` what a byte too many raises.
+    `key` is its name, `video` the result of probing it, `refusal` the error for one byte too many.
 
-    It may be in place already, where a crash came between that and its row: then it is opened there.
+    The file may be in its final place already, if the server crashed before its row was committed. Then it is opened
+    there.
     """
 
     video: Any = None
-    stays = False  # whether it outlives the request that has begun it
+    stays = False  # whether the file stays after the request that began it
 
     def __init__(self, storage: Storage, key: str, room: int, refusal: Exception):
         target = storage.path(key)
@@ -84,42 +85,42 @@ class Arriving(FileIO):
 
     @property
     def path(self) -> Path:
-        """Where it is now."""
+        """Return where the file is now."""
         incoming = self.storage.incoming / self.key
         return incoming if incoming.exists() else self.storage.path(self.key)
 
     @property
     def size(self) -> int:
-        """How many bytes have arrived."""
+        """Return how many bytes have arrived."""
         return self.path.stat().st_size
 
     def write(self, data: Any) -> int:
-        """Take some more. Raises the refusal."""
+        """Write all the data. Raises `refusal` if there is no room for it."""
         view = memoryview(data)
         if len(view) > self.room:
             raise self.refusal
         self.room -= len(view)
-        while view:  # a disk that is nearly full takes a part
+        while view:  # a disk that is nearly full writes only a part
             view = view[super().write(view) or 0 :]
         return len(data)
 
     def take(self, stream: RawIOBase) -> Arriving:
-        """Take all of a stream, a little at a time. Raises the refusal, and what the stream raises after all that has come."""
+        """Write a whole stream, a chunk at a time. Raises `refusal`, or the stream's error after writing all before it."""
         buffer = memoryview(bytearray(CHUNK))
         while size := stream.readinto(buffer):
             self.write(buffer[:size])
         return self
 
     def keep(self) -> str:
-        """Move it into place, for good; return its key. To do so again changes nothing."""
+        """Sync the file and move it into its final place. Return its key. A second call changes nothing."""
         if not self.closed:
             os.fsync(self.fileno())
             self.close()
         target = self.storage.path(self.key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # it is in place
+        with suppress(FileNotFoundError):  # it is in its final place already
             (self.storage.incoming / self.key).replace(target)
-            for folder in (target.parent, target.parent.parent):  # a power cut does not undo the rename
+            for folder in (target.parent, target.parent.parent):  # else a power cut could undo the rename
                 _sync(folder)
         return self.key
 
@@ -134,5 +135,5 @@ def _sync(folder: Path) -> None:
 
 
 def new_key() -> str:
-    """A name for a file: 32 letters of random."""
+    """Return a random name for a file: 32 hexadecimal digits."""
     return secrets.token_hex(16)

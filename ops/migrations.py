@@ -1,12 +1,12 @@
-"""Numbered plain DDL, applied once each: sql/schema/0001_x.sql, 0002_y.sql ... Then the views, as their files are now.
+"""Migrations: numbered files of plain DDL, sql/schema/0001_x.sql, 0002_y.sql ..., each applied once. Then the views.
 
-DDL commits by itself, so progress is written down per statement: a file that failed goes on at the statement that
-failed, and a file that was applied may not change. A statement ends with a semicolon; there is no DELIMITER.
+DDL commits by itself, so the progress is stored after each statement. A file that failed continues at the statement
+that failed. A file that was applied must not change. A statement ends with a semicolon; there is no DELIMITER.
 
-A view, sql/views/x.sql, is created or replaced whenever its text has changed, when it is missing, and after every
-migration, which may have changed what it reads. So a migration needs no thought for views: it finds the old ones in
-place, as the program that still runs does. They count as pending from before the first migration until they are made
-again, so that a run that broke off in between is finished by the next one. A view whose file is gone is dropped first.
+A view, sql/views/x.sql, is created or replaced if its text has changed, if it is missing, and after every migration,
+which may have changed the tables it reads. So a migration need not care about views: it finds the old ones in place,
+and so does the old program that still runs. The views count as pending from the start of the first migration until they
+are made again; if a run breaks off in between, the next one finishes it. A view without a file is dropped first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Migration:
     statements: tuple[str, ...]
 
     def checksum(self, done: int | None = None) -> str:
-        """SHA-256 of the whole text, or of the first statements."""
+        """Return the SHA-256 of the whole text, or of the first `done` statements."""
         text = self.text if done is None else "".join(self.statements[:done])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -57,7 +57,7 @@ def read_migrations(folder: Path) -> list[Migration]:
     """Read the .sql files in the order of their names."""
     migrations = []
     for path in sorted(folder.glob("*.sql")):
-        text = path.read_text(encoding="utf-8-sig")  # universal newlines: a CRLF checkout has the same checksum
+        text = path.read_text(encoding="utf-8-sig")  # universal newlines, so a CRLF checkout has the same checksum
         statements = tuple(
             part for part in STATEMENT.findall(text) if re.sub(COMMENT, "", part, flags=re.DOTALL).strip("; \t\n")
         )
@@ -84,7 +84,7 @@ def status(db: Database) -> list[tuple[str, str]]:
 
 
 def _state(name: str, file: Migration | View | None, row: Row | None, there: set[str]) -> str:
-    """The word for a file and its row, and why."""
+    """Return the state of a file, with the reason."""
     if file is None:
         is_view = name.startswith("views/")
         return "obsolete: there is no such file" if is_view else "missing: applied, but there is no such file"
@@ -101,8 +101,8 @@ def _state(name: str, file: Migration | View | None, row: Row | None, there: set
 
 
 def migrate(db: Database) -> list[str]:
-    """Apply what is pending, one process at a time, and return the names of the files. Raises MigrationError."""
-    with db.pool.connection() as connection:  # all on one: the server frees the lock when it ends, however it ends
+    """Apply all that is pending, one process at a time. Return the names of the files. Raises MigrationError."""
+    with db.pool.connection() as connection:  # one connection for all: when it ends, the server frees the lock
         cursor = connection.cursor()
 
         def run(name: str, /, **arguments: Any) -> list[Row]:
@@ -115,7 +115,7 @@ def migrate(db: Database) -> list[str]:
         try:
             bookkeeping, *migrations = read_migrations(db.sql / "schema")
             if [name for name, state in status(db) if not state.startswith("applied")]:
-                cursor.execute(bookkeeping.statements[0])  # not where nothing is to do: a user may lack the right
+                cursor.execute(bookkeeping.statements[0])  # only if needed, as the user may lack the right
             applied = {row["name"]: row for row in run("migrations.list_applied")}
             views = {view.file: view for view in load_views(db.sql).values()}
             _drop_obsolete_views(applied.keys() - views.keys(), cursor, run)
@@ -130,7 +130,7 @@ def migrate(db: Database) -> list[str]:
 
 
 def _apply(migration: Migration, row: Row | None, cursor: Any, run: Run) -> bool:
-    """Run the statements that are left of one file. Return whether there were any."""
+    """Run the remaining statements of one file. Return whether there were any."""
     name, total, done = migration.name, len(migration.statements), row["done"] if row else 0
     if row and _is_edited(migration, row):
         raise MigrationError(
@@ -154,12 +154,12 @@ def _apply(migration: Migration, row: Row | None, cursor: Any, run: Run) -> bool
 
 
 def _is_edited(migration: Migration, row: Row) -> bool:
-    """Whether what was applied of a file has changed since."""
+    """Return whether the applied part of a file has changed since."""
     return row["checksum"] != migration.checksum(None if row["applied_at"] else row["done"])
 
 
 def _apply_views(views: dict[str, View], cursor: Any, run: Run) -> list[str]:
-    """Make every view that is not as its file says. Return their files."""
+    """Create or replace every view that differs from its file. Return their files."""
     applied = {row["name"]: row for row in run("migrations.list_applied")}
     there = {row["name"] for row in run("migrations.list_views")}
     pending = [view for name, view in views.items() if not _is_current(view, applied.get(name), there)]
@@ -170,12 +170,12 @@ def _apply_views(views: dict[str, View], cursor: Any, run: Run) -> list[str]:
 
 
 def _is_current(view: View, row: Row | None, there: set[str]) -> bool:
-    """Whether a view is in the database as its file says."""
+    """Return whether the database has a view as its file says."""
     return bool(row and row["applied_at"] and row["checksum"] == view.checksum and view.name in there)
 
 
 def _drop_obsolete_views(names: set[str], cursor: Any, run: Run) -> None:
-    """Drop the views that an earlier release has made and this one has no file for. Others' views are not known here."""
+    """Drop the views that we made from files which are gone. Views that others have made are never dropped."""
     there = {row["name"] for row in run("migrations.list_views")}
     for name in sorted(name for name in names if name.startswith("views/")):
         view = Path(name).stem
@@ -185,7 +185,7 @@ def _drop_obsolete_views(names: set[str], cursor: Any, run: Run) -> None:
 
 
 def _execute(name: str, statement: str, cursor: Any) -> None:
-    """Run a statement that makes or drops a view."""
+    """Run a statement that creates or drops a view."""
     try:
         cursor.execute(statement)
     except pymysql.MySQLError as error:

@@ -1,4 +1,4 @@
-"""The addresses: a file for each noun, with its blueprint `bp`, which is found by itself. `flask routes` lists them all."""
+"""The addresses: one file for each noun, with a blueprint `bp` that is found by itself. `flask routes` lists them all."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from config import ConfigError
 
 
 def register(app: Flask) -> None:
-    """Mount the blueprint of every file in this folder; the tutorial's where TUTORIAL is on."""
+    """Register the blueprint of every file in this folder; that of the tutorial only if TUTORIAL is on."""
     names = [module.name for module in iter_modules(__path__)]
-    for name in sorted(names, key=lambda name: (name != "auth", name)):  # one logs in first, in the collection too
+    for name in sorted(names, key=lambda name: (name != "auth", name)):  # login comes first, in the collection too
         if name != "tutorial" or app.config["TUTORIAL"]:
             app.register_blueprint(_blueprint(app, name))
 
 
 def _blueprint(app: Flask, name: str) -> Blueprint:
-    """Find the blueprint of a file. Raises ConfigError where there is none, or one whose name is taken."""
+    """Return the blueprint of a file. Raises ConfigError if there is none, or if its name is taken."""
     bp = getattr(import_module(f"routes.{name}"), "bp", None)
     if not isinstance(bp, Blueprint):
         raise ConfigError(

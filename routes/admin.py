@@ -21,10 +21,10 @@ bp = Blueprint("admin", __name__, url_prefix="/api/v1/admin")
 
 FOR_GOOD = datetime(9999, 12, 31, 23, 59, 59, 999000, timezone.utc)
 NO_CATEGORY = "There is no such category."
-MOST_BYTES = 2**53  # what JavaScript still counts exactly
+MAX_QUOTA_BYTES = 2**53  # JavaScript still counts exactly up to here
 
 
-def _in_utc(instant: datetime) -> datetime:
+def _to_utc(instant: datetime) -> datetime:
     try:
         instant = instant.astimezone(timezone.utc)
     except OverflowError:
@@ -32,7 +32,7 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)  # the database would round up
 
 
-def _is_written_out(value: Any) -> Any:
+def _check_iso_form(value: Any) -> Any:
     if isinstance(value, str) and not re.match(
         r"\d{4}-\d\d-\d\d", value
     ):  # pydantic takes 0.5 for half a second of 1970
@@ -40,44 +40,46 @@ def _is_written_out(value: Any) -> Any:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_is_written_out), AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_check_iso_form), AfterValidator(_to_utc)]
 Role = Literal["user", "moderator", "admin"]
 JobState = Literal["waiting", "running", "done", "failed"]
 Name = Annotated[str, Field(max_length=254)]
 
 
 class RoleChange(Input):
-    """What somebody is to be."""
+    """The new role of an account."""
 
     role: Annotated[Role, Field(examples=["user"])]
 
 
 class Ban(Input):
-    """Why, and until when."""
+    """The reason for a ban, and its end."""
 
     reason: Annotated[str, Line(1, 500), Field(description="The banned person reads it.", examples=["Spam"])]
     until: Annotated[
-        Annotated[AwareDatetime, FutureDatetime, AfterValidator(_in_utc)] | None,
-        Field(description="null: for good.", examples=["2099-12-31T00:00:00Z"]),
+        Annotated[AwareDatetime, FutureDatetime, AfterValidator(_to_utc)] | None,
+        Field(description="The end of the ban; null for no end.", examples=["2099-12-31T00:00:00Z"]),
     ]
 
 
 class QuotaChange(Input):
-    """How much somebody may store."""
+    """The new quota of an account."""
 
     quota_bytes: Annotated[
-        Annotated[int, Field(ge=0, le=MOST_BYTES)] | None,
-        Field(description="null: as everybody may.", examples=[10 * 2**30]),
+        Annotated[int, Field(ge=0, le=MAX_QUOTA_BYTES)] | None,
+        Field(description="In bytes; null for the platform's default.", examples=[10 * 2**30]),
     ]
 
 
-Slug = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$", description="As it stands in an address.", examples=["games"])]
-CategoryName = Annotated[str, Line(1, 50), Field(description="As a person reads it.", examples=["游戏 Games"])]
-Position = Annotated[int, Field(ge=0, le=65535, description="Among the others: the lowest comes first.", examples=[8])]
+Slug = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$", description="The name in a URL.", examples=["games"])]
+CategoryName = Annotated[str, Line(1, 50), Field(description="The name that is shown.", examples=["游戏 Games"])]
+Position = Annotated[
+    int, Field(ge=0, le=65535, description="The place in the list: the lowest comes first.", examples=[8])
+]
 
 
 class NewCategory(Input):
-    """A category to be."""
+    """A new category."""
 
     slug: Slug
     name: CategoryName
@@ -85,7 +87,7 @@ class NewCategory(Input):
 
 
 class CategoryChange(Input):
-    """The fields to change; the others keep their value."""
+    """The fields of a category to change. Fields that are not sent keep their values."""
 
     slug: Slug = UNSENT
     name: CategoryName = UNSENT
@@ -93,7 +95,7 @@ class CategoryChange(Input):
 
 
 class Stats(BaseModel):
-    """How much there is, and what came on each of the last 30 days (UTC)."""
+    """The figures of the platform: totals, and the additions on each of the last 30 days (UTC)."""
 
     totals: Annotated[dict[str, Any], row("admin.get_totals")]
     days: list[Annotated[dict[str, Any], row("admin.list_days")]]
@@ -103,14 +105,14 @@ class Stats(BaseModel):
 @api(returns="admin.list_users", login="moderator")
 def list_users(
     page: Page,
-    q: Annotated[str, Line(1, 32), Field(description="How the name begins.")] | None = None,
+    q: Annotated[str, Line(1, 32), Field(description="The beginning of the username.")] | None = None,
     role: Role | None = None,
     is_banned: bool | None = None,
 ):
     """List accounts.
 
-    The newest come first. With `q` they come by name, and there is no other filter; with `is_banned=true` those who
-    are banned for the longest come first.
+    The newest come first. With `q` they are sorted by name, and there is no other filter. With `is_banned=true` the
+    longest bans come first.
     """
     if q is not None:
         role is is_banned is None or abort(
@@ -136,7 +138,7 @@ def get_user(username):
 def set_role(username, body: RoleChange):
     """Set the role of an account.
 
-    The last admin stays one.
+    The last admin cannot lose the role.
     """
     user_id = user_id_of(username)
     if body.role != "admin":
@@ -150,7 +152,7 @@ def set_role(username, body: RoleChange):
 def ban_user(username, body: Ban):
     """Ban an account.
 
-    Its tokens stop working at once. A moderator may ban plain users, an admin everybody but the last admin.
+    Its tokens stop working at once. A moderator may ban plain users. An admin may ban everybody but the last admin.
     """
     return set_ban(username, body.until or FOR_GOOD, body.reason)
 
@@ -160,7 +162,7 @@ def ban_user(username, body: Ban):
 def unban_user(username):
     """Unban an account.
 
-    A moderator may end the ban of a plain user. Where there is no ban, nothing changes.
+    A moderator may end the ban of a plain user. If there is no ban, nothing changes.
     """
     return set_ban(username, None, "")
 
@@ -170,7 +172,7 @@ def unban_user(username):
 def set_quota(username, body: QuotaChange):
     """Set the quota of an account.
 
-    It is the number of bytes of videos that the account may store. An avatar does not count.
+    The quota is how many bytes of videos the account may store. An avatar does not count.
     """
     db.execute("users.set_quota", user_id=user_id_of(username), quota_bytes=body.quota_bytes)
     return get_user(username)
@@ -190,7 +192,7 @@ def create_category(body: NewCategory):
 def update_category(category_id, body: CategoryChange):
     """Update a category.
 
-    Its videos follow a new slug (some 4 s for 100,000); addresses with the old one end.
+    A new slug is written to all its videos (about 4 s for 100,000). URLs with the old slug stop working.
     """
     db.execute("categories.update", category_id=category_id, **sent(body)) or abort(404, NO_CATEGORY)
     return db.fetch_one("categories.get", category_id=category_id)
@@ -211,7 +213,7 @@ def delete_category(category_id):
 def get_stats():
     """Get the figures of the platform.
 
-    It counts people, videos, files and jobs, and what each of the last 30 days brought.
+    These are the numbers of users, videos, files and jobs, and what was added on each of the last 30 days.
     """
     return {"totals": db.fetch_one("admin.get_totals"), "days": db.fetch_all("admin.list_days")}
 
@@ -220,10 +222,11 @@ def get_stats():
 @api(returns="audit_logs.list_newest", login="admin", errors=(404,))
 def list_logs(
     page: Page,
-    action: Annotated[str, Field(max_length=32, description="user.ban, say.")] | None = None,
-    actor: Annotated[Name, Field(description="The username of who did it.")] | None = None,
+    action: Annotated[str, Field(max_length=32, description="An action, such as user.ban.")] | None = None,
+    actor: Annotated[Name, Field(description="The username of the account that did it.")] | None = None,
     since: Instant | None = None,
-    until: Annotated[Instant, Field(description="This instant itself is left out.")] | None = None,
+    until: Annotated[Instant, Field(description="Entries before this instant; the instant itself is left out.")]
+    | None = None,
 ):
     """List the audit log.
 
@@ -242,7 +245,7 @@ def list_logs(
 def list_jobs(page: Page, state: JobState | None = None):
     """List jobs.
 
-    They tell what the worker does with videos, the newest first.
+    A job is work that the worker does with a video. The newest come first.
     """
     if state:
         return page.fetch("jobs.list_newest_in_state", state=state)
@@ -254,16 +257,16 @@ def list_jobs(page: Page, state: JobState | None = None):
 def retry_job(job_id):
     """Retry a job.
 
-    It is done again, whatever became of it. One that is running goes on.
+    The job runs again, also if it was done or had failed. A running job goes on.
     """
     db.execute("jobs.set_waiting", job_id=job_id)
     return db.fetch_one("jobs.get", job_id=job_id) or abort(404, "No such job.")
 
 
 def set_ban(username: str, until: datetime | None, reason: str) -> dict[str, Any]:
-    """Begin or end a ban. Aborts with a 403 where a moderator may not."""
+    """Begin or end a ban. Aborts with a 403 if a moderator may not do it."""
     user_id, is_admin = user_id_of(username), g.user["role"] == "admin"
-    if until and is_admin:  # a moderator reaches no admin
+    if until and is_admin:  # a moderator cannot ban an admin
         keep_an_admin(user_id)
     db.execute("users.set_ban", user_id=user_id, banned_until=until, ban_reason=reason, is_admin=is_admin) or abort(
         403, "A moderator decides about plain users alone."

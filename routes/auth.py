@@ -1,4 +1,4 @@
-"""Accounts and sessions: register, log in and out, see and revoke sessions, change the password or set a forgotten one."""
+"""Accounts and sessions: register, log in and out, list and revoke sessions, change or reset the password."""
 
 from __future__ import annotations
 
@@ -35,27 +35,29 @@ class Registration(Input):
 
 
 class Credentials(Input):
-    """What to log in with."""
+    """A username or proven e-mail address, and the password."""
 
     username: Annotated[str, Field(max_length=254, examples=["demo"])]
     password: Annotated[str, Field(max_length=1000, examples=["rawreel-demo"])]
 
 
 class PasswordChange(Input):
-    """The password there is, and the one there is to be."""
+    """The current password, and the new one."""
 
     password: Annotated[str, Field(max_length=1000, examples=["rawreel-demo"])]
     new_password: NewPassword
 
 
 class ForgottenPassword(Input):
-    """Whose it was."""
+    """The account whose password is forgotten."""
 
-    username: Annotated[str, Field(max_length=254, examples=["demo"], description="Or a proven e-mail address.")]
+    username: Annotated[
+        str, Field(max_length=254, examples=["demo"], description="The username, or a proven e-mail address.")
+    ]
 
 
 class PasswordReset(Input):
-    """What came by mail, and the password there is to be."""
+    """The token from the mail, and the new password."""
 
     token: Annotated[str, Field(max_length=100, examples=["what-follows-reset-in-the-link"])]
     new_password: NewPassword
@@ -64,7 +66,7 @@ class PasswordReset(Input):
 class Session(BaseModel):
     """An open session."""
 
-    token: Annotated[str, Field(description="Send it along as `Authorization: Bearer <token>`.")]
+    token: Annotated[str, Field(description="Send it as `Authorization: Bearer <token>`.")]
     expires_at: datetime
     user: Annotated[dict[str, Any], row("users.get_account")]
 
@@ -74,7 +76,7 @@ class Session(BaseModel):
 def register(body: Registration):
     """Create an account.
 
-    It opens no session: log in next. An e-mail address is sent a link that proves it.
+    This opens no session: log in next. If you give an e-mail address, a link to prove it is sent there.
     """
     user_id = db.insert(
         "users.create",
@@ -83,7 +85,7 @@ def register(body: Registration):
         email=body.email,
         password_hash=hash_password(body.password),
     )
-    if body.email:  # whoever else has it, proven or not, this looks the same
+    if body.email:  # the answer is the same if another account has this address, proven or not
         mails.send_link("verify", user_id, body.email)
     return db.fetch_one("users.get", user_id=user_id)
 
@@ -93,8 +95,8 @@ def register(body: Registration):
 def login(body: Credentials):
     """Log in.
 
-    Send a username, or a proven e-mail address, and the password. The answer holds a bearer token, which each use
-    prolongs to 30 days.
+    Send a username, or a proven e-mail address, and the password. The answer holds a bearer token. It expires 30 days
+    after its last use.
     """
     user_id, password_hash = g.user["id"], g.user["password_hash"]
     if is_outdated(password_hash):
@@ -170,15 +172,15 @@ def change_password(body: PasswordChange):
 def forgot_password(body: ForgottenPassword):
     """Request a password reset.
 
-    A link with which to set a new password is sent by mail. The answer is the same, and as quick, whether there is
-    such an account or not, and whether it has an address.
+    A link to set a new password is sent by mail. The answer is the same, and as quick, if there is no such account, or
+    if it has no address.
     """
     account = fold(body.username)
     mail.run_later(lambda: send_reset(account))
 
 
 def send_reset(account: str) -> None:
-    """Mail the link, if there is anybody to mail it to."""
+    """Mail the link, if the account exists and has an address."""
     if user := db.fetch_one("users.get_email_by_account", account=account):
         mails.send_link("reset", user["id"], user["email"])
 
@@ -188,7 +190,7 @@ def send_reset(account: str) -> None:
 def reset_password(body: PasswordReset):
     """Reset your password.
 
-    The token is that of the link that came by mail. All your sessions are revoked.
+    Send the token of the link that came by mail. All your sessions are revoked.
     """
     user_id, email, new_hash = g.user["id"], g.user["email"], hash_password(body.new_password)
     db.execute("users.set_forgotten_password", user_id=user_id, new_hash=new_hash)

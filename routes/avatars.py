@@ -1,4 +1,4 @@
-"""Avatars: everybody's picture, small and square."""
+"""Avatars: small square pictures of users."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from web.capacity import run_within
 bp = Blueprint("avatars", __name__, url_prefix="/api/v1")
 
 
-def _portrait(data: bytes) -> bytes:
+def _make_portrait(data: bytes) -> bytes:
     return run_within("pictures", lambda: images.portrait(data))
 
 
-Picture = Annotated[bytes, Raw(*images.FORMATS, largest=images.MAX_BYTES), AfterValidator(_portrait)]
+Picture = Annotated[bytes, Raw(*images.FORMATS, largest=images.MAX_BYTES), AfterValidator(_make_portrait)]
 
 
 @bp.put("/me/avatar")
@@ -28,10 +28,10 @@ Picture = Annotated[bytes, Raw(*images.FORMATS, largest=images.MAX_BYTES), After
 def set_avatar(picture: Picture):
     """Set your avatar.
 
-    The body is the picture itself. Its middle is kept, as a JPEG of 256 x 256 pixels; of an animation the first
-    frame is taken. It may have 6000 pixels a side and 25 million in all (a WebP half of them).
+    The body is the picture itself. Its middle is stored, as a JPEG of 256 x 256 pixels. Of an animation, the first frame
+    is used. The picture may have up to 6000 pixels a side and 25 million in all (a WebP half of that).
     """
-    db.execute("avatars.set_current", user_id=g.user["id"], avatar_id=None)  # first, as it locks the person's row
+    db.execute("avatars.set_current", user_id=g.user["id"], avatar_id=None)  # first, as this locks the user's row
     avatar_id = db.insert("avatars.create", user_id=g.user["id"], image=picture)
     db.execute("avatars.set_current", user_id=g.user["id"], avatar_id=avatar_id)
     return db.fetch_one("users.get", user_id=g.user["id"])
@@ -50,7 +50,7 @@ def delete_avatar():
 def get_avatar(avatar_id):
     """Get an avatar.
 
-    A picture never changes at its address: a new one has a new address.
+    The picture at a URL never changes: a new avatar has a new URL.
     """
     image = db.fetch_value("avatars.get", avatar_id=avatar_id) or abort(404, "No such picture.")
     return image, {"Cache-Control": "public, max-age=31536000, immutable", "ETag": f'"{avatar_id}"'}

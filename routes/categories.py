@@ -1,4 +1,4 @@
-"""Categories: the few by which videos are sorted."""
+"""Categories of videos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ bp = Blueprint("categories", __name__, url_prefix="/api/v1/categories")
 
 
 class Categories(BaseModel):
-    """All of them, in the order in which to show them."""
+    """All categories, in the order in which to show them."""
 
     items: list[Annotated[dict[str, Any], row("categories.list_all")]]
 

@@ -19,14 +19,14 @@ bp = Blueprint("email", __name__, url_prefix="/api/v1/auth/email")
 
 
 class EmailChange(Input):
-    """The address there is to be, and the password."""
+    """The new e-mail address, and the password."""
 
-    email: Annotated[Email | None, Field(examples=["li@example.org"], description="null for none.")]
+    email: Annotated[Email | None, Field(examples=["li@example.org"], description="The new address; null for none.")]
     password: Annotated[str, Field(max_length=1000, examples=["rawreel-demo"])]
 
 
 class Verification(Input):
-    """What came by mail."""
+    """The token from the mail."""
 
     token: Annotated[str, Field(max_length=100, examples=["what-follows-verify-in-the-link"])]
 
@@ -36,14 +36,14 @@ class Verification(Input):
 def change_email(body: EmailChange):
     """Change your e-mail address.
 
-    A link is sent to the new address; until the link is used, the address proves nothing. Send null for no address.
+    A link is sent to the new address. The address counts as proven when the link is used. Send null for no address.
     """
     user_id, before = g.user["id"], db.fetch_one("users.get_email", user_id=g.user["id"])
     db.execute("users.set_email", user_id=user_id, email=body.email, old_hash=g.user["password_hash"]) or abort(
         409, "Your password has just been changed elsewhere."
     )
     db.execute("email_tokens.delete_for_user", user_id=user_id, purpose=None)
-    if body.email:  # whoever else has it, proven or not, this looks the same
+    if body.email:  # the answer is the same if another account has this address, proven or not
         mails.send_link("verify", user_id, body.email)
     if before and before["email"] != body.email:
         mails.tell(before, "email_changed")
@@ -66,7 +66,7 @@ def send_verification():
 def verify_email(body: Verification):
     """Verify your e-mail address.
 
-    The token is that of the link that was mailed to the address. From then on you can log in with the address too.
+    Send the token of the link that was mailed to the address. After that you can also log in with the address.
     """
     user_id, email = g.user["id"], g.user["email"]
     db.execute("users.set_email_key", user_id=user_id, email=email, email_key=fold(email))

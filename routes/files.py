@@ -1,4 +1,4 @@
-"""The files of videos: sent, watched, shared."""
+"""The files of videos: upload, stream and share them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from current import db
 from domain.files import CACHE, File, attach, lock_room, send_stored
-from domain.sharing import LONGEST, Token, sign, visibility_arguments
+from domain.sharing import MAX_LINK_SECONDS, Token, sign, visibility_arguments
 from web.api import api, link
 from web.inputs import Input
 
@@ -17,18 +17,18 @@ bp = Blueprint("files", __name__, url_prefix="/api/v1/videos")
 
 
 class Sharing(Input):
-    """For how long a link is to work."""
+    """How long a link works."""
 
-    seconds: Annotated[int, Field(ge=60, le=LONGEST, examples=[86400])] = 86400
+    seconds: Annotated[int, Field(ge=60, le=MAX_LINK_SECONDS, examples=[86400])] = 86400
 
 
 class SharedLink(BaseModel):
-    """An address at which a private video can be watched without a login."""
+    """A link with which anybody can watch a private video without a login."""
 
-    url: Annotated[str, Field(description="Of the file itself, for a player.")]
-    page: Annotated[str, Field(description="Of the page that plays it. The token is after the #: no log sees it.")]
-    token: Annotated[str, Field(description="What both end in; /videos/<id> and its thumbnail take it as well.")]
-    seconds: Annotated[int, Field(description="How long it works from now, if it is not revoked.")]
+    url: Annotated[str, Field(description="The file itself, for a player.")]
+    page: Annotated[str, Field(description="A page that plays it. The token is after the #, so no log has it.")]
+    token: Annotated[str, Field(description="The token in both. /videos/<id> and its thumbnail take it too.")]
+    seconds: Annotated[int, Field(description="How long the link works from now, unless it is revoked.")]
 
 
 @bp.put("/<int:video_id>/file")
@@ -36,7 +36,7 @@ class SharedLink(BaseModel):
 def set_file(video_id, file: File):
     """Upload the file of a video.
 
-    The body is the file. It takes the place of the file that is there.
+    The body is the file. It replaces the file that the video has.
     """
     attach(video_id, file, lock_room())
     return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
@@ -47,7 +47,7 @@ def set_file(video_id, file: File):
 def stream_file(video_id, token: Token = None):
     """Stream a video.
 
-    The file is sent whole or by ranges. A private video is sent to its owner, or by a signed link.
+    The file is sent whole or by ranges. A private video is sent only to its owner, or with a signed link.
     """
     video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     video["file_key"] or abort(404, "This video has no file yet.")
@@ -59,8 +59,8 @@ def stream_file(video_id, token: Token = None):
 def share_video(video_id, body: Sharing):
     """Share a video by a link.
 
-    With the link anybody can watch a video of yours for a while. It ends early when you revoke it, send another
-    file, or make the video private after it was public.
+    With the link anybody can watch your video for a while. The link ends early if you revoke it, upload another file, or
+    make a public video private.
     """
     version = db.fetch_value("files.get_share_version", video_id=video_id, user_id=g.user["id"])
     version or abort(404, "No such video of yours.")
@@ -75,7 +75,7 @@ def share_video(video_id, body: Sharing):
 def revoke_shares(video_id):
     """Revoke the links to a video.
 
-    All links to this video of yours end.
+    All links to this video stop working.
     """
     args = {"video_id": video_id, "user_id": g.user["id"]}
     db.execute("files.set_share_version", **args) or abort(404, "No such video of yours.")

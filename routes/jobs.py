@@ -1,4 +1,4 @@
-"""Jobs: what the worker does with a video, and how that went."""
+"""Jobs: the work that the worker does with a video, and its result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Jobs(BaseModel):
 def list_jobs(video_id):
     """List the jobs of a video.
 
-    They tell what is done with the file of a video of yours, and how that went. The video can be watched before.
+    A job is work on the file of your video, such as making its thumbnail. The video can be watched before it is done.
     """
     size = db.fetch_value("files.get_size", video_id=video_id, user_id=g.user["id"])
     size is None and abort(404, "No such video of yours.")

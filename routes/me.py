@@ -1,4 +1,4 @@
-"""Your own account: what is kept of it, its feed, and its end."""
+"""Your own account: its data, its feed, its deletion."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from web.text import Text
 
 bp = Blueprint("me", __name__, url_prefix="/api/v1/me")
 
-BATCH = 500  # rows of an export that are in memory at once
+BATCH = 500  # rows of an export in memory at once
 
 
 class AccountChange(Input):
-    """The fields to change; the others keep their value."""
+    """The fields of your account to change. Fields that are not sent keep their values."""
 
     bio: Annotated[str, Text(500), Field(examples=["海边长大 · Grew up by the sea."])] = UNSENT
 
 
 class Farewell(Input):
-    """The password, so that no borrowed session ends an account."""
+    """Your password, so that nobody can delete your account with a stolen session."""
 
     password: Annotated[str, Field(max_length=1000, examples=["correct horse battery"])]
 
 
-Rows = dict[str, Any]  # of a query, which row() names for the schema
+Rows = dict[str, Any]  # row() names the query whose rows these are, for the schema
 Export = create_model(
     "Export",
-    __doc__="All that is kept of a person.",
+    __doc__="All data that is stored about a user.",
     account=Annotated[Rows, row("users.get_account")],
     **{one.name: list[Annotated[Rows, row(one.query)]] for one in lists_of_export()},  # type: ignore[call-overload]
 )
@@ -67,10 +67,10 @@ def update_me(body: AccountChange):
 def delete_me(body: Farewell):
     """Delete your account.
 
-    Your videos and follows are deleted too, for good. The name becomes free.
+    Your videos and follows are deleted too. This cannot be undone. Your username becomes free.
     """
     user_id = g.user["id"]
-    keep_an_admin(user_id)  # whatever their role was when the password was checked
+    keep_an_admin(user_id)  # for every role: it may have changed since the password was checked
     delete_rows_of_user(user_id)
     db.execute("users.delete", user_id=user_id)
 
@@ -80,7 +80,7 @@ def delete_me(body: Farewell):
 def list_feed(page: Page):
     """List your feed.
 
-    It holds the public videos of the people you follow, the newest first.
+    The feed has the public videos of the people you follow, the newest first.
     """
     position = page.position("videos.list_feed")
     people = db.fetch_all("follows.list_active", follower_id=g.user["id"], limit=page.limit + 1, **position)
@@ -93,18 +93,20 @@ def list_feed(page: Page):
 def export_me():
     """Export your data.
 
-    The answer is one document with all that is kept of you.
+    The answer is one document with all data that is stored about you.
     """
-    lists = {one.name: _batches(one.query, **one.bind(g.user)) for one in lists_of_export()}
+    lists = {one.name: _fetch_batches(one.query, **one.bind(g.user)) for one in lists_of_export()}
     disposition, account = {"Content-Disposition": 'attachment; filename="rawreel.json"'}, get_me()
-    give_back = take_place("exports")  # a slow reader holds a thread
-    export = Response(stream_with_context(_written(account, lists)), headers=disposition, mimetype="application/json")
+    give_back = take_place("exports")  # an export to a slow client holds a thread for long
+    export = Response(
+        stream_with_context(_write_export(account, lists)), headers=disposition, mimetype="application/json"
+    )
     export.call_on_close(give_back)
     return export
 
 
-def _batches(name: str, **arguments: Any) -> Iterator[list[Any]]:
-    """Yield all rows of a query that gives pages. In between no connection is held, however slowly they are taken."""
+def _fetch_batches(name: str, **arguments: Any) -> Iterator[list[Any]]:
+    """Yield all rows of a query that returns pages. No connection is held between two pages, so a slow client holds none."""
     after = ""
     while after is not None:
         body, _ = Page.model_construct(limit=BATCH, after=after).fetch(name, **arguments)
@@ -112,8 +114,8 @@ def _batches(name: str, **arguments: Any) -> Iterator[list[Any]]:
         after = body["next"]
 
 
-def _written(account: dict[str, Any], lists: dict[str, Iterator[list[Any]]]) -> Iterator[bytes]:
-    """Write an Export piece by piece."""
+def _write_export(account: dict[str, Any], lists: dict[str, Iterator[list[Any]]]) -> Iterator[bytes]:
+    """Yield the JSON of an Export piece by piece."""
     yield b'{"account":' + orjson.dumps(account)
     for name, batches in lists.items():
         yield b',"%s":[' % name.encode()

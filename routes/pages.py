@@ -1,4 +1,4 @@
-"""The few HTML pages."""
+"""The HTML pages, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from web import contract, errors
 
 bp = Blueprint("pages", __name__)
 
-# The folder of the package `offapi`, found without importing it, which would cost 60 MB.
+# The folder of the package `offapi`. It is found without an import, which would cost 60 MB of memory.
 SWAGGER = Path(str(getattr(find_spec("offapi"), "origin", ""))).parent
 LANGUAGES = ("en", "zh")
-ASKED = ("v", "sort", "category", "tag", "user", "q")  # of /watch
+ASKED = ("v", "sort", "category", "tag", "user", "q")  # the parameters of /watch
 CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 @bp.errorhandler(Exception)
 def show_error(error):
-    """Tell a person on a page what they would find in a problem document."""
+    """Show an error as a page, or to a client that prefers it as a problem document."""
     problem = errors.explain_and_log(error)
     response = errors.document(problem)
     if request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html":
@@ -33,14 +33,14 @@ def show_error(error):
 
 @bp.record
 def _register_home(state):
-    """Lead from / to the videos, where the tutorial is off: it has a first page of its own."""
+    """Redirect / to the videos if the tutorial is off. The tutorial has a page of its own at /."""
     if not state.app.config["TUTORIAL"]:
         state.add_url_rule("/", "home", lambda: redirect(url_for("pages.watch")))
 
 
 @bp.get("/watch")
 def watch():
-    """Show videos, and with ?v= one of them to play. static/watch.js asks the API for them; without it there is a list."""
+    """Show videos, and with ?v= play one. static/watch.js gets them from the API; without JavaScript there is a list."""
     asked = {name: value for name in ASKED if (value := request.args.get(name, "").strip())}
     chosen = request.args.get("lang") if request.args.get("lang") in LANGUAGES else None
     page = render_template(
@@ -56,34 +56,34 @@ def watch():
 
 @bp.get("/account")
 def account():
-    """Show the page to which our mails link. The token is after the #, so that it is never sent here."""
+    """Show the page to which our mails link. The token is after the #, so the browser never sends it to the server."""
     return render_template("account.html"), {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
 @bp.get("/openapi.json")
 def openapi():
-    """Give the OpenAPI document; under DEBUG of the .sql files as they are now."""
+    """Return the OpenAPI document. Under DEBUG it follows edits of the .sql files."""
     known = current_app.extensions
     if current_app.debug:
         known["refresh_catalog"]()
-    if current_app.debug or "openapi" not in known:  # it takes a tenth of a second to make
+    if current_app.debug or "openapi" not in known:  # making it takes a tenth of a second
         known["openapi"] = contract.document(current_app, orjson.loads((db.sql / "catalog.json").read_bytes()))
     return known["openapi"]
 
 
 @bp.get("/docs")
 def docs():
-    """Show the API, to read and to try: Swagger UI, from an installed package, as a classroom is often offline."""
+    """Show the API to read and try. Swagger UI comes from an installed package, as a classroom is often offline."""
     return render_template("docs.html"), {"Content-Security-Policy": CSP}
 
 
 @bp.get("/docs/<any('swagger_bundle.js', 'swagger_style.css'):name>")
 def docs_asset(name):
-    """Give one of Swagger UI's files."""
+    """Send a file of Swagger UI."""
     return send_from_directory(SWAGGER, name, max_age=86400)
 
 
 @bp.get("/favicon.ico")
 def favicon():
-    """Lead to the icon, which browsers ask for here on their own, even for an answer that is no page."""
+    """Redirect to the icon. Browsers ask for it here by themselves, even after an answer that is not a page."""
     return redirect(url_for("static", filename="hello.svg"))

@@ -1,4 +1,4 @@
-"""The state of the server: for load balancers, for Prometheus and for the person on call."""
+"""The state of the server, for load balancers, Prometheus and the admin."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ bp = Blueprint("system", __name__)
 
 
 class Health(BaseModel):
-    """It is well; if not, the answer is a problem."""
+    """The server is well. If it is not, the answer is a problem document."""
 
     status: Literal["ok"]
 
 
 class Versions(BaseModel):
+    """The versions of Rawreel and of what it runs on."""
+
     rawreel: str
     python: str
     flask: str
@@ -33,11 +35,11 @@ class Versions(BaseModel):
 
 
 class Process(BaseModel):
-    """The process that answers; behind it there may be others like it."""
+    """The process that answers. The server may have others like it."""
 
     id: int
     uptime_seconds: int
-    memory_bytes: Annotated[int | None, Field(description="Null where the system does not tell.")]
+    memory_bytes: Annotated[int | None, Field(description="null if the system does not say.")]
 
 
 class Disk(BaseModel):
@@ -48,7 +50,7 @@ class Disk(BaseModel):
 
 
 class Connections(BaseModel):
-    """Those of this process to the database, and the threads that wait for one."""
+    """The connections of this process to the database, and the threads that wait for one."""
 
     size: int
     open: int
@@ -57,30 +59,34 @@ class Connections(BaseModel):
 
 
 class DatabaseServer(BaseModel):
+    """The database server."""
+
     kind: Literal["MariaDB", "MySQL"]
     version: str
-    size_bytes: Annotated[int, Field(description="By the server's own estimate.")]
+    size_bytes: Annotated[int, Field(description="An estimate of the database server.")]
     migration_count: int
 
 
 class QueryTime(BaseModel):
+    """How long a query takes."""
+
     name: str
     place: Annotated[str, Field(description="Its file and line.")]
     count: int
     mean_ms: float
     max_ms: float
-    rows: Annotated[int, Field(description="Given or matched, in all its runs.")]
+    rows: Annotated[int, Field(description="Rows returned or matched, in all runs.")]
 
 
 class System(BaseModel):
-    """The state of this process and of what it stands on."""
+    """The state of this process, its machine and its database."""
 
     versions: Versions
     process: Process
     disk: Disk
     connections: Connections
     database: DatabaseServer
-    slowest_queries: Annotated[list[QueryTime], Field(description="Of this process, by their mean, the slowest first.")]
+    slowest_queries: Annotated[list[QueryTime], Field(description="In this process, by mean time, the slowest first.")]
 
 
 @bp.get("/healthz")
@@ -103,7 +109,7 @@ def readyz():
 
 
 def _pending() -> list[str]:
-    """List the files of the schema that are not applied, and the views that are missing or not as their files say."""
+    """Return the files of the schema that are not applied, and those of views that are missing or differ."""
     applied = {row["name"]: row["checksum"] for row in db.fetch_all("migrations.list_applied") if row["applied_at"]}
     there = {row["name"] for row in db.fetch_all("migrations.list_views")}
     _, *files = sorted(path.name for path in (db.sql / "schema").glob("*.sql"))  # the first is the bookkeeping's own
@@ -113,8 +119,8 @@ def _pending() -> list[str]:
 
 
 @bp.errorhandler(Exception)
-def not_ready(error: Exception):
-    """Whatever goes wrong in a probe is logged, and means: not now."""
+def answer_not_ready(error: Exception):
+    """Answer every error in a probe with a 503, and log it."""
     if request.endpoint not in ("system.healthz", "system.readyz"):
         return answer(error)
     problem = explain_and_log(error)
@@ -122,9 +128,9 @@ def not_ready(error: Exception):
     return document(Problem(503, sentence, "not_ready"))
 
 
-@bp.get("/metrics")  # no `@api`: it is not of the API, and knows none of its tokens
+@bp.get("/metrics")  # no `@api`: it is not part of the API, and takes none of its tokens
 def get_metrics():
-    """Give Prometheus what has been counted."""
+    """Return the metrics for Prometheus."""
     token = current_app.config["METRICS_TOKEN"] or abort(404)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), token.encode()):
@@ -137,7 +143,7 @@ def get_metrics():
 def get_system():
     """Get the state of the server.
 
-    It tells versions, disk, memory, the database, and the slowest queries of this process.
+    The answer has versions, disk, memory, the database, and the slowest queries of this process.
     """
     watch = current_app.extensions["watch"]
     return {

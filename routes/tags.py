@@ -19,6 +19,6 @@ bp = Blueprint("tags", __name__, url_prefix="/api/v1/tags")
 def list_tags(page: Page, prefix: Annotated[str, Field(max_length=32)] = ""):
     """List tags.
 
-    These are the tags of public videos that begin with `prefix`, by name.
+    These are the tags of public videos that begin with `prefix`, sorted by name.
     """
     return page.fetch("tags.list_for_prefix", pattern=prefix_pattern(prefix))

@@ -1,4 +1,4 @@
-"""Thumbnails: the picture that stands for a video, of its owner's choice or else cut from the video by the worker."""
+"""Thumbnails: the preview picture of a video. The owner uploads it, or else the worker cuts it from the video."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from web.capacity import run_within
 
 bp = Blueprint("thumbnails", __name__, url_prefix="/api/v1/videos")
 
-# As long as it may be seen after its video has become private. At this address it never changes.
+# The picture at this URL never changes. Not longer than a day: caches show it so long after its video became private.
 A_DAY = "public, max-age=86400"
 
 
-def _made(data: bytes) -> Arriving:
+def _make_thumbnail(data: bytes) -> Arriving:
     picture = run_within("pictures", lambda: images.thumbnail(data))
     file = receive(len(picture))
     file.write(picture)
     return file
 
 
-Picture = Annotated[Any, Raw(*images.FORMATS, largest=images.MAX_BYTES), AfterValidator(_made)]
+Picture = Annotated[Any, Raw(*images.FORMATS, largest=images.MAX_BYTES), AfterValidator(_make_thumbnail)]
 
 
 @bp.put("/<int:video_id>/thumbnail")
@@ -37,8 +37,9 @@ Picture = Annotated[Any, Raw(*images.FORMATS, largest=images.MAX_BYTES), AfterVa
 def set_thumbnail(video_id, picture: Picture):
     """Set the thumbnail of a video.
 
-    The body is the picture itself, for a video of yours. It becomes a JPEG of at most 640 pixels a side; of an
-    animation the first frame is taken. It may have 6000 pixels a side and 25 million in all (a WebP half of them).
+    The body is the picture itself, for a video of yours. It is stored as a JPEG of at most 640 pixels a side. Of an
+    animation, the first frame is used. The picture may have up to 6000 pixels a side and 25 million in all (a WebP half
+    of that).
     """
     _replace(video_id, picture)
     return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
@@ -49,11 +50,11 @@ def set_thumbnail(video_id, picture: Picture):
 def get_thumbnail(
     video_id,
     token: Token = None,
-    v: Annotated[str, Field(description="As in thumbnail_url: with it the picture may be kept for a day.")] = "",
+    v: Annotated[str, Field(description="As in thumbnail_url. With it, caches keep the picture for a day.")] = "",
 ):
     """Get the thumbnail of a video.
 
-    That of a private video is sent to its owner, or by a signed link.
+    The thumbnail of a private video is sent only to its owner, or with a signed link.
     """
     video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     key = video["thumbnail_key"] or abort(404, "This video has no thumbnail yet.")
@@ -73,7 +74,10 @@ def delete_thumbnail(video_id):
 
 
 def _replace(video_id: int, picture: Arriving | None) -> bool:
-    """Put a picture, or none, in place of a video's. Return whether the video has a file. Raises a 404, or a 413 for want of room."""
+    """Replace the thumbnail of a video by another one or none. Return whether the video has a file.
+
+    Raises a 404, or a 413 if there is no room.
+    """
     free = lock_room()
     old = lock_video(video_id)
     check_match(old["version"])

@@ -1,7 +1,7 @@
-"""The Flask tutorial, alive: each address does what the text promises, without the faults of its code.
+"""The Flask tutorial, to try: each address does what the tutorial's text says, but without the faults of its code.
 
-The text is kind to beginners and would be unkind to users. What was mended is said at each place. On under
-`python app.py`, off elsewhere (TUTORIAL).
+The text is written for beginners, and its code is not safe for users. Each view says what was mended. It is on under
+`python app.py` and off elsewhere (TUTORIAL).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ bp = Blueprint("tutorial", __name__)
 class Login(BaseModel):
     """The two fields of the form, and of the JSON."""
 
-    username: Annotated[str, Field(max_length=1000, examples=["张三"])]  # to store it, 20: the column says so
+    username: Annotated[str, Field(max_length=1000, examples=["张三"])]  # the column allows 20 when it is stored
     password: Annotated[str, Field(max_length=1000, examples=["12345678"])]
 
 
@@ -76,7 +76,7 @@ def weather(city):
 def test_get(user_name: str | None = None):
     """Read a query parameter.
 
-    Mended: without it the text's code answers 500, and it sends markup back as it came (XSS).
+    Mended: without the parameter, the text's code answers 500, and it sends markup back unescaped (XSS).
     """
     user_name is not None or abort(400, "The parameter user_name is missing.")
     return Markup("Hello,{}").format(user_name)
@@ -101,7 +101,7 @@ def test_post(form: Login):
 def success(user_name: str | None = None):
     """Show where the form leads.
 
-    Mended as /test_get is.
+    Mended in the same way as /test_get.
     """
     return test_get(user_name)
 
@@ -148,18 +148,18 @@ def response_json():
 def save_data_to_mysql(body: Login):
     """Store a row.
 
-    Mended: the text creates a table `test` and inserts into `user`; stores the password as it is; opens a
-    connection per request and closes it in __del__; makes SQL of the keys of the JSON; sends the server's error
-    text to the client; and keeps the root password in the source. Here it is one query in sql/tutorial.sql, with
-    placeholders, on a pool.
+    Mended: the text creates a table `test` but inserts into `user`; stores the password as plain text; opens a connection
+    per request and closes it in __del__; builds SQL from the keys of the JSON; sends the database's error text to the
+    client; and has the root password in the source. Here it is one query in sql/tutorial.sql, with placeholders and a
+    connection pool.
     """
     db.insert("tutorial.create_user", username=body.username, password_hash=hash_password(body.password))
     return "Commit Status:Succeeded, Message:Data inserted successfully."
 
 
 @bp.errorhandler(Exception)
-def failed(error: Exception):
-    """Say what the text's last example says when it fails; all others answer like the rest of the API."""
+def show_failure(error: Exception):
+    """Answer an error of the last example as its text does. Errors of all others look like the rest of the API."""
     response = answer(error)
     if request.endpoint != "tutorial.save_data_to_mysql":
         return response

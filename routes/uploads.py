@@ -1,8 +1,8 @@
-"""Resumable uploads after tus 1.0.0 (https://tus.io/protocols/resumable-upload), for its clients as they are.
+"""Resumable uploads with tus 1.0.0 (https://tus.io/protocols/resumable-upload), for existing tus clients.
 
-Extensions: creation, creation-with-upload, creation-defer-length, expiration, termination. How much has arrived is what
-lies in the file, so it survives whatever ends the server. The last byte makes the video; if the server ends before it
-has, the next HEAD or PATCH does.
+Extensions: creation, creation-with-upload, creation-defer-length, expiration, termination. The offset is the size of the
+file on disk, so it survives any crash. The last byte makes the video. If the server ends before it is made, the next
+HEAD or PATCH makes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from werkzeug.http import http_date
 
 from current import db
 from domain import uploads
-from domain.upload_metadata import MOST_CHARACTERS, Sent, UploadMetadata
+from domain.upload_metadata import MAX_METADATA_LENGTH, Sent, UploadMetadata
 from domain.uploads import Piece, check_video
 from web.api import api
 from web.body import Upload
@@ -35,7 +35,7 @@ def _other_version() -> Problem:
 
 
 def _begin(metadata: UploadMetadata, length: int | None = None, deferred: str | None = None, **_: Any) -> Piece:
-    """Open a new file. Raises what speaks against it."""
+    """Open a new file. Raises the reason why the upload cannot begin."""
     if (length is None) == (deferred is None):
         sentence = "Send either Upload-Length, or Upload-Defer-Length: 1."
         raise Problem(422, sentence, "validation_failed", {"Upload-Length": sentence})
@@ -43,17 +43,17 @@ def _begin(metadata: UploadMetadata, length: int | None = None, deferred: str | 
 
 
 def _resume(upload_id: str, offset: int, length: int | None = None, **_: Any) -> Piece:
-    """Open the file of an upload at its end. Raises what speaks against it."""
+    """Open the file of an upload at its end. Raises the reason why it cannot go on."""
     return uploads.resume(uploads.lock_upload(upload_id, offset), length)
 
 
 About = Annotated[
     Sent,
-    WithJsonSchema({"type": "string", "maxLength": MOST_CHARACTERS, "examples": ["title 5aSn6L+e55qE5rW3"]}),
+    WithJsonSchema({"type": "string", "maxLength": MAX_METADATA_LENGTH, "examples": ["title 5aSn6L+e55qE5rW3"]}),
     Header("Upload-Metadata"),
     Field(
-        description="The `video_id` of a video of yours that the file is for; or of a new one the `title` (else it has the "
-        "name of `filename`), `description` and `visibility`. Each value is in Base64; other keys are kept as they are."
+        description="The `video_id` of your video that gets the file; or, for a new video, its `title` (else the name of "
+        "`filename` is used), `description` and `visibility`. Values are in Base64; other keys are stored as they are."
     ),
 ]
 Size = Annotated[int, Field(ge=1, lt=2**63)]
@@ -66,7 +66,7 @@ Next = Annotated[Piece, Upload(PIECE, into=_resume), AfterValidator(check_video)
 
 
 @bp.after_request
-def _speak_tus(response: Response) -> Response:
+def _add_tus_headers(response: Response) -> Response:
     response.headers["Tus-Resumable"] = VERSION
     if request.method == "OPTIONS":
         response.status_code = 204
@@ -79,8 +79,8 @@ def _speak_tus(response: Response) -> Response:
 def create_upload(piece: First, metadata: About, tus: Tus, length: Length = None, deferred: Deferred = None):
     """Create an upload.
 
-    It is a resumable one, after tus 1.0.0. The body is the first piece of the file, or empty. The address of the
-    upload is in Location, and is good for 24 hours after each piece. OPTIONS tells the extensions.
+    It is resumable, with tus 1.0.0. The body is the first piece of the file, or empty. Location has the URL of the
+    upload, which expires 24 hours after the last piece. OPTIONS lists the extensions.
     """
     upload = uploads.create(piece, metadata)
     return None, {"Location": url_for("uploads.get_upload", upload_id=upload["id"]), **_headers(upload)}
@@ -91,7 +91,7 @@ def create_upload(piece: First, metadata: About, tus: Tus, length: Length = None
 def get_upload(upload_id, tus: Tus):
     """Get the offset of an upload.
 
-    Upload-Offset tells how much of the file has arrived. Of a finished upload, Content-Location names the video.
+    Upload-Offset is how many bytes have arrived. For a finished upload, Content-Location is the URL of the video.
     """
     upload = uploads.lock_upload(upload_id)
     if uploads.is_whole(upload):
@@ -105,8 +105,8 @@ def get_upload(upload_id, tus: Tus):
 def send_piece(upload_id, piece: Next, offset: Offset, tus: Tus, length: Length = None):
     """Send a piece of a file.
 
-    It goes on from Upload-Offset. The last piece makes the video, which Content-Location names. Upload-Length is
-    for an upload that was begun without. What has arrived of a piece that breaks off is kept.
+    The piece begins at Upload-Offset. The last piece makes the video, and Content-Location is its URL. Send Upload-Length
+    if the upload began without it. If a piece breaks off, the bytes that have arrived are kept.
     """
     return None, _headers(uploads.finish(piece))
 
@@ -116,13 +116,13 @@ def send_piece(upload_id, piece: Next, offset: Offset, tus: Tus, length: Length 
 def delete_upload(upload_id, tus: Tus):
     """Delete an upload.
 
-    What has arrived of it is deleted. The video that a finished upload has become stays.
+    The bytes that have arrived are deleted. The video of a finished upload stays.
     """
     uploads.drop(uploads.lock_upload(upload_id))
 
 
 def _headers(upload: dict[str, Any]) -> dict[str, str]:
-    """What the headers of an answer say of an upload."""
+    """Return the headers that describe an upload."""
     size = upload["size_bytes"]
     headers = {"Upload-Offset": str(uploads.size_of(upload))}
     headers |= {"Upload-Defer-Length": "1"} if size is None else {"Upload-Length": str(size)}

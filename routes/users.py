@@ -1,4 +1,4 @@
-"""People: who there is, what they show, and who follows whom."""
+"""Users: their public profiles, and who follows whom."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from web.text import fold
 
 bp = Blueprint("users", __name__, url_prefix="/api/v1/users")
 
-Beginning = Annotated[str, Field(max_length=32, description="How the name begins, in any case and width.")]
+Beginning = Annotated[str, Field(max_length=32, description="The beginning of the username, in any case and width.")]
 
 
 @bp.get("")
@@ -25,7 +25,7 @@ Beginning = Annotated[str, Field(max_length=32, description="How the name begins
 def list_users(page: Page, q: Beginning = ""):
     """List people.
 
-    They come by name: all, or those whose name begins with `q`.
+    They are sorted by name: all, or those whose name begins with `q`.
     """
     return page.fetch("users.list_named", pattern=prefix_pattern(q))
 
@@ -46,7 +46,7 @@ def get_user(username):
 def list_user_videos(username, page: Page):
     """List the videos of a person.
 
-    The newest come first. Private ones are shown to their owner alone.
+    The newest come first. Private ones are shown only to their owner.
     """
     return page.fetch("videos.list_for_user", user_id=user_id_of(username), viewer_id=viewer_id())
 
@@ -78,7 +78,7 @@ def follow_user(username):
 
     Doing so again changes nothing.
     """
-    pair = _pair(username)
+    pair = _lock_pair(username)
     if db.execute("follows.create", **pair):
         db.execute("users.set_follow_counts", **pair, step=1)
 
@@ -90,13 +90,13 @@ def unfollow_user(username):
 
     Doing so again changes nothing.
     """
-    pair = _pair(username)
+    pair = _lock_pair(username)
     if db.execute("follows.delete", **pair):
         db.execute("users.set_follow_counts", **pair, step=-1)
 
 
-def _pair(username: str) -> dict[str, int]:
-    """Hold whoever asks and the person of this name until the transaction ends. Raises a 404, or a 409 for oneself."""
+def _lock_pair(username: str) -> dict[str, int]:
+    """Lock the user and the person of this name until the end of the transaction. Raises a 404, or a 409 for oneself."""
     pair = {"follower_id": g.user["id"], "followed_id": user_id_of(username)}
     if pair["follower_id"] == pair["followed_id"]:
         raise Problem(409, "Nobody follows themselves.", "oneself")

@@ -1,4 +1,4 @@
-"""Videos: what is known about each, and how they are found."""
+"""Videos: create, list, search, show, change and delete them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from web.text import Line, fold
 
 bp = Blueprint("videos", __name__, url_prefix="/api/v1/videos")
 
-RELATED = 12
+MAX_RELATED = 12
 
 Sort = Literal["new", "hot", "views"]
 
-# One query for each order, as no index serves two; without a category, and within one.
+# One query for each order, as one index cannot serve two; and again for the videos of one category.
 LISTS = {
     ("new", False): "videos.list_newest",
     ("hot", False): "videos.list_hottest",
@@ -38,7 +38,7 @@ LISTS = {
 
 
 class VideoChange(Input):
-    """The fields to change; the others keep their value."""
+    """The fields of a video to change. Fields that are not sent keep their values."""
 
     title: Title = UNSENT
     description: Description = UNSENT
@@ -48,7 +48,7 @@ class VideoChange(Input):
 
 
 class Related(BaseModel):
-    """Videos beside one, the nearest first."""
+    """Videos related to one, the most similar first."""
 
     items: list[Annotated[dict[str, Any], row("videos.list_related")]]
 
@@ -65,8 +65,8 @@ def list_videos(
 ):
     """List videos.
 
-    These are the public ones: all, or those of one category, in three orders; or the newest by tag, by user, or by
-    words.
+    These are public videos: all, or those of one category, in three orders; or the newest with a tag, of a user, or with
+    some words.
     """
     filters = {"category": category, "tag": tag, "user": user, "q": q}
     given = [name for name, value in filters.items() if value is not None]
@@ -81,12 +81,12 @@ def list_videos(
     if q is not None:
         return page.fetch("videos.list_for_terms", **search_arguments(q))
     if category is not None:
-        return _in_category(page, sort, category)
+        return _list_in_category(page, sort, category)
     return page.fetch(LISTS[sort, False])
 
 
-def _in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The videos of a category. Whether it is there is asked only where there are none."""
+def _list_in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the videos of a category. Only if there are none, check that the category exists."""
     content, headers = page.fetch(LISTS[sort, True], category=category)
     if not content["items"] and db.fetch_value("categories.get_by_slug", slug=category) is None:
         raise violation("fk_videos_category")
@@ -106,7 +106,7 @@ def _refuse_combination(given: list[str], sort: str) -> None:
 def create_video(body: NewVideo, file: FilePart = None):
     """Create a video.
 
-    Send JSON, and the file afterwards; or a form, with the file in its part `file`.
+    Send JSON, and the file in a later request; or a form, with the file in its part `file`.
     """
     video_id = make(body, file)
     return created(get_video(video_id), "videos.get_video", video_id=video_id)
@@ -117,7 +117,7 @@ def create_video(body: NewVideo, file: FilePart = None):
 def get_video(video_id, token: Token = None):
     """Get a video.
 
-    A private one is shown to its owner, or by a signed link.
+    A private one is shown only to its owner, or with a signed link.
     """
     return db.fetch_one("videos.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
 
@@ -127,10 +127,10 @@ def get_video(video_id, token: Token = None):
 def list_related(video_id):
     """List related videos.
 
-    These are a few public ones that share tags with this one.
+    These are a few public videos that share tags with this one.
     """
     get_video(video_id)
-    return {"items": db.fetch_all("videos.list_related", video_id=video_id, limit=RELATED)}
+    return {"items": db.fetch_all("videos.list_related", video_id=video_id, limit=MAX_RELATED)}
 
 
 @bp.patch("/<int:video_id>")
@@ -138,20 +138,20 @@ def list_related(video_id):
 def update_video(video_id, body: VideoChange):
     """Update a video.
 
-    A field that is not sent keeps its value. Only the owner may. With If-Match only the version that was read is
-    changed.
+    Only the owner may do it. A field that is not sent keeps its value. With If-Match, only the version that you have read
+    is changed.
     """
     values = {**sent(body), "tags": orjson.dumps(body.tags).decode()}
-    db.execute("videos.update", video_id=video_id, user_id=g.user["id"], version=if_match(), **values) or _not_changed(
-        video_id
-    )
+    db.execute(
+        "videos.update", video_id=video_id, user_id=g.user["id"], version=if_match(), **values
+    ) or _refuse_change(video_id)
     video = get_video(video_id)
     if body.model_fields_set & {"title", "tags", "visibility"}:
         index(video)
     return video
 
 
-def _not_changed(video_id: int) -> NoReturn:
+def _refuse_change(video_id: int) -> NoReturn:
     if db.fetch_value("files.get_size", video_id=video_id, user_id=g.user["id"]) is not None:
         abort(412, CHANGED)
     abort(404, "No such video of yours.")
@@ -162,7 +162,7 @@ def _not_changed(video_id: int) -> NoReturn:
 def delete_video(video_id):
     """Delete a video.
 
-    Its files are deleted too. Only the owner may. With If-Match only the version that was read is deleted.
+    Only the owner may do it. Its files are deleted too. With If-Match, only the version that you have read is deleted.
     """
     detach(video_id)
     delete_rows_of_videos([video_id])

@@ -1,4 +1,4 @@
-"""Views: that somebody watches a video. The worker adds them up."""
+"""Views of videos. The worker adds them up."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from flask import Blueprint, abort
 
 from current import db
 from domain.sharing import Token, visibility_arguments
-from domain.views import viewer_key
+from domain.views import WINDOW, viewer_key
 from web.api import api
 
 bp = Blueprint("views", __name__, url_prefix="/api/v1/videos")
-
-WINDOW = 6  # hours in which one viewer counts once
 
 
 @bp.post("/<int:video_id>/views")
@@ -19,7 +17,7 @@ WINDOW = 6  # hours in which one viewer counts once
 def view_video(video_id, token: Token = None):
     """Record a view.
 
-    It counts once in six hours: for an account, or without one for an address.
+    A viewer counts once in six hours. Without a login, the viewer is the address.
     """
     db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
     db.execute("video_views.create", video_id=video_id, viewer_key=viewer_key(), hours=WINDOW)

@@ -1,5 +1,5 @@
 -- name: get_user
--- What the desk knows of a person.
+-- An account as moderators and admins see it.
 SELECT
     c.*,
     (
@@ -22,7 +22,7 @@ WHERE
     c.id = %(user_id)s;
 
 -- name: list_users
--- The newest first: ids grow with time. Nearly nobody is banned, so leaving them out costs few reads.
+-- The newest come first, as ids grow with time. Very few users are banned, so leaving them out costs few reads.
 SELECT
     c.*
 FROM account_cards AS c
@@ -34,7 +34,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_users_by_name
--- Those whose name begins so: a range of the key that makes names unique.
+-- Accounts whose name begins like the pattern: a range of the unique key.
 SELECT
     c.*
 FROM account_cards AS c
@@ -46,7 +46,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_users_by_role
--- The page is chosen on the index alone: beside an equality, that is what makes the cursor a range.
+-- The page is chosen on the index alone: only so does the cursor become a range after the equality.
 SELECT
     c.*
 FROM (
@@ -66,8 +66,8 @@ ORDER BY
     c.id DESC;
 
 -- name: list_banned_users
--- Those who are banned for the longest first: that is the order of the index. Nearly all of them are plain users, so the
--- filter by role costs few reads. Many are banned for good, and so until the same instant: hence two ranges in the cursor.
+-- The longest bans come first, which is the order of the index. Nearly all banned users are plain users, so the filter
+-- by role costs few reads. Many bans have no end, and so the same instant: hence the two ranges of the cursor.
 SELECT
     c.*
 FROM (
@@ -94,8 +94,8 @@ ORDER BY
     c.id DESC;
 
 -- name: get_totals
--- A session knows to the hour when it was last used. `used_bytes` has what uploads under way have reserved in it.
--- accept full-scan: InnoDB counts by walking an index; the desk alone asks.
+-- `last_used_at` is exact to the hour. `used_bytes` includes the room that unfinished uploads have reserved.
+-- accept full-scan: InnoDB counts by walking an index; only admins ask.
 SELECT
     people.user_count,
     banned.banned_count,
@@ -165,8 +165,8 @@ CROSS JOIN (
 ) AS failed;
 
 -- name: list_days
--- The last 30 days in UTC, today too; a day without anything is there with zeros.
--- accept unordered: each day is there once.
+-- The last 30 days in UTC, including today. A day without events has zeros.
+-- accept unordered: each day comes once.
 WITH RECURSIVE days AS (
     SELECT
         CURRENT_DATE - INTERVAL 29 DAY AS day

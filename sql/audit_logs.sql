@@ -3,7 +3,7 @@ INSERT INTO audit_logs (action, actor_id, object_id, details, address, request_i
 VALUES (%(action)s, %(actor_id)s, %(object_id)s, %(details)s, %(address)s, %(request_id)s);
 
 -- name: list_newest
--- The page is chosen on the index alone, as at videos.list_newest.
+-- The page is chosen on the index alone, as in videos.list_newest.
 SELECT
     c.*
 FROM (
@@ -55,8 +55,8 @@ ORDER BY
     c.id DESC;
 
 -- name: list_for_actor
--- What one person did. With an action it reads that person's entries of the index alone, where the action stands at the
--- end. It has to be told: MariaDB weighs the two equalities against the range, and reads far more.
+-- The actions of one user. With an action, it reads only this user's entries of the index, which has the action as its
+-- last column. The index is forced: MariaDB would prefer the two equalities to the range, and read far more.
 SELECT
     c.*
 FROM (

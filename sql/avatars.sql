@@ -9,8 +9,8 @@ WHERE
     a.id = %(avatar_id)s;
 
 -- name: create
--- REPLACE deletes the one before. A DELETE by user_id would lock the gap where a first picture goes, and of several people's
--- first pictures at once most would be deadlocks.
+-- REPLACE deletes the old avatar. A DELETE by user_id would lock the gap where a first avatar is inserted: if several
+-- users sent their first avatar at once, most of them would deadlock.
 REPLACE INTO avatars (user_id, image)
 VALUES (%(user_id)s, %(image)s);
 

@@ -44,7 +44,7 @@ WHERE
     id = %(category_id)s;
 
 -- name: delete
--- While a video is in it, fk_videos_category refuses.
+-- fk_videos_category refuses it if the category has a video.
 DELETE FROM categories
 WHERE
     id = %(category_id)s;

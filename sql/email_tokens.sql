@@ -2,8 +2,8 @@
 -- constraint uq_email_tokens_token_hash never: The token is 256 random bits.
 
 -- name: create
--- Only while the address is still the account's: a change of it that is under way is waited for, as this reads the row
--- that it holds.
+-- Only if the account still has this address. If the address is being changed, this waits for the change, as it reads
+-- the row that the change holds locked.
 INSERT INTO email_tokens (user_id, purpose, token_hash, email, expires_at)
 SELECT
     u.id,
@@ -17,7 +17,8 @@ WHERE
     AND u.email = %(email)s;
 
 -- name: count_for_user
--- The links of a kind that somebody has. No lock is taken: a few more, asked for at the same moment, do no harm.
+-- The valid links of one purpose that a user has. It takes no lock: a few more links, requested at the same moment, do
+-- no harm.
 SELECT
     COUNT(*) AS token_count
 FROM email_tokens AS et
@@ -27,7 +28,7 @@ WHERE
     AND et.expires_at > CURRENT_TIMESTAMP(3);
 
 -- name: get_user
--- To whom a link was sent: for this purpose, in time, and to an address that is still the account's.
+-- The user to whom a link was sent, if it has this purpose, is not expired, and the account still has the address.
 SELECT
     u.id,
     u.username,
@@ -45,20 +46,20 @@ WHERE
     AND u.email = et.email;
 
 -- name: delete
--- Of two who use a token at once, one finds nothing.
+-- If two requests use a token at once, one of them deletes no row.
 DELETE FROM email_tokens
 WHERE
     id = %(token_id)s;
 
 -- name: delete_for_user
--- Those of one purpose, or with NULL all of them.
+-- The links of one purpose, or with NULL all.
 DELETE FROM email_tokens
 WHERE
     user_id = %(user_id)s
     AND (%(purpose)s IS NULL OR purpose = %(purpose)s);
 
 -- name: delete_expired
--- A few at each login, so that none of them pays for all.
+-- A few at each login, so that no login has to wait for all.
 DELETE FROM email_tokens
 WHERE
     expires_at < CURRENT_TIMESTAMP(3)

@@ -9,7 +9,7 @@ WHERE
     AND v.user_id = %(user_id)s;
 
 -- name: update
--- Signed links were for the file before it, and so was its thumbnail, unless the owner has sent one.
+-- Signed links and a generated thumbnail belong to the old file, so they end. A thumbnail from the owner stays.
 UPDATE videos
 SET
     file_key = %(file_key)s,
@@ -25,8 +25,8 @@ WHERE
     id = %(video_id)s;
 
 -- name: lock_for_user
--- What is to be removed with an account. The row of the account is held, but what was added while it was waited for is
--- no part of what the transaction sees by then: a reading that locks sees it.
+-- The files to remove with an account. The row of the account is locked. But a video that was added while we waited for
+-- that lock is not in the transaction's snapshot: only a locking read sees it.
 SELECT
     v.id,
     v.file_key,
@@ -49,7 +49,7 @@ WHERE
     AND v.user_id = %(user_id)s;
 
 -- name: set_share_version
--- Every link that was given so far ends.
+-- All existing links stop working.
 UPDATE videos
 SET
     share_version = share_version + 1
@@ -58,7 +58,7 @@ WHERE
     AND user_id = %(user_id)s;
 
 -- name: list_stored
--- Every video that is to have a file on disk.
+-- Every video that should have a file on disk.
 SELECT
     v.id,
     v.user_id,
@@ -73,7 +73,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: get_first
--- Whether there is a video with a file at all.
+-- One video with a file, if there is any.
 SELECT
     v.file_key
 FROM videos AS v
@@ -84,7 +84,8 @@ ORDER BY
 LIMIT 1;
 
 -- name: list_named
--- Of these keys those that a row names. One statement, as a row hands its key to another when an upload is finished.
+-- The keys from this list that are in a row. It is one statement, as a finished upload hands its key from one row to
+-- another.
 SELECT
     v.file_key AS named_key
 FROM videos AS v
@@ -108,7 +109,7 @@ ORDER BY
 LIMIT 2000;
 
 -- name: set_lost
--- The file is not on disk: its owner may send it again.
+-- The file is not on disk. The owner may send it again.
 UPDATE videos
 SET
     file_key = NULL,

@@ -3,7 +3,7 @@
 -- constraint ck_follows_oneself: 409 oneself: Nobody follows themselves.
 
 -- name: list_followers
--- Who follows a person, the newest first: the page is chosen on the index alone (see videos.list_newest).
+-- The followers of a user, the newest first. The page is chosen on the index alone (see videos.list_newest).
 SELECT
     c.*,
     page.created_at AS followed_at
@@ -30,7 +30,7 @@ ORDER BY
     page.follower_id DESC;
 
 -- name: list_following
--- Whom a person follows, the newest first.
+-- The users whom a user follows, the newest first.
 SELECT
     c.*,
     page.created_at AS followed_at
@@ -57,10 +57,10 @@ ORDER BY
     page.followed_id DESC;
 
 -- name: list_active
--- Whose videos can be on a page of the feed, and since when. One that is on it is among the `limit` newest of all, so its
--- owner is among the `limit` people whose newest is the newest; and where somebody has `limit` videos since some instant,
--- nothing older is on it. Each is found in a few steps of ix_videos_user_id_created_at, read backwards: `user_id` is in
--- the ORDER BY as MySQL sorts all videos of each person without it.
+-- The users whose videos can be on a page of the feed, and `since` when. A page has the `limit` newest videos. So their
+-- owners are among the `limit` users with the newest latest videos. And if a user has `limit` videos since an instant,
+-- no older video is on the page. Each user takes a few steps on ix_videos_user_id_created_at, read backwards. `user_id`
+-- is in the ORDER BY because MySQL would sort all videos of each user without it.
 WITH people AS (
     SELECT
         f.followed_id,
@@ -122,8 +122,8 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: create
--- IGNORE: of a follow that is there already nothing is inserted, and nothing but its own row is locked to find that out;
--- NOT EXISTS would lock the gap around it. What else it would pass over cannot be: users.lock_pair holds both people.
+-- IGNORE: if the follow exists, nothing is inserted, and only its own row is locked. NOT EXISTS would lock the gap around
+-- it. IGNORE would hide other errors too, but there can be none: users.lock_pair has locked both users.
 INSERT IGNORE INTO follows (follower_id, followed_id)
 VALUES (%(follower_id)s, %(followed_id)s);
 

@@ -1,4 +1,4 @@
--- What the server knows of the schema it is asked in; read by `flask sql check` and for the catalog.
+-- The server's own description of the current schema, for `flask sql check` and the catalog.
 
 -- name: list_columns
 -- accept unordered: a column's place in its table is unique, but information_schema declares no keys
@@ -16,7 +16,7 @@ ORDER BY
 LIMIT 100000;
 
 -- name: list_unique
--- Each unique key with its columns, in order.
+-- Each unique key, with its columns in order.
 SELECT
     s.TABLE_NAME AS table_name,
     s.INDEX_NAME AS index_name,

@@ -2,7 +2,7 @@
 -- constraint uq_jobs_video_id_kind never: ON DUPLICATE KEY UPDATE begins the job anew.
 
 -- name: create
--- To ask again for what was done, or has failed, begins it anew.
+-- A job that was done or has failed starts again.
 INSERT INTO jobs (video_id, kind)
 VALUES (%(video_id)s, %(kind)s)
 ON DUPLICATE KEY UPDATE
@@ -13,7 +13,7 @@ ON DUPLICATE KEY UPDATE
     ended_at = NULL;
 
 -- name: list_due
--- What there is to do: all that a worker asks while nothing is. It takes no lock; who does one is decided by lock_due.
+-- The jobs that are due. This is the only query of an idle worker. It takes no lock: lock_due decides who runs a job.
 SELECT
     j.id
 FROM jobs AS j
@@ -25,8 +25,8 @@ ORDER BY
 LIMIT 20;
 
 -- name: lock_due
--- One of them, unless somebody else is at it. By its primary key: a range of the index would be locked with its gaps, into
--- which others write. `lease` is until when the worker has it, and at its end shows that it still has.
+-- One job, unless another worker holds it. By its primary key: a range of the index would be locked with its gaps, into
+-- which others insert. The job belongs to the worker until `lease`. At the end, `lease` shows that it still does.
 SELECT
     j.id,
     j.video_id,
@@ -50,7 +50,7 @@ WHERE
     id = %(job_id)s;
 
 -- name: set_done
--- Only by whoever has it: it may have begun anew meanwhile, for another file, or because a worker was given up.
+-- Only if this worker still has the job: it may have started again since, for another file, or because the lease was over.
 UPDATE jobs
 SET
     state = 'done',
@@ -63,7 +63,7 @@ WHERE
     AND run_at = %(lease)s;
 
 -- name: set_failed
--- To be tried again after so many seconds; with NULL never.
+-- Try it again after so many seconds; with NULL never.
 UPDATE jobs
 SET
     state = IF(%(seconds)s IS NULL, 'failed', 'waiting'),
@@ -76,7 +76,7 @@ WHERE
     AND run_at = %(lease)s;
 
 -- name: set_waiting
--- Begin it anew, with all its tries; one that is running is left to its worker.
+-- Start a job again, with all its tries. A running job is left to its worker.
 UPDATE jobs
 SET
     state = 'waiting',
@@ -89,7 +89,7 @@ WHERE
     AND state <> 'running';
 
 -- name: get_video
--- What a worker is to look at.
+-- The file that the worker inspects.
 SELECT
     v.file_key,
     v.duration_ms,
@@ -101,7 +101,7 @@ WHERE
     v.id = %(video_id)s;
 
 -- name: lock_thumbnail
--- What a new thumbnail takes the place of. The video's row is held, before that of its job.
+-- The thumbnail that a new one replaces. This locks the row of the video, before the row of its job.
 SELECT
     v.thumbnail_key
 FROM videos AS v
@@ -112,7 +112,7 @@ WHERE
 FOR UPDATE;
 
 -- name: set_thumbnail
--- No new version: the owner has changed nothing. The video's row is held.
+-- No new version, as the owner has changed nothing. The row of the video is locked.
 UPDATE videos
 SET
     thumbnail_key = %(thumbnail_key)s
@@ -120,7 +120,7 @@ WHERE
     id = %(video_id)s;
 
 -- name: set_measures
--- What was not known when the file came, as there was no ffprobe.
+-- Fill in what was unknown when the file arrived, because there was no ffprobe.
 UPDATE videos
 SET
     duration_ms = %(duration_ms)s,

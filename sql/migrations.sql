@@ -10,7 +10,7 @@ ORDER BY name
 LIMIT 10000;
 
 -- name: set_progress
--- applied_at is set by the last statement, and then stays.
+-- The last statement sets applied_at.
 INSERT INTO schema_migrations (name, statements, done, checksum, applied_at)
 VALUES (
     %(name)s,
@@ -26,15 +26,15 @@ ON DUPLICATE KEY UPDATE
     applied_at = VALUES(applied_at);
 
 -- name: get_lock
--- 1 when it is ours. The server gives it back when this connection ends, however it ends.
+-- 1 if we have the lock. The server frees it when this connection ends, in any way.
 SELECT GET_LOCK(CONCAT('migrate ', LEFT(DATABASE(), 50)), %(seconds)s) AS is_locked;
 
 -- name: delete_lock
 SELECT RELEASE_LOCK(CONCAT('migrate ', LEFT(DATABASE(), 50))) AS is_released;
 
 -- name: list_views
--- The views that are there, and are more than a stand-in: a dump first makes each as a row of constants, and where a restore
--- breaks off that is what is left of it. All of ours are SQL SECURITY INVOKER, and no stand-in is.
+-- The views in the database, without stand-ins. A dump first makes each view as a row of constants, a stand-in, and one
+-- is left if a restore breaks off. All our views are SQL SECURITY INVOKER, and no stand-in is.
 -- accept unordered: a table's name is unique in its schema, but information_schema declares no keys
 SELECT
     t.TABLE_NAME AS name

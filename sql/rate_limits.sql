@@ -1,7 +1,7 @@
 -- name: create
--- Count one try in one command, exactly: the insert id is how many there are with it, and 0 stands for the first. What is
--- past the limit is told and not kept, so that giving back the others makes room at once.
--- A window that is over begins anew; `hits` is set first, while `expires_at` still tells.
+-- Count one try in one command, exactly. The insert id is the number of tries including this one; 0 means the first. A
+-- try past the limit is reported but not stored, so that giving back the others makes room at once.
+-- If the window is over, a new one begins. `hits` is set first, while `expires_at` still has the old value.
 INSERT INTO rate_limits (subject, hits, expires_at)
 VALUES (%(subject)s, 1, CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND)
 ON DUPLICATE KEY UPDATE
@@ -9,7 +9,7 @@ ON DUPLICATE KEY UPDATE
     expires_at = IF(expires_at <= CURRENT_TIMESTAMP(3), VALUES(expires_at), expires_at);
 
 -- name: get_seconds
--- How long the window lasts yet.
+-- The seconds until the window ends.
 SELECT
     CEIL(TIMESTAMPDIFF(MICROSECOND, CURRENT_TIMESTAMP(3), rl.expires_at) / 1000000) AS seconds
 FROM rate_limits AS rl
@@ -17,7 +17,7 @@ WHERE
     rl.subject = %(subject)s;
 
 -- name: set_back
--- A try that was none: the password was right.
+-- Give one try back: the password was right.
 UPDATE rate_limits
 SET
     hits = hits - 1
@@ -31,8 +31,8 @@ WHERE
     subject = %(subject)s;
 
 -- name: list_expired
--- A few at each login, so that none of them pays for all. Not those that somebody may be about to count on: two who count
--- on a row while it goes away deadlock.
+-- A few at each login, so that no login has to wait for all. Rows expired for less than an hour are left, as a request
+-- may be about to count on them: two requests that count on a row while it is deleted would deadlock.
 SELECT
     rl.subject
 FROM rate_limits AS rl
@@ -44,8 +44,8 @@ ORDER BY
 LIMIT 100;
 
 -- name: delete_expired
--- By the primary key: over the index of expires_at it would lock in the other order than a window that begins anew, and
--- they would deadlock. Adding to the column keeps its index out of it.
+-- By the primary key: over the index of expires_at, this would lock in another order than a window that begins again,
+-- and both would deadlock. The addition to the column keeps the server from using that index.
 DELETE FROM rate_limits
 WHERE
     subject IN %(subjects)s

@@ -2,7 +2,8 @@
 -- constraint uq_sessions_token_hash never: The token is 256 random bits.
 
 -- name: create
--- Only over the password that was checked: a change of it that is under way is waited for, and ends this login too.
+-- Only if the account still has the password that was checked. If the password is being changed, this waits for the
+-- change, and then the login fails.
 INSERT INTO sessions (user_id, token_hash, device, address, expires_at)
 SELECT
     u.id,
@@ -23,8 +24,8 @@ WHERE
     s.id = %(session_id)s;
 
 -- name: get_user
--- Who holds this token: one read by a unique key, on every request with a token. It also says when the session is to be
--- prolonged, so that a request costs no write but once an hour.
+-- The user with this token: one read by a unique key, on every request with a token. `is_due` says whether to extend the
+-- session, so that requests cost one write per hour, not one each.
 SELECT
     u.id,
     u.username,
@@ -41,7 +42,7 @@ WHERE
     AND s.expires_at > CURRENT_TIMESTAMP(3);
 
 -- name: list_for_user
--- The expired ones are left out, and swept at the next login.
+-- Expired sessions are left out. The next login deletes them.
 SELECT
     s.id,
     s.device,
@@ -80,14 +81,14 @@ WHERE
     user_id = %(user_id)s;
 
 -- name: delete_others
--- All of a person's sessions but one.
+-- All sessions of a user but one.
 DELETE FROM sessions
 WHERE
     user_id = %(user_id)s
     AND id <> %(session_id)s;
 
 -- name: delete_expired
--- A few at each login, so that none of them pays for all.
+-- A few at each login, so that no login has to wait for all.
 DELETE FROM sessions
 WHERE
     expires_at < CURRENT_TIMESTAMP(3)

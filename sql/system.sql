@@ -1,7 +1,7 @@
--- What the admin wants to know of the database server.
+-- The state of the database server, for the admin.
 
 -- name: get_database
--- The size is the server's own estimate; MySQL makes a new one once a day.
+-- The size is the server's own estimate. MySQL renews it once a day.
 SELECT
     IF(LOCATE('MariaDB', VERSION()) > 0, 'MariaDB', 'MySQL') AS kind,
     VERSION() AS version,

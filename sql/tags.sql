@@ -1,7 +1,7 @@
 -- constraint uq_tags_name_key never: ON DUPLICATE KEY UPDATE keeps the tag that is there.
 
 -- name: list_for_prefix
--- Those that a public video has; the tags of private ones are nobody's business.
+-- The tags of public videos. Those of private videos stay private.
 SELECT
     t.name,
     t.name_key
@@ -28,7 +28,7 @@ WHERE
     t.name_key = %(name_key)s;
 
 -- name: create
--- One that is there stays as it was written first.
+-- A tag that exists keeps its first spelling.
 INSERT INTO tags (name, name_key)
 VALUES (%(name)s, %(name_key)s)
 ON DUPLICATE KEY UPDATE

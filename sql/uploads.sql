@@ -30,7 +30,7 @@ WHERE
     AND u.user_id = %(user_id)s;
 
 -- name: count_open
--- As far as it matters: no further than to the limit. The owner's row is held.
+-- Counts only up to the limit. The owner's row is locked.
 SELECT
     COUNT(*) AS open_count
 FROM (
@@ -53,7 +53,7 @@ WHERE
     u.id = %(upload_id)s;
 
 -- name: update
--- A piece begins to arrive. The owner's row is held.
+-- A piece begins to arrive. The owner's row is locked.
 UPDATE uploads
 SET
     size_bytes = %(size_bytes)s,
@@ -63,7 +63,7 @@ WHERE
     id = %(upload_id)s;
 
 -- name: set_finished
--- What was reserved is the video's now.
+-- The reserved bytes now belong to the video.
 UPDATE uploads
 SET
     video_id = %(video_id)s,
@@ -79,7 +79,7 @@ WHERE
     id = %(upload_id)s;
 
 -- name: list_expired
--- Those to sweep. One whose bytes are on their way is locked, and put off.
+-- The uploads to delete. One that is receiving bytes has its lock file locked, and its expiry was extended.
 SELECT
     u.id,
     u.user_id,
@@ -94,7 +94,7 @@ ORDER BY
 LIMIT 100;
 
 -- name: lock_for_user
--- What is to be removed with an account. A finished one has no file of its own any more.
+-- The files to remove with an account. A finished upload has no file of its own.
 SELECT
     u.id
 FROM uploads AS u

@@ -6,7 +6,7 @@ INSERT INTO users (username, username_key, email, password_hash)
 VALUES (%(username)s, %(username_key)s, %(email)s, %(password_hash)s);
 
 -- name: get
--- What everybody may know of a person.
+-- A user as everybody may see them.
 SELECT
     c.*
 FROM user_cards AS c
@@ -14,7 +14,7 @@ WHERE
     c.id = %(user_id)s;
 
 -- name: get_account
--- What a person may know of themselves: never a hash, of anything.
+-- A user as they may see themselves. Never a hash of anything.
 SELECT
     c.*,
     u.role,
@@ -28,7 +28,8 @@ WHERE
     u.id = %(user_id)s;
 
 -- name: get_by_username
--- What everybody may know of a person, and whether whoever asks follows them; a stranger's id is NULL and follows nobody.
+-- A user as everybody may see them, and whether the viewer follows them. Without a login, viewer_id is NULL and matches
+-- no follow.
 SELECT
     c.*,
     EXISTS (
@@ -52,8 +53,8 @@ WHERE
     u.username_key = %(username_key)s;
 
 -- name: list_named
--- Those whose name begins like the pattern, by name: a range of the unique index. The cursor is an id, as the key is not
--- part of the answer; of somebody who was deleted meanwhile only the name is left, whose small letters come close to it.
+-- Users whose name begins like the pattern, sorted by name: a range of the unique index. The cursor has an id, as the key
+-- is not in the answer. If that user was deleted since, the name in lower case is used, which is close to the key.
 SELECT
     c.*
 FROM (
@@ -80,8 +81,8 @@ ORDER BY
     page.id;
 
 -- name: lock_pair
--- The two people of a follow, held until the end of the transaction, the lower id first: whoever changes something
--- between them waits here, so nobody waits for each other further on.
+-- Lock the two users of a follow until the end of the transaction, the lower id first. Every change between the two waits
+-- here, so they cannot deadlock later.
 SELECT
     u.id
 FROM users AS u
@@ -93,8 +94,8 @@ LIMIT 2
 FOR UPDATE;
 
 -- name: lock_with_follows
--- A person and everybody who follows or is followed by them, held until the end of the transaction. The inner list is
--- sorted and the join keeps its order, so here too the lower id comes first.
+-- Lock a user, their followers and those they follow, until the end of the transaction. The inner list is sorted and the
+-- join keeps its order, so here too the lower id comes first.
 SELECT
     COUNT(*) AS user_count
 FROM (
@@ -113,7 +114,7 @@ STRAIGHT_JOIN users AS u ON u.id = held.id
 FOR UPDATE;
 
 -- name: set_follow_counts
--- `step` is 1 for a new follow and -1 for one that is gone.
+-- `step` is 1 for a new follow, and -1 for a deleted one.
 UPDATE users
 SET
     follower_count = follower_count + IF(id = %(followed_id)s, %(step)s, 0),
@@ -122,7 +123,7 @@ WHERE
     id IN (%(follower_id)s, %(followed_id)s);
 
 -- name: set_follower_counts
--- Everybody whom a person follows is to lose this follower.
+-- Everybody whom a user follows loses this follower.
 UPDATE follows AS f
 INNER JOIN users AS u ON u.id = f.followed_id
 SET
@@ -131,7 +132,7 @@ WHERE
     f.follower_id = %(user_id)s;
 
 -- name: set_following_counts
--- Everybody who follows a person is to follow one less.
+-- Everybody who follows a user follows one less.
 UPDATE follows AS f
 INNER JOIN users AS u ON u.id = f.follower_id
 SET
@@ -148,13 +149,13 @@ WHERE
     id = %(user_id)s;
 
 -- name: delete
--- Sessions, mail tokens and the avatar go along by their foreign keys. Videos and follows do not: they have to be gone.
+-- Foreign keys delete sessions, mail tokens and the avatar too. Videos and follows must be deleted before.
 DELETE FROM users
 WHERE
     id = %(user_id)s;
 
 -- name: get_password
--- The one query that reads a password's hash: by name, or by an address that its owner has proven. No name has an @.
+-- The only query that reads the hash of a password. By name, or by a proven address. No name has an @.
 SELECT
     u.id,
     u.username,
@@ -169,7 +170,7 @@ WHERE
     OR u.email_key = %(account)s;
 
 -- name: set_password
--- Only over the hash that was checked: of two changes at once, one finds nothing.
+-- Only if the hash is still the one that was checked: of two changes at once, one matches no row.
 UPDATE users
 SET
     password_hash = %(new_hash)s
@@ -178,7 +179,8 @@ WHERE
     AND password_hash = %(old_hash)s;
 
 -- name: lock_admins
--- Those who can still act, held until the end of the transaction: of two who demote each other, one finds itself the last.
+-- Lock the admins who are not banned until the end of the transaction. If two demote each other at once, one of them
+-- finds that it is the last.
 SELECT
     u.id
 FROM users AS u
@@ -191,7 +193,7 @@ LIMIT 1000
 FOR UPDATE;
 
 -- name: get_first
--- Whether anybody is there yet: one step on the primary key, where COUNT(*) and even EXISTS plan to read a whole index.
+-- One user, if there is any: one step on the primary key. COUNT(*) and even EXISTS would plan to read a whole index.
 SELECT
     u.id
 FROM users AS u
@@ -200,7 +202,7 @@ ORDER BY
 LIMIT 1;
 
 -- name: get_email
--- Where a person's mail goes, and whether they have shown that they read it there.
+-- The e-mail address of a user, and whether it is proven.
 SELECT
     u.id,
     u.email,
@@ -210,7 +212,7 @@ WHERE
     u.id = %(user_id)s;
 
 -- name: get_email_by_account
--- By name, or by an address that its owner has proven; proven or not, the address is where the mail goes.
+-- By name, or by a proven address. The mail goes to the address of the account, proven or not.
 SELECT
     u.id,
     u.email
@@ -220,7 +222,7 @@ WHERE
     AND u.email IS NOT NULL;
 
 -- name: set_email
--- Another address, or none, has yet to be proven. Only under the password that was checked.
+-- A new address is not proven yet; NULL removes it. Only if the password is still the one that was checked.
 UPDATE users
 SET
     email = %(email)s,
@@ -230,7 +232,7 @@ WHERE
     AND password_hash = %(old_hash)s;
 
 -- name: set_email_key
--- An address is proven; that it is one person's alone, the key's constraint says.
+-- Mark an address as proven. The unique key lets only one account have it.
 UPDATE users
 SET
     email_key = %(email_key)s
@@ -239,7 +241,7 @@ WHERE
     AND email = %(email)s;
 
 -- name: set_forgotten_password
--- Over whatever there was: the link is what was checked.
+-- Over any old password, as the link was checked in its place.
 UPDATE users
 SET
     password_hash = %(new_hash)s
@@ -247,7 +249,7 @@ WHERE
     id = %(user_id)s;
 
 -- name: set_email_key_if_free
--- IGNORE: where somebody else has proven this address before, it stays as it is.
+-- IGNORE: if another account has proven this address before, nothing changes.
 UPDATE IGNORE users
 SET
     email_key = %(email_key)s
@@ -263,7 +265,7 @@ WHERE
     id = %(user_id)s;
 
 -- name: set_ban
--- Or, with NULL, its end. A moderator decides about plain users alone.
+-- NULL ends the ban. A moderator may ban only plain users.
 UPDATE users
 SET
     banned_until = %(banned_until)s,
@@ -280,7 +282,7 @@ WHERE
     id = %(user_id)s;
 
 -- name: get_room
--- How many bytes a person may still add; below zero if the quota was made smaller.
+-- How many bytes a user may still store. Below zero if the quota was made smaller.
 SELECT
     CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes
 FROM users AS u
@@ -288,7 +290,7 @@ WHERE
     u.id = %(user_id)s;
 
 -- name: lock_room
--- The same, held until the end of the transaction: of two who add at once, the second counts the first.
+-- The same, and lock the user until the end of the transaction: of two files at once, the second counts the first.
 SELECT
     CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes
 FROM users AS u
@@ -297,7 +299,7 @@ WHERE
 FOR UPDATE;
 
 -- name: set_used
--- Never below zero, which an unsigned column refuses: a file that goes is not to stay for a wrong sum.
+-- Never below zero, which the unsigned column would refuse: a wrong sum must not prevent the deletion of a file.
 UPDATE users
 SET
     used_bytes = used_bytes + %(more)s - LEAST(used_bytes + %(more)s, %(less)s)
@@ -305,7 +307,7 @@ WHERE
     id = %(user_id)s;
 
 -- name: list_used
--- What each person has used, as it was counted, and as it is.
+-- The used bytes of each user: as stored, and as counted from the rows.
 SELECT
     u.id,
     u.username,
@@ -342,7 +344,7 @@ ORDER BY
     u.id;
 
 -- name: set_used_anew
--- The owner's row is held first, as by whoever adds or removes a file.
+-- The owner's row is locked first, as in every request that adds or removes a file.
 UPDATE users
 SET
     used_bytes = (

@@ -1,8 +1,9 @@
 -- constraint fk_video_terms_video_id never: The video is new in this transaction, or its row is locked.
 
 -- name: list_rarest
--- Those of the terms that any video has, the rarest first: of each it finds the 200th newest video. The longer ago that is,
--- the rarer; of one with fewer videos there is none, and NULL sorts first. Without nth.term in its order MySQL sorts them all.
+-- The terms from this list that any video has, the rarest first. For each term it finds the 200th newest video: the older
+-- that is, the rarer is the term. A term with fewer videos has none, and NULL sorts first. Without nth.term in the ORDER
+-- BY, MySQL would sort all its videos.
 SELECT
     vt.term
 FROM video_terms AS vt

@@ -1,6 +1,6 @@
 -- name: create
--- One command for a view: it counts if it is the first, or if the last one that counted is longer ago than the window.
--- `is_new` is set first, while `counted_at` still tells. What nobody has added up by then counts once.
+-- One command for a view. It counts if it is the first, or if the last counted one is older than the window.
+-- `is_new` is set first, while `counted_at` still has the old value. A view that is not added up yet counts only once.
 INSERT INTO video_views (video_id, viewer_key)
 VALUES (%(video_id)s, %(viewer_key)s)
 ON DUPLICATE KEY UPDATE
@@ -8,7 +8,7 @@ ON DUPLICATE KEY UPDATE
     counted_at = IF(counted_at <= CURRENT_TIMESTAMP(3) - INTERVAL %(hours)s HOUR, CURRENT_TIMESTAMP(3), counted_at);
 
 -- name: list_videos
--- Those that have new ones. No lock is taken, neither here nor by the next: nobody who watches waits for it.
+-- The videos that have new views. Neither this query nor the next takes a lock, so no viewer has to wait.
 SELECT
     vv.video_id
 FROM video_views AS vv
@@ -33,7 +33,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: lock_video
--- The video, unless somebody holds it, or it is gone.
+-- Lock a video, unless it is locked already or gone.
 SELECT
     v.id
 FROM videos AS v
@@ -42,8 +42,9 @@ WHERE
 FOR UPDATE SKIP LOCKED;
 
 -- name: set_counted
--- By the primary key: over the index of is_new it would lock in the other order than a view that counts again, and its
--- gaps too. Adding to the column keeps its index out of it. What somebody else has added up meanwhile is not matched.
+-- By the primary key: over the index of is_new, this would lock in another order than a view that counts again, and lock
+-- gaps too. The addition to the column keeps the server from using that index. Views that another worker has added up
+-- since do not match.
 UPDATE video_views
 SET
     is_new = FALSE
@@ -53,7 +54,7 @@ WHERE
     AND is_new + 0 = 1;
 
 -- name: set_view_count
--- No new version: the owner has changed nothing.
+-- No new version, as the owner has changed nothing.
 UPDATE videos
 SET
     view_count = view_count + %(more)s
@@ -61,7 +62,7 @@ WHERE
     id = %(video_id)s;
 
 -- name: list_expired
--- Those whose window is over; new ones are to be added up first, unless their video is gone.
+-- The views whose window is over. New ones are added up first, unless their video is gone.
 SELECT
     vv.video_id,
     vv.viewer_key
@@ -85,7 +86,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: delete_expired
--- By the primary key, as set_counted is. One that counts again meanwhile stays.
+-- By the primary key, as in set_counted. A view that has counted again since stays.
 DELETE FROM video_views
 WHERE
     video_id = %(video_id)s

@@ -3,11 +3,11 @@
 -- constraint ck_videos_title: 422 validation_failed title: A title cannot be empty.
 
 -- name: get
--- Who may see a video: anybody, if it is public; its owner; who has a signed link that names its share_version. The last
--- line is the rule. It stands here and in get_visible, word for word, which a test checks.
--- A third visibility, `hidden` (set by moderators, seen by the owner and by staff), will need no other index, as lists ask
--- for 'public' already. In the rule a link must not open it, so the last condition becomes `v.visibility = 'private' AND
--- v.share_version = ...`, and `v.visibility = 'hidden' AND %(is_staff)s` comes beside it. `update` must not end it.
+-- Who may see a video: everybody if it is public, its owner, and the holder of a signed link with its share_version. The
+-- last line is this rule. It is the same in get_visible, word for word; a test checks that.
+-- A third visibility, `hidden` (set by moderators, seen by the owner and the staff), will need no other index, as lists
+-- already ask for 'public'. A link must not open a hidden video. So the last condition becomes `v.visibility = 'private'
+-- AND v.share_version = ...`, and `v.visibility = 'hidden' AND %(is_staff)s` is added. `update` must not end it.
 SELECT
     c.*
 FROM videos AS v
@@ -17,7 +17,7 @@ WHERE
     AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
 
 -- name: get_visible
--- What our own code needs to know of a video that somebody may see.
+-- The columns that our own code needs, if the viewer may see the video.
 SELECT
     v.id,
     v.user_id,
@@ -31,10 +31,11 @@ WHERE
     AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
 
 -- name: list_newest
--- The page is chosen on the index alone; only its rows are then read in full. On the first page there is no cursor.
--- The two lines of the cursor are two ranges of the one index, read one after the other, however many are equal.
--- The last ORDER BY names the page's columns, so that it alone is sorted: by those of c, MariaDB sorts whole rows on disk.
--- Every list below is made like this one.
+-- The page is chosen on the index alone. Then only the rows of the page are read in full. The first page has no cursor.
+-- The two lines of the cursor are two ranges of one index, read one after the other, even if many rows are equal.
+-- The last ORDER BY uses the columns of the page, so that only the page is sorted. With the columns of c, MariaDB would
+-- sort whole rows on disk.
+-- Every list below has this form.
 SELECT
     c.*
 FROM (
@@ -60,7 +61,7 @@ ORDER BY
     page.id DESC;
 
 -- name: list_hottest
--- hot_score is a column that sql/schema/0009_discovery.sql explains. It moves, so a walk may miss or repeat a video.
+-- sql/schema/0009_discovery.sql explains hot_score. It changes, so a walk over the pages may miss or repeat a video.
 SELECT
     c.*
 FROM (
@@ -189,7 +190,7 @@ ORDER BY
     page.id DESC;
 
 -- name: list_for_user
--- One person's videos, the newest first; the private ones to their owner alone.
+-- The videos of a user, the newest first. Private ones are shown only to their owner.
 SELECT
     c.*
 FROM (
@@ -216,8 +217,8 @@ ORDER BY
     page.id DESC;
 
 -- name: list_feed
--- The public videos of some people, the newest first. Who they are and `since` when come from follows.list_active: with
--- both each person is one short range of the index, where a join with follows would read all of their videos.
+-- The public videos of some users, the newest first. The users and `since` come from follows.list_active. With both, each
+-- user is one short range of the index. A join with follows would read all of their videos.
 SELECT
     c.*
 FROM (
@@ -245,7 +246,7 @@ ORDER BY
     page.id DESC;
 
 -- name: list_for_tag
--- video_tags has public videos alone. Ids grow with time, so the newest come first by the primary key.
+-- video_tags has only public videos. Ids grow with time, so the primary key gives the newest first.
 SELECT
     c.*
 FROM (
@@ -264,8 +265,9 @@ ORDER BY
     page.id DESC;
 
 -- name: list_for_terms
--- Those that have every one of the terms. It walks along the rarest, and looks for the next one by the primary key; only
--- what has both is looked at for all of them. To count them all at once would read every video that has any.
+-- The videos that have all of the terms. It walks over the videos with the rarest term, and looks up the next rarest by
+-- the primary key. Only a video with both is checked for all terms. Counting all terms at once would read every video
+-- that has any of them.
 SELECT
     c.*
 FROM (
@@ -300,9 +302,9 @@ ORDER BY
     page.id DESC;
 
 -- name: list_related
--- Those that share most tags with it, the newest first among equals; then others of its category, so that there is
--- something to show. A tag may be in half of all videos, so only its newest 50 are looked at: hence a line for each of
--- the ten tags that it may have. What is private has no tags in video_tags.
+-- The videos that share most tags with it, the newest first among equals. Then others of its category, so that there is
+-- something to show. Half of all videos may have a tag, so only the newest 50 of each are read. That needs one line for
+-- each of the ten tags that a video may have. Private videos have no rows in video_tags.
 WITH near AS (
     (SELECT p.id, 0 AS shared FROM videos AS p WHERE p.category = (SELECT own.category FROM videos AS own WHERE own.id = %(video_id)s) AND p.visibility = 'public' ORDER BY p.created_at DESC, p.id DESC LIMIT 50)
     UNION ALL
@@ -349,8 +351,8 @@ ORDER BY
     page.id DESC;
 
 -- name: list_unindexed
--- Public videos that no word finds: made before there were terms, or by SQL. One whose title has no letter stays here.
--- accept full-scan: it runs at a migration alone
+-- Public videos without search terms: made before there were terms, or by SQL. A title without a letter never gets any.
+-- accept full-scan: it runs only at a migration
 SELECT
     v.id
 FROM videos AS v
@@ -369,7 +371,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: lock_words
--- What a video is found by, held until the end of the transaction.
+-- Lock a video until the end of the transaction, and return the words by which it is found.
 -- json: tags
 SELECT
     v.id,
@@ -382,7 +384,7 @@ WHERE
 FOR UPDATE;
 
 -- name: lock_files
--- What is replaced or removed, held until the end of the transaction. Its owner's row is held before it.
+-- Lock a video until the end of the transaction, and return what is replaced or removed. Its owner is locked before.
 SELECT
     v.file_key,
     v.thumbnail_key,
@@ -401,9 +403,9 @@ INSERT INTO videos (user_id, title, description, visibility, category, tags)
 VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(category)s, %(tags)s);
 
 -- name: update
--- A field that was not sent keeps its value; an explicit null takes the category away. With a version only over that one.
--- What becomes private is so for everybody: links end that were given before. That line stands before visibility changes, as
--- the assignments are made in their order.
+-- A field that was not sent keeps its value. An explicit null removes the category. With a version, only this version is
+-- changed. If a public video becomes private, its old links end. That line comes before visibility changes, as the
+-- assignments are made in their order.
 UPDATE videos
 SET
     share_version = share_version + (visibility = 'public' AND %(has_visibility)s AND %(visibility)s = 'private'),

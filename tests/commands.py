@@ -1,6 +1,6 @@
-"""`flask` commands for the tests: forks of one process that has imported everything already, as that takes a second.
+"""`flask` commands for the tests: forks of one process that has already imported everything, as imports take a second.
 
-Run as a program it is this process. It reads from its first input, a line for each command, what it is to run and with
+Run as a program, it is this process. From stdin it reads one line for each command: what to run, and with
 which files and variables, and answers with the exit code.
 """
 
@@ -21,13 +21,13 @@ from config import ROOT, Settings, sources
 
 
 def clean(**environment: object) -> dict[str, str]:
-    """The variables of this process, with these settings and no others."""
+    """Return the variables of this process, with only these settings."""
     kept = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
     return {**kept, **{name: str(value) for name, value in environment.items()}}
 
 
 class Commands:
-    """The process; one command at a time."""
+    """The process. It runs one command at a time."""
 
     def __init__(self) -> None:
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -52,7 +52,7 @@ class Commands:
 
 
 def become(words: list[str], files: list[str], environment: dict[str, str]) -> None:
-    """Be this command."""
+    """Become this command."""
     for number, file in enumerate(files):
         os.dup2(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), number)
     sys.stdin, sys.stdout = os.fdopen(0, encoding="utf-8"), os.fdopen(1, "w", encoding="utf-8")
@@ -68,7 +68,7 @@ if __name__ == "__main__":
 
     for path in sources():
         import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
-    gc.freeze()  # what is there already, no fork looks through again
+    gc.freeze()  # freeze what exists, so that no fork's garbage collector goes through it
 
     for line in sys.stdin:
         if not (pid := os.fork()):

@@ -1,4 +1,4 @@
-"""A throw-away database server for the run, an application on it, and people who ask it for things.
+"""A temporary database server for the run, an application on it, and users who send it requests.
 
 MariaDB, or with TEST_DATABASE=mysql the MySQL that `script/mysql` gets. Every test begins with empty tables.
 """
@@ -38,14 +38,14 @@ from web.contract import document
 from web.guards import new_token
 from web.text import fold
 
-# A shell that runs the suite in the background has it ignore Ctrl-C, and the programs under test would inherit that.
+# A shell that runs the suite in the background makes it ignore Ctrl-C, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IS_MYSQL = os.environ.get("TEST_DATABASE") == "mysql"
 MEMORY = Path("/dev/shm")  # a disk in memory, on Linux
 METHOD = passwords.METHOD
 DOCUMENTS: dict[frozenset[Any], dict[str, Any]] = {}
-CATALOG: dict[str, Any] = {}  # of the .sql files as they are now
+CATALOG: dict[str, Any] = {}  # for the .sql files as they are now
 NEW_VIDEO = {"title": "x", "description": "", "visibility": "public", "category": None, "tags": "[]"}
 
 
@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What is asked for by its name runs, however long it takes: a file, a test, -k, -m, --lf. A folder is no name."""
+    """Run slow tests too if they are named: by a file, a test, -k, -m or --lf. A folder is not a name."""
     option = config.option
     has_name = any(not Path(word).is_dir() for word in config.args)
     asked = option.whole or option.keyword or option.markexpr or config.getoption("lf", False)
@@ -84,12 +84,12 @@ def contract(app: Flask) -> dict[str, Any]:
 
 
 def conforms(app: Flask, response: TestResponse) -> None:
-    """Hold a response against what the OpenAPI document says of its operation."""
+    """Compare a response with its operation in the OpenAPI document."""
     method = response.request.method
     try:
         endpoint, _ = app.url_map.bind("localhost").match(response.request.path, method)
     except HTTPException:
-        return  # an address that is not there
+        return  # an unknown address
     described = [one for methods in contract(app)["paths"].values() for one in methods.values()]
     operation = next((one for one in described if one["operationId"] == endpoint), None)
     if operation is None or method == "OPTIONS":
@@ -117,7 +117,7 @@ def conforms(app: Flask, response: TestResponse) -> None:
 
 
 class Person(FlaskClient):
-    """A test client that may be logged in, and that looks at every error it is given."""
+    """A test client that may be logged in, and that checks every error it gets."""
 
     token: str | None = None
     user_id: int | None = None
@@ -137,7 +137,7 @@ class Person(FlaskClient):
 
 @pytest.fixture(scope="session")
 def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """In memory, where there is room: a schema is made in a quarter of the time there."""
+    """Use memory if there is room: a schema takes a quarter of the time there."""
     for old in MEMORY.glob("rawreel-tests-*"):
         if not Path("/proc", old.name.rpartition("-")[2]).exists():  # of a run that was killed
             shutil.rmtree(old, ignore_errors=True)
@@ -161,7 +161,7 @@ def server(server_folder: Path) -> Iterator[PrivateServer]:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Make a small video with a real encoder, by its name and the options of ffmpeg; the same one is made once."""
+    """Make a small video with ffmpeg, by a name and ffmpeg's options. The same video is made only once."""
 
     @cache
     def make(name: str = "clip.mp4", *options: str, seconds: float = 1, size: str = "128x72") -> Path:
@@ -191,7 +191,7 @@ def settings(server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) ->
         TUTORIAL=True,
         THREADS=64,
         RATE_LIMITS=False,
-        SLOW_QUERY_MS=60_000,  # no line in the log of a test because others keep the machine busy
+        SLOW_QUERY_MS=60_000,  # a busy machine must not add lines to the log of a test
         MEDIA_DIR=str(tmp_path_factory.mktemp("media")),
     )
 
@@ -214,7 +214,7 @@ def app(settings: Settings, current_catalog: dict[str, Any]) -> Flask:
 
 @pytest.fixture
 def make_app(settings: Settings, app: Flask) -> Iterator[Callable[..., Flask]]:
-    """Make an application of one's own, with other settings."""
+    """Make another application, with other settings."""
     made: list[Flask] = []
 
     def make(**changes: Any) -> Flask:
@@ -229,7 +229,7 @@ def make_app(settings: Settings, app: Flask) -> Iterator[Callable[..., Flask]]:
 
 @pytest.fixture
 def listen() -> Iterator[Callable[..., list[str]]]:
-    """Collect the lines of the log from now on, as `text` or `json`. An application made afterwards ends it."""
+    """Collect the lines of the log from now on, as `text` or `json`, until another application is made."""
     logger, handlers = logging.getLogger("rawreel"), []
 
     def start(style: str = "text") -> list[str]:
@@ -248,7 +248,7 @@ def listen() -> Iterator[Callable[..., list[str]]]:
 
 @pytest.fixture
 def root(server: PrivateServer, app: Flask) -> Iterator[Connection]:
-    """A connection beside the pool, to look with and to stand in the way."""
+    """A connection outside the pool, to look at rows and to hold locks."""
     connection = server.connect(database="rawreel_test", autocommit=True)
     yield connection
     connection.close()
@@ -256,7 +256,7 @@ def root(server: PrivateServer, app: Flask) -> Iterator[Connection]:
 
 @pytest.fixture(scope="session")
 def tables(server: PrivateServer, app: Flask) -> list[str]:
-    """The tables of the schema, but for those in which it has rows of its own."""
+    """The tables of the schema, except those to which the schema itself adds rows."""
     with server.connect(database="rawreel_test") as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_name FROM information_schema.tables"
@@ -286,7 +286,7 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def real_hashes(quick_hashes: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords as it is done outside of tests."""
+    """Hash passwords as outside of tests."""
     monkeypatch.setattr(passwords, "METHOD", METHOD)
 
 
@@ -297,13 +297,13 @@ def db(app: Flask) -> Database:
 
 @pytest.fixture
 def client(app: Flask) -> Person:
-    """Somebody who is not logged in."""
+    """A client without a login."""
     return app.test_client()
 
 
 @pytest.fixture
 def person(app: Flask, root: Connection) -> Callable[..., Person]:
-    """Make a person with a session, without the cost of a password's hash."""
+    """Make a user with a session, without the cost of hashing a password."""
     db: Database = app.extensions["database"]
 
     def make(username: str, role: str = "user") -> Person:
@@ -350,7 +350,7 @@ def proxy(server: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def database(settings: Settings, app: Flask) -> Iterator[Callable[..., Database]]:
-    """Make a Database of one's own, with other options."""
+    """Make another Database, with other options."""
     made: list[Database] = []
 
     def make(**options: Any) -> Database:
@@ -364,7 +364,7 @@ def database(settings: Settings, app: Flask) -> Iterator[Callable[..., Database]
 
 @pytest.fixture
 def scratch(server: PrivateServer, settings: Settings, tmp_path: Path) -> Iterator[Settings]:
-    """Settings that name a database and a folder of files of the test's own, which are not there yet."""
+    """Settings with a database and a folder of files for this test alone. Neither exists yet."""
     name = f"scratch-{secrets.token_hex(4)}"
     yield settings.model_copy(update={"DB_NAME": name, "MEDIA_DIR": str(tmp_path / "media")})
     with server.connect(autocommit=True) as connection:
@@ -373,7 +373,7 @@ def scratch(server: PrivateServer, settings: Settings, tmp_path: Path) -> Iterat
 
 @pytest.fixture
 def no_demo_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the demo world be without files, which take ffmpeg some seconds."""
+    """Make the demo world without files, as ffmpeg needs some seconds for them."""
     monkeypatch.setattr(demo_media, "create_files", lambda *_: None)
 
 

@@ -1,4 +1,4 @@
-"""Which programs a test lets others find."""
+"""The PATH of a test: which programs are found on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @cache
 def without_ffmpeg(path: str) -> str:
-    """A folder with all programs but those that would make the films of the demo world at each start, for seconds."""
+    """Return a folder with all programs except ffmpeg's, which would make the demo films at each start, for seconds."""
     folder = Path(tempfile.mkdtemp(prefix="rawreel-programs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for place in path.split(os.pathsep):

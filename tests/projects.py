@@ -25,7 +25,7 @@ PASSWORD = "correct horse"
 
 
 def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Wait for something to be true."""
+    """Wait until something is true."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -34,7 +34,7 @@ def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 
 def command_lines() -> Iterator[tuple[int, str]]:
-    """Every process there is, with its command line; a zombie's is empty."""
+    """Return all processes with their command lines; that of a zombie is empty."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             yield int(folder.name), (folder / "cmdline").read_bytes().decode("utf-8", "replace")
@@ -58,7 +58,7 @@ class App:
             )
 
     def call(self, method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
-        """Send a request. Status 0 means that nobody answers."""
+        """Send a request. Status 0 means that no server answers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request(
@@ -86,26 +86,26 @@ class App:
         return self.output.read_text(encoding="utf-8")
 
     def register(self, username: str) -> None:
-        """Store a row, and have it committed."""
+        """Register a user, which stores and commits a row."""
         assert self.call("POST", "/api/v1/auth/register", {"username": username, "password": PASSWORD})[0] == 201
 
     def knows(self, username: str, password: str = PASSWORD) -> bool:
         return self.call("POST", "/api/v1/auth/login", {"username": username, "password": password})[0] == 200
 
     def child(self) -> int | None:
-        """The pid of the process that serves, under the one that watches the files."""
+        """Return the pid of the serving process, which is a child of the one that watches the files."""
         pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         lines = dict(command_lines())
         return next((int(pid) for pid in pids if "app.py" in lines.get(int(pid), "")), None)
 
     def end(self, number: int = signal.SIGINT, *, group: bool = True) -> int:
-        """Send a signal, to its whole group as the terminal does with Ctrl-C, and wait for the end."""
+        """Send a signal, for Ctrl-C to the whole group as a terminal does, and wait for the end."""
         (os.killpg if group else os.kill)(self.process.pid, number)
         return self.process.wait(60)
 
 
 class Project:
-    """A copy of the project, and what runs in it."""
+    """A copy of the project, and the app that runs in it."""
 
     def __init__(self, folder: Path):
         self.folder, self.apps = folder, []
@@ -127,7 +127,7 @@ class Project:
         return self.apps[-1]
 
     def running(self) -> App:
-        """The app that runs here, or a new one; ready."""
+        """Return the app that runs here, or start one, and wait until it is ready."""
         for app in self.apps:
             if app.process.poll() is None:
                 return app.ready()
@@ -145,13 +145,13 @@ class Project:
         )
 
     def stop(self) -> None:
-        """End what runs here; its data stays."""
+        """Stop the app that runs here. Its data stays."""
         for app in self.apps:
             if app.process.poll() is None:
                 app.end()
 
     def servers(self) -> list[int]:
-        """The pids of the database servers on this folder's files, of those that are being made too."""
+        """Return the pids of the database servers on this folder's files, also of those that are still being created."""
         private = self.folder / "instance/mariadb"
         places = [str(private), *([str(PrivateServer(private).socket)] if private.exists() else [])]
         return [
@@ -161,7 +161,7 @@ class Project:
         ]
 
     def clean(self) -> None:
-        """End whatever a failed test has left."""
+        """Kill the processes that a failed test has left."""
         for app in self.apps:
             if app.process.poll() is None:
                 with suppress(subprocess.TimeoutExpired):

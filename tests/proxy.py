@@ -1,4 +1,4 @@
-"""A proxy in front of a database server, to count what crosses the wire, and to delay, silence or cut it."""
+"""A proxy in front of a database server: it counts commands, and can delay, silence or cut connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Proxy:
         self.texts: list[str] = []
         self.delay = 0.0  # seconds before a command is passed on
         self.silent = False  # accept and never answer
-        self.lost_at = ""  # the beginning of a statement whose answer, and all after it, are lost
+        self.lost_at = ""  # if a statement begins like this, its answer and all later ones are lost
         self._upstream, self._pairs = upstream, []
         self._deaf: set[int] = set()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -32,12 +32,12 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def forget(self) -> None:
-        """Begin counting anew."""
+        """Start counting from 0 again."""
         self.commands.clear()
         self.texts.clear()
 
     def cut(self) -> None:
-        """Break every connection there is, as a pulled cable or a killed server would."""
+        """Break all connections, as a pulled cable or a killed server would."""
         for pair in self._pairs:
             for end in pair:
                 with contextlib.suppress(OSError):
@@ -46,7 +46,7 @@ class Proxy:
         self._pairs.clear()
 
     def lose_answers(self) -> None:
-        """Pass commands on, but no answer any more, on the connections there are. New ones are not touched."""
+        """On existing connections, pass commands on but hold back the answers. New connections are not affected."""
         self._deaf.update(id(pair[0]) for pair in self._pairs)
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class Proxy:
                 buffer += data
                 while len(buffer) >= 4 and len(buffer) >= 4 + (size := int.from_bytes(buffer[:3], "little")):
                     sequence, payload, buffer = buffer[3], buffer[4 : 4 + size], buffer[4 + size :]
-                    if sequence == 0 and payload:  # a command; the log-in's packets count on from 1
+                    if sequence == 0 and payload:  # a command has number 0; the packets of the login have higher ones
                         self.commands.append(NAMES.get(payload[0], str(payload[0])))
                         self.texts.append(payload[1:].decode("utf-8", "replace"))
                         if self.lost_at and self.texts[-1].startswith(self.lost_at):

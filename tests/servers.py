@@ -1,4 +1,4 @@
-"""Servers as in production, started for a test and ended after it."""
+"""Servers as in production, started for a test and stopped after it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 def ask(port: int, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
-    """Send a request; If_Range stands for If-Range. The headers of the answer are by their names in small letters."""
+    """Send a request; If_Range stands for If-Range. The names of the answer's headers are in lower case."""
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -38,13 +38,13 @@ def ask(port: int, path: str, method: str = "GET", body: Any = None, **headers: 
 
 
 def gunicorn(settings: Settings, **named: str) -> AbstractContextManager[tuple[int, int]]:
-    """Two workers on the test's database and files. Gives its port and its process id."""
+    """Run gunicorn with two workers on the test's database and files. Give its port and process id."""
     command = ["-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app:create_app()"]
     return running(command, settings, **{"WEB_CONCURRENCY": "2", "THREADS": "4", **named})
 
 
 def development(settings: Settings, **named: str) -> AbstractContextManager[tuple[int, int]]:
-    """`python app.py` on the test's database and files, without its reloader. Gives its port and its process id."""
+    """Run `python app.py` on the test's database and files, without the reloader. Give its port and process id."""
     return running(["app.py"], settings, **{"DEBUG": "0", **named})
 
 
@@ -63,7 +63,7 @@ def running(command: list[str], settings: Settings, **named: str) -> Iterator[tu
         server.send_signal(signal.SIGTERM)
         try:
             server.wait(3)
-        except subprocess.TimeoutExpired:  # a worker that was still starting has not heard it
+        except subprocess.TimeoutExpired:  # a worker that was still starting has missed the signal
             server.send_signal(signal.SIGQUIT)
             server.wait(20)
 

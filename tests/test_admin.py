@@ -1,4 +1,4 @@
-"""The admin's desk: people found, given roles, banned and given quotas; figures; the audit log."""
+"""The admin's routes: finding users, roles, bans, quotas, figures, the audit log."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def names(response):
 
 
 def walk(client, path, key="id", **query):
-    """Follow `next` to the end, two at a time; return what the items have under `key`."""
+    """Follow `next` to the end, two items at a time. Return the values of `key`."""
     found, after = [], {}
     for _ in range(40):
         page = client.get(path, query_string={"limit": 2, **query, **after}).json
@@ -55,7 +55,7 @@ def walk(client, path, key="id", **query):
 
 
 def test_what_needs_a_role_is_for_those_who_have_it(client, bob, moderator, admin, alice, root):
-    """Every such operation there is, as nobody, as a person, as each of the staff."""
+    """Try every admin operation without a login, as a plain user, as a moderator and as an admin."""
     asked = [
         (path.format_map(defaultdict(lambda: "1", username="alice")), method, one["security"][0]["bearer"])
         for path, methods in client.get("/openapi.json").json["paths"].items()
@@ -243,7 +243,7 @@ def test_an_admin_who_is_banned_does_not_count(admin, person):
 
 
 def at_once(*calls):
-    """Run each in a thread, all from one moment; return their statuses, sorted."""
+    """Run each in a thread, all at the same moment. Return the statuses, sorted."""
     barrier = threading.Barrier(len(calls))
 
     def go(call):

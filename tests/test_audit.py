@@ -1,4 +1,4 @@
-"""The audit log: what is written in it, when, and what is not."""
+"""The audit log: what it records, when, and what it does not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def carol(client, root):
-    """Somebody with a password and a session; what that wrote is forgotten."""
+    """A user with a password and a session. The entries that this made are deleted."""
     client.user_id = client.post(REGISTER, json={"username": "carol", "password": PASSWORD}).json["id"]
     client.token = client.post(LOGIN, json={"username": "carol", "password": PASSWORD}).json["token"]
     root.cursor().execute("DELETE FROM audit_logs")
@@ -293,7 +293,7 @@ def test_what_it_was_done_to_is_numbered_by_the_address_or_the_answer(
 
 
 def ask(client, path):
-    """POST without a look at the contract: the answers above are no users."""
+    """POST without comparing with the contract: the answers of the views above are not users."""
     return FlaskClient.open(client, path, method="POST", headers={"Authorization": f"Bearer {client.token}"})
 
 

@@ -1,4 +1,4 @@
-"""Accounts and sessions: who may come in, and with what."""
+"""Accounts and sessions: registration, login, tokens, passwords."""
 
 from __future__ import annotations
 
@@ -527,7 +527,7 @@ def test_a_new_password_is_held_to_the_same_rule(client, account):
     assert change(client, account(), new_password="short").json["errors"].keys() == {"new_password"}
 
 
-@pytest.mark.usefixtures("real_hashes")  # which take long enough for the two to meet
+@pytest.mark.usefixtures("real_hashes")  # real hashes, which take long enough for the two requests to overlap
 def test_of_two_changes_at_once_one_succeeds(app, account):
     sessions = [account(), account()]
     barrier = threading.Barrier(2)
@@ -538,7 +538,7 @@ def test_of_two_changes_at_once_one_succeeds(app, account):
 
     with ThreadPoolExecutor(2) as threads:
         codes = sorted(threads.map(go, range(2)))
-    # The loser is told, or finds its session revoked, or its old password no longer right.
+    # The loser gets an error: a conflict, a revoked session, or a password that is wrong by now.
     assert codes[0] == 204
     assert codes[1] in (401, 403, 409)
 

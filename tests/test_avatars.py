@@ -1,4 +1,4 @@
-"""Avatars: what is taken for a picture and what is made of it; raw bodies; answers that may be kept for ever."""
+"""Avatars: which pictures are accepted and what they become; raw bodies; answers that caches may keep for ever."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def chunk(name, data):
 
 
 def png(width, height, pixels=b"", *between, depth=8, colour=0):
-    """A PNG of our own making, which may say what is not so."""
+    """Make a PNG by hand, whose header may lie."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     parts = [chunk(b"IHDR", header), *between, chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
@@ -44,7 +44,7 @@ def send(person, data, kind="image/png", **options):
 
 
 def shown(person, data, kind="image/png"):
-    """The picture that is made of one that is accepted."""
+    """Return the picture that an accepted one becomes."""
     response = send(person, data, kind)
     assert response.status_code == 200, response.json
     made = Image.open(io.BytesIO(person.get(response.json["avatar_url"]).data))
@@ -53,7 +53,7 @@ def shown(person, data, kind="image/png"):
 
 
 def refused(person, data, kind="image/png"):
-    """The sentence with which one is refused."""
+    """Return the sentence with which a picture is refused."""
     response = send(person, data, kind)
     assert response.status_code == 422, response.json
     assert response.json["errors"].keys() == {"body"}
@@ -303,7 +303,7 @@ def test_a_body_of_known_length_that_is_too_large_is_not_read(alice):
 
 
 def chunked(person, stream):
-    """Send it as a server hands on a chunked body: without a length."""
+    """Send it as a server passes on a chunked body: without a length."""
     environ = {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
     return person.put(AVATAR, input_stream=stream, content_type="image/png", environ_overrides=environ)
 
@@ -540,7 +540,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(alice, size, monkey
     assert "6000 a side" in refused(alice, data)
 
 
-@pytest.mark.filterwarnings("ignore")  # whatever has become of Pillow's own warning
+@pytest.mark.filterwarnings("ignore")  # Pillow's own warning may differ between versions
 def test_a_bomb_is_refused_in_production_too(alice):
     for side in (10_000, 20_000, 2**31 - 1):
         assert "too many pixels" in refused(alice, png(side, side, b""))

@@ -50,7 +50,7 @@ def no_files(storage):
 
 
 class Sender:
-    """A client that sends a piece by hand: with the length of all that is to come, or as one chunk."""
+    """A client that sends a piece by hand: with a Content-Length, or as one chunk."""
 
     def __init__(self, port: int, token: str, url: str, length: int, offset: int = 0, *, chunked: bool = False):
         headers = {"Host": "x", "Authorization": f"Bearer {token}", **PIECE, "Upload-Offset": str(offset)}
@@ -65,11 +65,11 @@ class Sender:
         self.connection.sendall(data)
 
     def answer(self) -> int:
-        """The status that is answered."""
+        """Return the status of the answer."""
         return int(self.connection.makefile("rb").readline().split()[1])
 
     def reset(self) -> None:
-        """End as a machine does that has forgotten the connection."""
+        """End the connection with a reset, as a machine does that has forgotten it."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
@@ -148,7 +148,7 @@ def test_another_process_is_let_in_as_well(site, sender, alice, storage):
 
 
 def test_a_client_that_goes_on_sending_is_ended_as_well(site, sender, alice, storage):
-    """It may be a tab that was forgotten, and only the last to come knows how much has arrived."""
+    """The first client may be a forgotten tab, and only the latest one knows how much has arrived."""
     url, stop = begin(alice, 2**30), threading.Event()
     old = sender(url, 2**30)
 
@@ -240,7 +240,7 @@ def test_the_mark_of_a_request_that_was_killed_ends_no_other(site, sender, alice
 
 
 def test_a_silent_client_takes_no_thread_with_it(site, sender, alice, storage):
-    """A worker has four threads here, and half of them for what arrives: it would soon have none."""
+    """A worker has four threads here, and only half of them for arriving files: soon none would be free."""
     url = begin(alice, LENGTH)
     for n in range(12):
         sender(url, LENGTH - n, n).send(DATA[n : n + 1])

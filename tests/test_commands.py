@@ -34,7 +34,7 @@ Run = Callable[..., Done]
 
 
 def run(*command: str, **environment: object) -> Done:
-    """Run a Python module in the project's folder, with these settings and no others."""
+    """Run a Python module in the project's folder, with only these settings."""
     command = (sys.executable, "-m", *command)
     return subprocess.run(
         command, cwd=ROOT, env=clean(**environment), capture_output=True, encoding="utf-8", timeout=60
@@ -50,9 +50,9 @@ def commands() -> Iterator[Commands]:
 
 @pytest.fixture
 def flask(commands: Commands, scratch: Settings) -> Run:
-    """Run `flask` with a database of the test's own, which is not there yet; as a deployment, without SECRET_KEY.
+    """Run `flask` with a database for this test alone, which does not exist yet. As in a deployment, without SECRET_KEY.
 
-    Without ffmpeg, as the films of the demo world take it some seconds.
+    There is no ffmpeg, as it needs some seconds for the films of the demo world.
     """
     where = {name: getattr(scratch, name) for name in ("DB_SOCKET", "DB_PASSWORD", "DB_NAME", "MEDIA_DIR")}
     where |= {"PATH": without_ffmpeg(os.environ["PATH"]), "SLOW_QUERY_MS": "60000"}
@@ -61,13 +61,13 @@ def flask(commands: Commands, scratch: Settings) -> Run:
 
 @pytest.fixture
 def migrated(scratch: Settings) -> None:
-    """That database is there, with its schema."""
+    """Create that database with its schema."""
     make_ready(scratch)
 
 
 @pytest.fixture
 def names(server: PrivateServer) -> Callable[[], set[str]]:
-    """The names of the databases there are."""
+    """Return the names of all databases."""
 
     def show() -> set[str]:
         with server.connect() as connection, connection.cursor() as cursor:
@@ -78,7 +78,7 @@ def names(server: PrivateServer) -> Callable[[], set[str]]:
 
 
 def assert_one_sentence(done: Done, *words: str) -> None:
-    """It failed, and said why in one line."""
+    """Assert that it failed, and said why in one line."""
     assert done.returncode == 1, done
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -171,7 +171,7 @@ def test_demo_load_before_the_schema_is_there_says_what_to_do(flask: Run, server
 
 @pytest.fixture
 def clips(scratch: Settings, monkeypatch: pytest.MonkeyPatch, database: Callable[..., Database]) -> Clips:
-    """Load the demo world with two of its videos, and show the rows of these. With an ffmpeg of the test's own if given."""
+    """Load the demo world with two of its videos, and return their rows. Use the given ffmpeg, if there is one."""
     make_ready(scratch)
     monkeypatch.setattr(demo_media, "CLIPS", demo_media.CLIPS[1:3])
     db, path = database(database=scratch.DB_NAME), os.environ["PATH"]
@@ -194,7 +194,7 @@ def clips(scratch: Settings, monkeypatch: pytest.MonkeyPatch, database: Callable
 
 
 def files(settings: Settings) -> list[Path]:
-    """All files there are, whole or not."""
+    """Return all files, complete or not."""
     return [path for path in Path(settings.MEDIA_DIR).rglob("*") if path.is_file()]
 
 
@@ -290,7 +290,7 @@ def test_a_video_without_a_thumbnail_is_left_to_the_worker(clips, scratch, datab
 
 @pytest.mark.whole
 def test_a_file_that_came_meanwhile_stays(clips, scratch, database):
-    """As when two load at once: the row has a file by the time that this one is made."""
+    """As if two commands load it at once: the row already has a file when this one is made."""
     clips(ffmpeg="")
     db = database(database=scratch.DB_NAME)
     with db.pool.connection() as connection:
@@ -334,7 +334,7 @@ def look(server: PrivateServer, scratch: Settings) -> Callable[..., Any]:
 
 @pytest.fixture
 def create(flask: Run, migrated: None) -> Run:
-    """Make a person by the command."""
+    """Create a user with the command."""
     return lambda *words, typed=PASSWORD + "\n": flask("user", "create", *words, typed=typed)
 
 

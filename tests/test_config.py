@@ -1,4 +1,4 @@
-"""The settings: where they come from, what they default to, and what is refused with which sentence."""
+"""The settings: their sources, their defaults, and the sentence for each wrong one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def empty_tables() -> None:
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An environment that says nothing, and no `.env`."""
+    """An empty environment, and no `.env`."""
     monkeypatch.setattr(config, "ROOT", tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name, raising=False)

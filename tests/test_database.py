@@ -249,7 +249,7 @@ def test_a_transaction_uses_one_connection_and_takes_it_at_its_first_query(make)
 
     def work() -> set[int]:
         other = threading.Thread(target=lambda: db.insert("test.create", n=7))
-        other.start()  # nothing is taken yet, so it gets the only connection
+        other.start()  # the transaction has taken no connection yet, so this query gets the only one
         other.join()
         return {db.fetch_value("test.get_connection_id") for _ in range(3)}
 
@@ -416,7 +416,7 @@ def counted(settings, app, proxy, monkeypatch):
     """An application behind the proxy, its connection warm."""
     from app import create_app
 
-    monkeypatch.setattr("pool.HOT", 60)  # however slow this machine is
+    monkeypatch.setattr("pool.HOT", 60)  # also on a slow machine
     wired = create_app(settings.model_copy(update={"DB_SOCKET": proxy.path, "DB_POOL_SIZE": 1}))
     wired.test_client().get("/api/v1/videos")
     proxy.forget()

@@ -1,4 +1,4 @@
-"""What hangs on an account or a video goes with it, and is in an export. The tables are found in the schema, none is named here."""
+"""Rows that depend on an account or a video are deleted with it, and are in an export. The schema names the tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app import create_app
 from config import Settings
 from conftest import Person
 from domain import dependents
-from domain.dependents import CASCADE, KEPT, Dependent, Listed
+from domain.dependents import CASCADE, KEPT, Dependent, ExportList
 from ops.server.startup import make_ready
 from pool import Connection
 from queries import Rule, parse
@@ -29,7 +29,7 @@ NUMBERS = count(1)
 
 
 class World:
-    """Three people with a video each: alice, who goes or whose video goes, and two who stay."""
+    """Three users with a video each: alice, whose account or video is deleted, and two others."""
 
     def __init__(self, app: Flask, connection: Connection):
         self.app, self.connection = app, connection
@@ -69,14 +69,14 @@ class World:
         return one
 
     def named(self) -> list[tuple[str, str, str]]:
-        """Every column that names a user or a video: (table, column, parent). By its foreign key, or by an entry."""
+        """Return every column that names a user or a video, by a foreign key or an entry: (table, column, parent)."""
         found = {(*key, parent) for key, (parent, *_) in self.keys.items() if parent in ("users", "videos")}
         found |= {(*one.column.split("."), "users") for one in dependents.OF_USERS}
         return sorted(found | {(*column.split("."), "videos") for column in dependents.OF_VIDEOS})
 
     def fill(self) -> None:
-        """Put a row into each table for alice, her video, and others; then make the counters true."""
-        self.others, self.hers = [], []  # rows that stay with others, and those that name alice and not her video
+        """Insert a row into each table for alice, her video, and others. Then set the counters."""
+        self.others, self.hers = [], []  # rows that belong to others, and rows of alice that do not name her video
         for table, column, parent in self.named():
             self.others.append((table, self.put(table, column, self.id_of(self.bob, parent), self.carol)))
             row = self.put(table, column, self.id_of(self.alice, parent), self.bob)
@@ -89,7 +89,7 @@ class World:
                 self.rows(f"UPDATE {parent} AS p SET p.{name} = {self._fresh(column)}")
 
     def _hang_on(self, table: str, row: dict[str, Any], seen: set[str]) -> None:
-        """Put rows into the tables that point to a row, and to those, as a like of a comment does."""
+        """Insert rows into the tables that point to a row, and into those that point to them, as a like of a comment does."""
         for (child, column), (parent, parent_column, _) in self.keys.items():
             if parent == table and parent not in ("users", "videos") and child not in seen:
                 self._hang_on(child, self.put(child, column, row[parent_column], self.bob), {*seen, child})
@@ -98,7 +98,7 @@ class World:
         return {"users": person.user_id, "videos": person.video_id}[parent]
 
     def put(self, table: str, column: str | None, value: Any, beside: Any) -> dict[str, Any]:
-        """Put a row whose one column has this value. What it needs besides comes from its types, and from somebody beside."""
+        """Insert a row with this value in one column. The other values come from the column types, and from other users."""
         row = {column: value} if column else {}
         for name, kind, full_kind, length, is_needed, extra in self.columns[table]:
             if name in row or not is_needed or "auto_increment" in extra:
@@ -125,7 +125,7 @@ class World:
         return self.rows(f"SELECT COUNT(*) FROM {table} WHERE {conditions}", *where.values())[0][0]
 
     def counters(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """What each counter of each row says, and what a fresh count says."""
+        """Return the value of each counter in each row, and a fresh count."""
         return {
             (counter, row_id): (said, real)
             for counter, column in dependents.COUNTERS.items()
@@ -140,7 +140,7 @@ class World:
 
 
 def _sample(kind: str, full_kind: str, length: int | None) -> Any:
-    """A value for a column of this type; of text and numbers never the same one twice."""
+    """Return a value for a column of this type. A text or a number is never the same twice."""
     if kind == "enum":
         return re.findall(r"'([^']*)'", full_kind)[0]
     if kind.startswith(("date", "timestamp")):
@@ -155,7 +155,7 @@ def _sample(kind: str, full_kind: str, length: int | None) -> Any:
 
 
 def faults(world: World) -> list[str]:
-    """What is missing in domain/dependents.py, or is there and does not hold; each with what is to be done."""
+    """Return what is missing or wrong in domain/dependents.py, each with a sentence that says what to do."""
     return [*_faults_of_columns(world), *_faults_of_counters(world)]
 
 
@@ -197,13 +197,13 @@ def _faults_of_counters(world: World) -> Iterator[str]:
 
 
 def check_entries(world: World) -> None:
-    """Fail with a sentence for each entry that is missing or does not hold."""
+    """Fail with a sentence for each missing or wrong entry."""
     found = faults(world)
     assert not found, "\n".join(["", *found])
 
 
 def check_account(world: World) -> None:
-    """Delete alice, and look at what is left."""
+    """Delete alice, and check the rows that are left."""
     check_entries(world)
     world.fill()
     before = world.counters()
@@ -215,7 +215,7 @@ def check_account(world: World) -> None:
 
 
 def check_video(world: World) -> None:
-    """Delete alice's video, and look at what is left."""
+    """Delete alice's video, and check the rows that are left."""
     check_entries(world)
     world.fill()
     answer = world.alice.delete(f"{VIDEOS}/{world.alice.video_id}")
@@ -225,7 +225,7 @@ def check_video(world: World) -> None:
 
 
 def check_rows(world: World, gone: set[str]) -> None:
-    """No row names what is gone, but for those that are kept; the rows of others are there, and all counters exact."""
+    """Check that only KEPT rows name what was deleted, that the rows of others stay, and that all counters are exact."""
     for table, column, parent in world.named():
         if parent in gone:
             left = world.count(table, **{column: world.id_of(world.alice, parent)})
@@ -255,9 +255,9 @@ def test_a_video_leaves_no_row_and_exact_counters(world):
 
 def test_an_export_lists_every_row_that_names_a_person(world):
     world.fill()
-    lists = {one.column: one.export.name for one in dependents.OF_USERS if isinstance(one.export, Listed)}
+    lists = {one.column: one.export.name for one in dependents.OF_USERS if isinstance(one.export, ExportList)}
     tables = Counter(column.partition(".")[0] for column in lists)
-    for column in lists:  # where a table has two lists, one gets a row more: followers are not whom one follows
+    for column in lists:  # of two lists of a table, one gets one row more, to tell them apart
         table, named = column.split(".")
         if tables.pop(table, 0) > 1:
             world.put(table, named, world.alice.user_id, world.carol)
@@ -292,7 +292,7 @@ QUERIES = {
 
 @pytest.fixture
 def forgotten(scratch: Settings, server: Any) -> Iterator[Callable[..., World]]:
-    """Make a world in a database of the test's own, with tables that have no entry yet. To be called once."""
+    """Make a world in a database for this test alone, with tables that have no entry yet. Call it once."""
     opened: list[Any] = []
 
     def make(*more: str, **changes: Any) -> World:
@@ -354,7 +354,7 @@ def test_what_hangs_on_a_row_that_goes_is_not_forgotten_either(forgotten, monkey
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_row_that_a_forgotten_table_holds_is_a_fault_whose_log_names_the_constraint(forgotten, listen, debug):
     world = forgotten(DEBUG=debug)
-    # A sentence for whoever claps after their account is gone. It does not answer the other side of the foreign key.
+    # The sentence for a user who claps after their account is gone. It does not fit the other side of the foreign key.
     rules = world.app.extensions["database"].rules
     rules["fk_claps_user_id"] = Rule(401, "unauthorized", None, "This account is gone.")
     world.put("claps", "user_id", world.alice.user_id, world.bob)

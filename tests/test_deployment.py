@@ -86,7 +86,7 @@ def test_the_units_are_confined_alike_and_the_worker_has_no_network() -> None:
         key: value for key, value in worker.items() if key not in theirs
     }
     assert worker["RestrictAddressFamilies"] == ["AF_UNIX"]
-    # media/thumbnails.py bounds what ffmpeg may take, by a system call of this group.
+    # media/thumbnails.py limits ffmpeg's memory with a system call of this group.
     assert not any(line.startswith("~") and "@resources" in line for line in worker["SystemCallFilter"])
 
 
@@ -99,7 +99,7 @@ def test_what_runs_gets_the_time_to_end(monkeypatch: pytest.MonkeyPatch) -> None
     api, worker = map(read, UNITS)
     assert int(api["TimeoutStopSec"][0]) > gunicorn["graceful_timeout"]
     assert int(worker["TimeoutStopSec"][0]) > thumbnails.TIMEOUT + video.TIMEOUT
-    assert api["KillMode"] == worker["KillMode"] == ["mixed"]  # at first only whoever can end in order is told to
+    assert api["KillMode"] == worker["KillMode"] == ["mixed"]  # the signal first goes only to the main process
 
 
 def test_nginx_serves_the_folder_that_the_page_makes() -> None:

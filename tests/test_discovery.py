@@ -1,4 +1,4 @@
-"""How videos are found: orders, categories, tags, words; and changed only over the version that was read."""
+"""Finding videos by order, category, tag and words; and changing only the version that was read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def set_views(root, **views):
 
 
 def reads_by_kind(db, name, **arguments):
-    """How many rows the server reads for a query, in each way that it has, and what the query gives."""
+    """Return how many rows the server reads for a query, by kind of read, and the rows of the query."""
     with db.pool.connection() as connection, connection.cursor() as cursor:
         cursor.execute("FLUSH STATUS")
         cursor.execute(db.query(name).text, db.query(name).bind(arguments))
@@ -49,7 +49,7 @@ def reads_by_kind(db, name, **arguments):
 
 
 def reads(db, name, **arguments):
-    """How many rows the server reads for a query, and what it gives."""
+    """Return how many rows the server reads for a query, and the rows of the query."""
     kinds, rows = reads_by_kind(db, name, **arguments)
     return sum(kinds.values()), rows
 
@@ -129,7 +129,7 @@ def test_a_search_walks_along_its_rarest_word(alice, client, root, db):
     count, rows = reads(db, "videos.list_for_terms", rarest="some", next_rarest="rare", **more)
     assert (count < 1200, [row[0] for row in rows]) == (True, [video_id])  # not each of the 300 for all four
     with using(db):
-        assert search_arguments("common nowhere")["rarest"] is None  # so that nothing is walked along
+        assert search_arguments("common nowhere")["rarest"] is None  # so that no term is walked along
 
 
 def test_tags_are_searched_too_and_descriptions_are_not(alice, client):
@@ -468,7 +468,7 @@ def test_videos_follow_a_new_slug_and_nothing_else_of_them_changes(admin, alice,
     assert admin.patch(f"{DESK}/{category_id}", json={"slug": "play"}).status_code == 200
     after = [alice.get(f"{VIDEOS}/{video_id}") for video_id in (*videos, other)]
     assert [one.json for one in after] == [{**one.json, "category": "play"} for one in before[:2]] + [before[2].json]
-    assert after[0].headers["ETag"] != before[0].headers["ETag"]  # so that nobody keeps the old slug
+    assert after[0].headers["ETag"] != before[0].headers["ETag"]  # so that no client keeps the old slug
     assert admin.delete(f"{DESK}/{category_id}").json["code"] == "category_in_use"
     cursor.execute("SELECT * FROM video_terms ORDER BY term, video_id")
     assert cursor.fetchall() == terms

@@ -1,4 +1,4 @@
-"""Errors: every one a problem document, and none tells what is behind it."""
+"""Errors: each is a problem document, and none shows anything internal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOO_MUCH = b" " * (MAX_BODY + 1)
 
 
 def with_view(app, view):
-    """Add a view at /view before the first request, and give a client."""
+    """Add a view at /view before the first request. Return a client."""
     app.add_url_rule("/view", view_func=view, methods=["GET", "POST"])
     return app.test_client()
 

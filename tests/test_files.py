@@ -1,4 +1,4 @@
-"""The files of videos: how they arrive, what is refused, what is left behind."""
+"""The files of videos: how they arrive, which are refused, and which files stay on disk."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def storage(app) -> Storage:
 
 
 def left(storage: Storage) -> tuple[int, int]:
-    """How many files are on the way, and in place."""
+    """Return how many files are incoming, and how many are complete."""
     incoming = list(storage.incoming.iterdir()) if storage.incoming.is_dir() else []
     return len(incoming), len(list(storage.keys()))
 
 
 def played(person: Any, url: str) -> bytes:
-    """Everything that is streamed at an address."""
+    """Return the whole stream at an address."""
     with person.get(url) as answer:
         return answer.data
 
@@ -370,7 +370,7 @@ def test_a_disk_that_is_full_is_told_once_and_nothing_is_left(alice, clip, stora
 
 
 def together(*works: Callable[[], Any]) -> list[Any]:
-    """Run them at the same time; return what they return."""
+    """Run them at the same time. Return their results."""
     begin = threading.Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:
@@ -382,7 +382,7 @@ def together(*works: Callable[[], Any]) -> list[Any]:
 
 
 def is_exact(root: Any, storage: Storage) -> bool:
-    """Whether what people have used is what their videos have, and each of those has its file, and no file has none."""
+    """Check that each user's used bytes match their videos, that each video has its file, and each file its video."""
     with root.cursor() as cursor:
         cursor.execute("SELECT COALESCE(SUM(used_bytes), 0) FROM users")
         used = cursor.fetchone()
@@ -395,13 +395,13 @@ def is_exact(root: Any, storage: Storage) -> bool:
 
 @pytest.fixture
 def unprobed(monkeypatch):
-    """Files are taken for what they are said to be, so that their requests meet at the database."""
+    """Accept files without probing them, so that their requests meet at the database."""
     monkeypatch.setattr("domain.files.probe", lambda path: Video("video/mp4", 1000, 64, 36))
 
 
 @pytest.mark.parametrize("is_form", [True, False])
 def test_a_slow_disk_keeps_nobody_else_waiting(alice, bob, clip, storage, monkeypatch, is_form):
-    """The bytes are written out before the transaction; with it the tags of the video would be locked."""
+    """The bytes are synced to disk before the transaction. Inside it, the tags of the video would be locked meanwhile."""
     fsync, is_writing, go_on, done = os.fsync, threading.Event(), threading.Event(), set()
 
     def slow(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""Follows: who follows whom, counted exactly however many do so at once."""
+"""Follows: the counters stay exact, even if many users follow at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USERS = "/api/v1/users"
 
 
 def counts(root):
-    """What the counters say, and what is there, by name: (followers, following) twice."""
+    """Return by name what the counters say, and what the rows say: (followers, following) twice."""
     with root.cursor() as cursor:
         cursor.execute(
             "SELECT u.username, u.follower_count, u.following_count,"

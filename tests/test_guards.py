@@ -1,4 +1,4 @@
-"""Guards: roles, bans, and what of a request is looked at first."""
+"""Guards: roles, bans, and the order of the checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Number(Input):
 
 @pytest.fixture
 def desk(make_app):
-    """An application with a view for each role, and a way to ask it as somebody."""
+    """Make an application with a view for each role, and a function that calls them as some user."""
     app = make_app()
     for role in (True, "moderator", "admin"):
 
@@ -59,7 +59,7 @@ def ban(root):
 
 @pytest.fixture
 def carol(client):
-    """Somebody with a password and a session."""
+    """A user with a password and a session."""
     client.user_id = client.post(REGISTER, json={"username": "carol", "password": PASSWORD}).json["id"]
     client.token = client.post(LOGIN, json={"username": "carol", "password": PASSWORD}).json["token"]
     return client

@@ -66,7 +66,7 @@ def server_process(
         server.send_signal(signal.SIGTERM)
         try:
             server.wait(2)
-        except subprocess.TimeoutExpired:  # a worker that was still starting has not heard it
+        except subprocess.TimeoutExpired:  # a worker that was still starting has missed the signal
             server.send_signal(signal.SIGQUIT)
             server.wait(20)
 
@@ -192,7 +192,7 @@ def test_clients_that_stop_in_the_middle_of_a_body_do_not_hold_the_threads(serve
 
 
 def scrape(port: int, tries: int = 10) -> tuple[dict[str, float], set[str]]:
-    """{query or route: count} as one worker tells it for all, and the ids of the workers alive."""
+    """Return {query or route: count} as one worker reports it for all workers, and the ids of the live workers."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
         families = text_string_to_metric_families(connection.getresponse().read().decode())
@@ -203,7 +203,7 @@ def scrape(port: int, tries: int = 10) -> tuple[dict[str, float], set[str]]:
     pids = {s.labels["pid"] for s in samples if s.name == "rawreel_start_time_seconds"}
     if tries and pools != [
         POOL_SIZE * len(pids)
-    ]:  # a worker that begins this moment has told one and not yet the other
+    ]:  # a worker that is just starting may have reported one but not yet the other
         time.sleep(0.1)
         return scrape(port, tries - 1)
     assert pools == [POOL_SIZE * len(pids)]
@@ -217,7 +217,7 @@ def test_metrics_add_up_over_the_workers_and_outlive_them(server_process, port):
         return scrape(port)[1]
 
     def ask_until(pids: set[str]) -> int:
-        """Ask until each of these workers has answered. Return how often."""
+        """Send requests until each of these workers has answered. Return how many."""
         for count in range(1, 500):
             with ThreadPoolExecutor(4) as threads:
                 if pids in list(threads.map(ask_new, ["/api/v1/videos"] * 4)):

@@ -51,14 +51,14 @@ def worker(app: Flask, storage: Storage) -> Iterator[Worker]:
 
 @pytest.fixture
 def video(alice, clip: bytes, storage: Storage) -> int:
-    """A video of Alice's with a file, at which no worker has looked."""
+    """A video of Alice with a file that no worker has inspected yet."""
     form = {"title": "Waves", "file": (io.BytesIO(clip), "a.mp4")}
     return alice.post("/api/v1/videos", data=form).json["id"]
 
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
-    """Let no thumbnail be made."""
+    """Make every thumbnail fail."""
 
     def fail(error: Exception) -> None:
         def thumbnail(*_: Any) -> bytes:
@@ -71,7 +71,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Callable[[str], Path]:
-    """Put a script before the real ffmpeg; return where it writes a line each time it begins."""
+    """Put a script in front of the real ffmpeg. Return the file to which it writes a line at each start."""
 
     def make(script: str) -> Path:
         (tmp_path / "bin").mkdir()
@@ -138,7 +138,7 @@ def said(process: subprocess.Popen[str]) -> str:
 
 
 def due(root: Connection) -> None:
-    """Let the time come at which jobs are to be tried again, or their workers given up."""
+    """Move the time at which jobs are tried again, or taken from their workers, to now."""
     root.cursor().execute("UPDATE jobs SET run_at = NOW(3) - INTERVAL 1 SECOND WHERE run_at IS NOT NULL")
 
 
@@ -461,7 +461,7 @@ def test_two_processes_never_do_the_same_job(alice, clip, programs, launch, stor
 def test_many_workers_never_do_the_same_job_and_come_to_no_deadlock(
     alice, worker, make_app, database, monkeypatch, root
 ):
-    """While they work, files are replaced, which begins their jobs anew."""
+    """While they work, files are replaced, which starts their jobs again."""
     done, busy = Counter[int](), []
     original, failed = worker_module.inspect, Database._note_failure
 

@@ -1,4 +1,4 @@
-"""Limits: how often something may be tried, and that nobody is kept out who knows their password."""
+"""Rate limits: how often something may be tried; and users who know their password can always log in."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def account(db: Database, app: Flask) -> Callable[..., None]:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Let every look at a password take until this is set."""
+    """Make every check of a password wait until this event is set."""
     go, look = threading.Event(), passwords.check_password_hash
 
     def check(*arguments):
@@ -69,7 +69,7 @@ def log_in(client, username="alice", password=WRONG, address="127.0.0.1"):
 
 
 def at_once(app, times, ask):
-    """Ask many times together; count the statuses."""
+    """Send many requests at once. Return the count of each status."""
     barrier = threading.Barrier(times, timeout=20)
 
     def go(n):
@@ -104,7 +104,7 @@ def test_guesses_are_refused_past_the_limit(make_app, account):
         "Too many requests: try again in 15 minutes.",
     )
     assert 898 <= int(response.headers["Retry-After"]) <= 900
-    assert log_in(client, password=PASSWORD).status_code == 429  # or the limit would keep nobody from guessing on
+    assert log_in(client, password=PASSWORD).status_code == 429  # else the limit would not stop anybody from guessing
 
 
 def test_of_many_guesses_at_once_just_as_many_are_answered_as_the_limit_says(make_app, account, root):
@@ -318,7 +318,7 @@ def test_a_stolen_token_guesses_no_further_than_a_login(make_app, account, root)
     assert [change(WRONG), change(WRONG)] == [403, 429]
     assert change(PASSWORD) == 429
     assert change(PASSWORD, environ_overrides={"REMOTE_ADDR": "192.0.2.1"}) == 429
-    assert client.get(VIDEOS).status_code == 200  # whoever is in, stays in
+    assert client.get(VIDEOS).status_code == 200  # an open session goes on
     end_the_windows(root)
     assert change(PASSWORD) == 204
     assert sorted(hits(root)) == [0, 0, 0, 1]  # the token's holder, two addresses; the name, whose window is over
@@ -507,7 +507,7 @@ def test_how_long_to_wait_is_told_in_words_too(seconds, header, words):
 
 
 def sent(proxy, ask):
-    """What one request sends, but for the PING of a connection that was idle on a slow machine."""
+    """Return the commands of one request, without the PING of a connection that was idle on a slow machine."""
     proxy.forget()
     ask()
     return [text.split()[0] for text in proxy.texts if text]

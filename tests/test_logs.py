@@ -1,4 +1,4 @@
-"""The log, the timing header, and who is asking behind a proxy."""
+"""The log, the timing header, and the client's address behind a proxy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIELDS = {"time", "level", "logger", "message", "request_id", "method", "path", 
 
 
 def heard(lines):
-    """The access lines, read."""
+    """Return the access lines, parsed."""
     return [line for line in map(json.loads, lines) if line["logger"] == "rawreel.access"]
 
 

@@ -1,4 +1,4 @@
-"""What goes by mail: proving an address, setting a forgotten password, telling of changes; and the sending itself."""
+"""Mails: proving an address, resetting a password, news of changes; and the sending itself."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def mailing(open_app, post):
 
 
 def delivered(client):
-    """Wait until what was to be mailed is mailed."""
+    """Wait until all mails are sent."""
     assert client.application.extensions["outbox"].wait(20)
 
 
@@ -101,7 +101,7 @@ def register(client, username="alice", email="alice@example.org", password=FIRST
 
 
 def log_in(client, username="alice", password=FIRST):
-    """Return the answer; a client whose login is right goes on with its token."""
+    """Log in and return the answer. After a successful login, the client uses its token."""
     client.token = None
     answer = client.post(f"{AUTH}/login", json={"username": username, "password": password})
     client.token = answer.json.get("token")
@@ -722,7 +722,7 @@ for _ in range(9):
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
-    """A certificate for 127.0.0.1, signed by itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     if not shutil.which("openssl"):
         pytest.skip("there is no openssl to make a certificate with")
     folder = tmp_path_factory.mktemp("certificate")
@@ -740,7 +740,7 @@ def secure(certificate):
 
 @pytest.fixture
 def trusted(certificate, monkeypatch):
-    """Let this process trust the certificate, as a computer trusts those of its authorities."""
+    """Make this process trust the certificate, as a computer trusts its certificate authorities."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
 
 

@@ -1,4 +1,4 @@
-"""One's own account: shown, changed, exported and deleted; and the feed."""
+"""The user's own account: show, change, export and delete it; and the feed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rows(root, sql, *arguments):
 
 @pytest.fixture
 def known(root):
-    """Give everybody there is the password."""
+    """Give all users the password."""
     return lambda: root.cursor().execute("UPDATE users SET password_hash = %s", (HASH,))
 
 
@@ -196,7 +196,7 @@ def test_whoever_became_the_last_admin_since_the_password_was_checked_stays(alic
     known()
     look = guards.is_password
 
-    def promoted(*arguments):  # between the look at the role and the transaction
+    def promoted(*arguments):  # after the check of the role, before the transaction
         rows(root, "UPDATE users SET role = 'admin' WHERE id = %s", alice.user_id)
         return look(*arguments)
 
@@ -266,7 +266,7 @@ def test_of_the_people_around_a_deleted_account_the_lower_id_is_held_first(alice
                 (0,),
             ):
                 break
-            time.sleep(0.15)  # MariaDB looks again only after a tenth of a second without a question
+            time.sleep(0.15)  # MariaDB refreshes this table only after a tenth of a second without a query on it
         assert not deleted.done()
         try:
             assert rows(other, "SELECT id FROM users WHERE id = %s FOR UPDATE NOWAIT", high.user_id)

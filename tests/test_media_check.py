@@ -1,4 +1,4 @@
-"""`flask media check`: what a crash leaves behind, found and mended."""
+"""`flask media check`: it finds and repairs what a crash leaves behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MP4 = {"Content-Type": "video/mp4"}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Files of this test alone."""
+    """A folder of files for this test alone."""
     return tmp_path / "media"
 
 
@@ -41,7 +41,7 @@ def mine(make_app, alice, folder):
 
 @pytest.fixture
 def check(mine, monkeypatch) -> Callable[..., tuple[int, list[str]]]:
-    """Run the command; return its exit code and its lines. Files count as old at once, but for `--young`."""
+    """Run the command. Return its exit code and its lines. Without `--young`, files count as old at once."""
 
     def run(*options: str) -> tuple[int, list[str]]:
         monkeypatch.setattr(ops.commands.media, "MIN_AGE", 3600 if "--young" in options else -5)
@@ -186,7 +186,7 @@ def test_a_wrong_database_and_a_missing_disk_are_refused(mine, check, clip, stor
     assert lines[-1].endswith("where the files of the videos are to be: nothing is done.")
 
 
-# A server that takes a file in place of another, and is killed at one of the steps. Each time in a process of its own.
+# A server that replaces a file, and is killed at one of the steps. Each time in a process of its own.
 CRASH = """
 import os, signal, sys
 from pathlib import Path
@@ -224,7 +224,7 @@ for step, video_id in zip(steps[::2], steps[1::2]):
         os._exit(0)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, step
 """
-STEPS = {  # what is there afterwards: on the way, in place, and whose file the video has
+STEPS = {  # the state afterwards: files incoming, files complete, and which file the video has
     "in the middle": (1, 1, "old"),
     "before it is looked at": (1, 1, "old"),
     "before the rename": (1, 1, "old"),
@@ -264,7 +264,7 @@ def test_rows_and_files_agree_after_a_kill_at_any_point(mine, check, clips, stor
 
 
 def test_it_does_no_harm_while_files_arrive(mine, check, clip, storage):
-    """With files counted as old at once only those on the way are in danger; one that is in place has its row."""
+    """If files count as old at once, only incoming files are in danger: a complete one has its row."""
     done: list[int] = []
     video = sent(mine, clip)
 

@@ -1,4 +1,4 @@
-"""What the server tells of itself: /metrics for Prometheus, and the admin's page on the system."""
+"""The state of the server: /metrics for Prometheus, and the admin's view of the system."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def watched(make_app):
 
 
 def scrape(client):
-    """{(name, labels as a sorted tuple): value} of everything that is told."""
+    """Return all metrics as {(name, labels as a sorted tuple): value}."""
     families = text_string_to_metric_families(client.get("/metrics", headers=HEADERS).text)
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
 

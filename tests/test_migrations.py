@@ -26,7 +26,7 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of SQL with the bookkeeping alone."""
+    """A folder of SQL with only the table of the bookkeeping."""
     (tmp_path / "sql/schema").mkdir(parents=True)
     shutil.copy(SQL / "migrations.sql", tmp_path / "sql")
     shutil.copy(SQL / "schema/0000_schema_migrations.sql", tmp_path / "sql/schema")
@@ -61,7 +61,7 @@ def open_database(scratch: Settings, folder: Path) -> Iterator[Callable[[], Data
 
 @pytest.fixture
 def fresh(open_database: Callable[[], Database]) -> Database:
-    """A Database without a table on that folder."""
+    """A Database on that folder, without tables."""
     return open_database()
 
 
@@ -283,7 +283,7 @@ def test_a_table_may_take_the_name_of_a_view_that_goes(viewed: Database, write: 
 def test_a_migration_finds_the_old_views_in_place_and_may_drop_what_they_read(
     viewed: Database, write: Write, write_view: Write
 ):
-    """The program that still runs reads them until then."""
+    """The old program that still runs reads them until then."""
     write(
         "0002_b.sql", "CREATE TABLE seen AS SELECT * FROM cards; ALTER TABLE a DROP COLUMN first, MODIFY second BIGINT;"
     )
@@ -327,7 +327,7 @@ def test_a_view_that_a_migration_has_broken_is_told_until_it_is_mended(
 
 @pytest.mark.parametrize("rights", ["CREATE", "CREATE, CREATE VIEW"])
 def test_who_may_not_make_views_is_told_which_right_is_missing(settings, scratch, root, rights):
-    """CREATE OR REPLACE takes DROP as well."""
+    """CREATE OR REPLACE needs the right DROP too."""
     ensure_database(scratch)
     with root.cursor() as cursor:
         cursor.execute("CREATE USER 'maker'@'localhost' IDENTIFIED BY 'x'")
@@ -578,7 +578,7 @@ def test_who_has_an_old_demo_world_is_told_how_to_get_what_is_new(
     make_ready(world[0])
     assert "flask demo load" not in capsys.readouterr().err
     fetch(world[1], "DROP VIEW job_cards")
-    make_ready(world[0])  # a view that is made anew is nothing to tell anybody
+    make_ready(world[0])  # a view that is made again is not worth a line
     assert "flask demo load" not in capsys.readouterr().err
     fetch(world[1], "UPDATE users SET username_key = 'teacher' WHERE username_key = 'demo'")  # there is no demo world
     assert "flask demo load" not in upgrade()

@@ -32,7 +32,7 @@ QUOTA = 8_000_000
 
 @contextmanager
 def nginx(folder, behind, media):
-    """Run nginx with that very file, its ports and paths replaced. Gives its port."""
+    """Run nginx with this very file, with other ports and paths. Give its port."""
     port = free_port()
     site = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
     for ours, here in {
@@ -48,7 +48,7 @@ def nginx(folder, behind, media):
     places = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    user = "user root;" if os.geteuid() == 0 else ""  # the folders of a test are their owner's alone
+    user = "user root;" if os.geteuid() == 0 else ""  # by default only the owner may read the folders of a test
     (folder / "nginx.conf").write_text(
         f"{user} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/main.log; events {{}}\n"
         f"http {{ {places} include /etc/nginx/mime.types; include {folder}/site.conf; }}\n",
@@ -106,7 +106,7 @@ def bearer(person):
 
 
 def padded(clip, size):
-    """A real video of so many bytes: the rest is a box that says it is free."""
+    """Make a real video of so many bytes: it is filled up with a `free` box."""
     return clip + struct.pack(">I4s", size - len(clip), b"free") + os.urandom(size - len(clip) - 8)
 
 
@@ -305,7 +305,7 @@ def test_refusals_come_through_as_they_are(port, alice, clip):
         ("/api/v1/auth/login", "POST", {"Content-Type": "application/json"}, b" " * 200_000, 413, None),
         ("/api/v1/me/avatar", "PUT", {"Content-Type": "image/png", **bearer(alice)}, large, 413, None),
     ):
-        for _ in range(8):  # on lines to gunicorn that are kept open, too
+        for _ in range(8):  # also on kept-alive connections to gunicorn
             status, about, answer = ask(port, path, method, body, **headers)
             assert (status, about["content-type"]) == (expected, "application/problem+json"), (path, answer)
             problem = json.loads(answer)
@@ -344,7 +344,7 @@ def test_a_page_of_another_site_may_play_it(port, video):
 
 
 def test_a_flood_of_logins_is_stopped(tmp_path, behind, settings):
-    with nginx(tmp_path, behind, settings.MEDIA_DIR) as port:  # its own: what it counts, it counts for the others too
+    with nginx(tmp_path, behind, settings.MEDIA_DIR) as port:  # its own: limits count for all tests
         answers = [ask(port, "/api/v1/auth/login") for _ in range(75)]
         assert [status for status, _, _ in answers].count(405) >= 50  # a class logs in
         status, about, body = next(answer for answer in answers if answer[0] != 405)

@@ -1,4 +1,4 @@
-"""The page /watch: what the server writes into it. What it does in a browser is in e2e/watch.mjs."""
+"""The page /watch as the server writes it. tests/e2e/watch.mjs tests it in a browser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def watch(client, query="", **headers):
 
 
 def links(text):
-    """The addresses on the page by what they are called."""
+    """Return the links on the page by their texts."""
     found = re.findall(r'<a [^>]*?href="([^"]*)"[^>]*>(.*?)</a>', text, re.DOTALL)
     return {re.sub(r"<.*?>", "", name).strip(): unescape(address) for address, name in found}
 
@@ -31,7 +31,7 @@ def query(address):
 
 
 def chosen(text):
-    """What the page says is shown: category and order."""
+    """Return which category and order the page marks as shown."""
     return re.findall(r'aria-current="page">(?:<bdi>)?(.*?)<', text)
 
 

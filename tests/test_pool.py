@@ -1,4 +1,4 @@
-"""The pool: one test for each trap that its settings answer."""
+"""The pool: one test for each trap that its settings avoid."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_no_snapshot_is_handed_to_the_next_borrower(make, root):
 
 
 def everyone(db: Database, people: int = 8) -> list[float]:
-    """Let people ask at once; each has to fail. Return after how many seconds."""
+    """Run queries at once; each must fail. Return after how many seconds."""
 
     def ask(_: int) -> float:
         begun = time.monotonic()
@@ -241,7 +241,7 @@ def test_a_server_gone_silent_under_idle_connections_delays_nobody_in_turn(throu
     monkeypatch.setattr("pool.HANDSHAKE", 0.5)
     monkeypatch.setattr("pool.PING", 0.5)
     monkeypatch.setattr("pool.HOT", 0.0)
-    assert max(everyone(db)) < 3  # not 0.5 s of each of the eight, one after the other
+    assert max(everyone(db)) < 3  # not 0.5 s for each of the eight, one after the other
 
 
 def test_a_server_that_refuses_is_given_up_at_once(through, proxy):

@@ -1,4 +1,4 @@
-"""The Postman collection: it is up to date, whole, the same on every run, and its requests come in an order that works."""
+"""The Postman collection: up to date, complete, the same on every run, and in an order that works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from config import ROOT
 from ops.postman import collection as postman
-from ops.postman.item import VARIABLES, inlined
+from ops.postman.item import VARIABLES, inline
 from ops.sqlcheck import catalog
 from web import api as web_api
 from web.api import api, created
@@ -54,7 +54,7 @@ VOID = (
 
 
 def held(items):
-    """The address of each request of a folder, and whose token there is after it. Before them it is the demo user's."""
+    """Return the URL of each request of a folder, and whose token is set after it. Before, it is the demo user's."""
     holder, result = "demo", []
     for one, (method, path) in zip(items, addresses(items)):
         assert "auth" in one["request"] or holder, f"{path} is sent without a token"
@@ -226,7 +226,7 @@ def test_a_redirect_is_looked_at_and_not_followed(folders):
 def test_a_schema_in_a_test_refers_to_nothing_and_holds_only_what_a_validator_knows():
     schemas = {"row": {"type": "object", "properties": {"format": {"type": "string", "format": "binary"}}}}
     schema = {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/row"}, "examples": [[]], "x-own": 1}
-    flat = inlined(schema, schemas)
+    flat = inline(schema, schemas)
     Draft7Validator.check_schema(flat)
     row = {"type": "object", "properties": {"format": {"type": "string"}}}
     assert flat == {"type": ["array", "null"], "items": row}

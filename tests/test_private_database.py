@@ -44,7 +44,7 @@ def make_project(tmp_path: Path) -> Iterator[Callable[[str], Project]]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """One copy for most tests, in a folder with Chinese letters and spaces. Its app runs on from test to test."""
+    """One copy for most tests, in a folder with Chinese letters and spaces. Its app keeps running between tests."""
     project = Project(tmp_path_factory.mktemp("app") / "我的 Flask 项目")
     project.start().ready()
     yield project
@@ -170,7 +170,7 @@ def get_note():
 
 @pytest.fixture
 def notes(running: App) -> Iterator[Path]:
-    """The place of a new file of routes, which is not there before nor after."""
+    """The path of a new file of routes, which does not exist before and after the test."""
     path = running.project.folder / "routes/notes.py"
     yield path
     path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The READMEs are true: their examples are put into a copy of the project and run, and the map is what `ls` shows."""
+"""The READMEs are true: their examples run in a copy of the project, and the map is what `ls` shows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def running(project: Project) -> App:
 
 def test_both_readmes_have_the_same_code():
     def plain(block: str) -> str:
-        """Without what is written for people: comments, and the title of a video."""
+        """Remove the words for people: comments, and the title of a video."""
         return re.sub(r'("title": )"[^"]*"', r"\1...", re.sub(r"[ \t]+#.*", "", block))
 
     english, chinese = ([plain(block) for block in blocks(readme)] for readme in READMES)
@@ -127,7 +127,7 @@ def test_a_stale_catalog_and_collection_fail_a_test_by_name_until_flask_api_writ
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
-    """Each command of a console, with the answer that is shown."""
+    """Return each command of a console block, with the answer that the README shows."""
     for part in text.removeprefix("$ ").split("\n$ "):
         lines = part.splitlines()
         end = next(number for number, line in enumerate(lines, 1) if not line.endswith("\\"))

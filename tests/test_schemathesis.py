@@ -1,4 +1,4 @@
-"""schemathesis asks every operation of the OpenAPI document once or twice; `script/e2e` for the possible and the impossible."""
+"""schemathesis tries every operation of the OpenAPI document once or twice. `script/e2e` tries far more."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def filled(server: PrivateServer, settings: Settings, tmp_path_factory: pytest.T
 
 @pytest.fixture
 def check(filled: Settings, database: Callable[..., Database], tmp_path: Path) -> Check:
-    """Check a throw-away project: queries in sql/videos.sql, and Python in routes/videos.py, which names them all."""
+    """Check a temporary project: queries in sql/videos.sql, and Python in routes/videos.py that names them all."""
 
     def run(sql: str, python: str = "", demo_sql: str = "", **views: str) -> list[str]:
         for folder in ("sql/demo", "sql/views", "routes"):
@@ -312,7 +312,7 @@ def test_a_query_knows_which_columns_of_its_views_hold_json():
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted((SQL / "views").glob("*.sql"))])
 def test_what_is_told_of_a_column_is_the_same_through_a_view(filled, database, queries, name):
-    """Types, lengths, values of an ENUM, whether it may be NULL: though MariaDB hides the table behind the view's alias."""
+    """Types, lengths, values of an ENUM, NULL or not: even if MariaDB shows the alias of the view in place of the table."""
     db = database(database=filled.DB_NAME)
     view = load_views(SQL)[name]
     (through,) = load_queries(queries(f"-- name: a\nSELECT c.* FROM {name} AS c WHERE c.id = 1;")).values()

@@ -1,4 +1,4 @@
-"""The suite itself: which tests run by default, and which have to be asked for."""
+"""The suite itself: which tests run by default, and which run only if they are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thumbnails: what is made of a picture, who sees it and for how long, and whose they are."""
+"""Thumbnails: what a picture becomes, who sees it, how long caches keep it, and who made it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def send(person, video, data=PICTURE, kind="image/png"):
 
 
 def shown(person, video, data, kind="image/png"):
-    """The picture that is made of one that is accepted."""
+    """Return the picture that an accepted one becomes."""
     answer = send(person, video, data, kind)
     assert answer.status_code == 200, answer.json
     made = Image.open(io.BytesIO(person.get(answer.json["thumbnail_url"]).data))

@@ -1,4 +1,4 @@
-"""The Flask tutorial: what its text promises, without its faults."""
+"""The Flask tutorial: the answers that its text promises, without its faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resumable uploads: the protocol, who may, quota, two at once, and what a crash leaves to be finished."""
+"""Resumable uploads: the protocol, access, quota, two at once, and what remains to be done after a crash."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def described(**values: str) -> str:
 
 
 def begin(person: Any, length: int | None, data: bytes = b"", *, status: int = 201, **about: str) -> Any:
-    """Begin an upload; return its address, or the answer if there is to be none."""
+    """Begin an upload. Return its URL, or the answer if it is to be refused."""
     size = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
     headers = {**(PIECE if data else TUS), **size, "Upload-Metadata": described(**(about or {"title": "Waves"}))}
     answer = person.post(URL, data=data, headers=headers)
@@ -74,7 +74,7 @@ def used(person: Any) -> int:
 
 
 def left(storage: Storage) -> tuple[int, int]:
-    """How many files are on the way, locks too, and in place."""
+    """Return how many files are incoming, with their locks, and how many are complete."""
     incoming = list(storage.incoming.iterdir()) if storage.incoming.is_dir() else []
     return len(incoming), len(list(storage.keys()))
 
@@ -98,7 +98,7 @@ def no_files(storage):
 
 @pytest.fixture
 def small(make_app, alice) -> Callable[[int], Any]:
-    """Alice, where everybody has so much room."""
+    """Alice, at an application with this quota."""
 
     def make(quota: int) -> Any:
         client = make_app(QUOTA_BYTES=quota).test_client()
@@ -121,7 +121,7 @@ def served(app) -> Iterator[int]:
 
 
 class Slow(io.BytesIO):
-    """A body that comes when it is told to."""
+    """A body that the test releases piece by piece."""
 
     def __init__(self, data: bytes):
         super().__init__(data)
@@ -551,7 +551,7 @@ def test_a_smaller_quota_stops_an_upload_cleanly(alice, admin, clip, storage):
 
 
 def test_of_two_writers_one_gets_in(alice, clip, sending, storage, monkeypatch):
-    """The first has no connection that could be ended, as it has under a real server (test_broken_uploads.py)."""
+    """Here, the first request has no connection to close. Under a real server it has: see test_broken_uploads.py."""
     monkeypatch.setattr(uploads, "PATIENCE", 0.2)
     url = begin(alice, len(clip))
     body, done = sending(url, 0, clip)
@@ -784,7 +784,7 @@ def test_a_lock_ends_with_the_process_that_holds_it(alice, storage, app):
 
 @pytest.fixture
 def gunicorn(settings, tmp_path) -> Iterator[tuple[Callable[..., Any], Path]]:
-    """Two workers on the test's database; a function that asks them, and a file while which exists no ffprobe ends."""
+    """Run two workers on the test's database. Give a function that sends requests, and a file that makes ffprobe wait."""
     slow, port = tmp_path / "slow", 0
     fake = tmp_path / "bin" / "ffprobe"
     fake.parent.mkdir()
@@ -845,7 +845,7 @@ def test_a_worker_that_is_killed_after_the_last_byte_loses_no_video_and_makes_no
         deadline = time.monotonic() + 20
         while storage.size(lock.stem) != len(clip) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert ask_it("HEAD", url, **bearer).status == 423  # by whichever worker
+        assert ask_it("HEAD", url, **bearer).status == 423  # by any worker
         (worker,) = {*holders(lock)}
         os.kill(worker, signal.SIGKILL)
         with pytest.raises((OSError, http.client.HTTPException)):

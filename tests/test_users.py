@@ -1,4 +1,4 @@
-"""People: looked up and listed by name, with what they show of themselves."""
+"""Users: found and listed by name, with their public profiles."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_somebody_who_is_banned_is_still_shown(client, alice, root):
 
 @pytest.fixture
 def crowd(person):
-    """Ten people, made in no order."""
+    """Ten users, created in no particular order."""
     for name in ("zoe", "Anna", "anton", "Ａngela", "an_other", "an-other", "张三", "张四", "Ärger", "annabel"):
         person(name)
     return ["an-other", "an_other", "Ａngela", "Anna", "annabel", "anton", "zoe", "Ärger", "张三", "张四"]
@@ -150,7 +150,7 @@ def test_a_page_deep_in_a_long_list_reads_no_more_than_the_first(root, db):
 
 
 def rows_read(cursor):
-    """How many rows of tables and indexes were read since FLUSH STATUS."""
+    """Return how many rows of tables and indexes were read since FLUSH STATUS."""
     where = "performance_schema.session_status" if IS_MYSQL else "information_schema.session_status"
     cursor.execute(f"SELECT SUM(variable_value) FROM {where} WHERE variable_name LIKE 'Handler\\_read%'")
     return cursor.fetchone()[0]

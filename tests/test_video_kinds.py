@@ -1,4 +1,4 @@
-"""What is taken for a video and what is not, with ffprobe and without."""
+"""Which files are accepted as videos, with ffprobe and without."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_real_videos_are_accepted(name, tiny, look, tmp_path, monkeypatch):
 
 
 def encoded(path: Path, *options: str) -> bytes:
-    """What ffmpeg makes of a picture that moves, of a sound, and of these options."""
+    """Return what ffmpeg makes from a moving test picture, a tone, and these options."""
     sources = ("-f", "lavfi", "-i", "testsrc2=size=64x36:rate=5:duration=0.5", "-f", "lavfi", "-i", "sine=duration=0.5")
     subprocess.run(["ffmpeg", "-v", "error", *sources, *options, str(path)], check=True)
     return path.read_bytes()
@@ -215,7 +215,7 @@ def test_a_duration_of_nothing_or_of_years_is_refused(duration, reason, tiny, lo
 
 
 def trap(folder: Path) -> Path:
-    """A file that holds up whoever opens it."""
+    """A file that blocks every program that opens it."""
     path = folder / "somebody-elses.mp4"
     os.mkfifo(path)
     return path
@@ -233,7 +233,7 @@ LISTS = {
 def test_a_list_of_files_is_refused_and_none_of_them_read(name, look, tmp_path):
     data = LISTS[name].format(trap(tmp_path)).encode()
     assert look(data) == (CUT if name == "after ftyp" else KIND)
-    # What stands behind the look at its first bytes, if those are ever got around.
+    # The second line of defence, if a file gets past the check of its first bytes.
     ffprobe, path = video.command("ffprobe"), f"file:{tmp_path / 'file.mp4'}"
     assert ffprobe
     assert subprocess.run([*ffprobe, path], timeout=5, check=False).returncode

@@ -1,4 +1,4 @@
-"""Views: who counts, how often, and that the sum is exact while many watch and several workers add up."""
+"""Views: who counts and how often; the sum is exact while many watch and several workers add up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def video(alice) -> int:
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The deadlocks and lock timeouts that come up from now on, though a transaction is repeated after them."""
+    """Collect the deadlocks and lock timeouts from now on, also those after which the transaction is repeated."""
     numbers: list[int] = []
     original = Database._note_failure
 
@@ -56,7 +56,7 @@ def count(person: Any, video: int) -> int:
 
 
 def age(root: Connection, hours: float) -> None:
-    """Let what was counted have been so many hours earlier."""
+    """Move all counted views so many hours into the past."""
     root.cursor().execute("UPDATE video_views SET counted_at = counted_at - INTERVAL %s SECOND", (round(hours * 3600),))
 
 
@@ -69,7 +69,7 @@ def rows(root: Connection) -> int:
 def test_each_viewer_counts_once(alice, bob, client, video, db):
     for person in (alice, bob, client, bob, client):
         assert view(person, video) == 204
-    assert count(client, video) == 0  # nobody has added up yet
+    assert count(client, video) == 0  # no worker has added it up yet
     fold(db)
     fold(db)
     assert count(client, video) == 3  # the owner too
@@ -160,7 +160,7 @@ def test_what_is_old_is_forgotten_once_it_is_added_up(bob, client, video, db, ro
     view(client, video)
     age(root, 6.01)
     forget(db)
-    assert rows(root) == 1  # the one that nobody has added up
+    assert rows(root) == 1  # the one that no worker has added up
     fold(db)
     forget(db)
     assert rows(root) == 0
@@ -179,7 +179,7 @@ def test_more_views_than_a_worker_takes_at_once_are_added_up(client, alice, db, 
 
 @pytest.mark.whole
 def test_the_sum_is_exact_while_many_watch_and_two_workers_add_up(app, alice, database, busy, root):
-    """80 viewers watch 4 videos, some twice; windows end in between; old ones are forgotten."""
+    """80 viewers watch 4 videos, some twice. Windows end in between, and old rows are deleted."""
     videos = [alice.post("/api/v1/videos", json={"title": "Waves"}).json["id"] for _ in range(4)]
     workers = [database(), database()]
     is_over = False
@@ -205,7 +205,7 @@ def test_the_sum_is_exact_while_many_watch_and_two_workers_add_up(app, alice, da
         for _ in range(2):
             list(threads.map(watch, range(80)))
             settle(workers[0])
-            with root.cursor() as cursor:  # one after the other, as a view would: the test itself is to lock nobody out
+            with root.cursor() as cursor:  # one by one, as views do: the test must not block them
                 cursor.execute("SELECT video_id, viewer_key FROM video_views")
                 for key in cursor.fetchall():
                     late = "UPDATE video_views SET counted_at = counted_at - INTERVAL 6 HOUR"

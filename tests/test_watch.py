@@ -1,4 +1,4 @@
-"""Watching: ranges under every server, who may, signed links, what a viewer holds while they watch."""
+"""Watching: ranges under every server, access, signed links, and what a viewer occupies while they watch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def storage(app):
 
 @pytest.fixture
 def video(alice, clip):
-    """A public one of alice's."""
+    """A public video of alice."""
     return make(alice, clip)
 
 
@@ -52,7 +52,7 @@ def make(person, clip, **fields):
 
 
 def get(person, url, method="GET", **headers):
-    """An answer that has been read and closed, as a server does it."""
+    """Return an answer after it was read and closed, as a server does it."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with person.open(url, method=method, headers=named) as answer:
         answer.get_data()
@@ -157,7 +157,7 @@ def test_ranges_are_right(port, video, clip):
         ({"Range": "bytes=0-9", "If-Range": later}, whole(size)),
         ({"Range": f"bytes={size}-", "If-Range": '"another"'}, whole(size)),
         ({"If-Range": '"another"'}, whole(size)),
-        # What is known is not sent, whatever range is asked for
+        # A client that has the file gets a 304, for any range
         ({"If-None-Match": etag}, (304, 0, 0)),
         ({"If-None-Match": f'"another", W/{etag}'}, (304, 0, 0)),
         ({"If-None-Match": "*"}, (304, 0, 0)),
@@ -170,7 +170,7 @@ def test_ranges_are_right(port, video, clip):
         ({"Range": "bytes=0-9", "If-None-Match": etag}, (304, 0, 0)),
         ({"Range": f"bytes={size}-", "If-None-Match": etag}, (304, 0, 0)),
         ({"Range": "bytes=0-9", "If-None-Match": '"another"'}, part(0, 10)),
-        # Of a file that has to be the same
+        # With a condition that the file must be the same
         ({"If-Match": etag}, whole(size)),
         ({"If-Match": "*"}, whole(size)),
         ({"If-Match": f"W/{etag}"}, (412, 0, 0)),
@@ -258,7 +258,7 @@ def test_a_player_reads_it_by_its_address(port, clips, alice):
 
 
 def is_free(count, app):
-    """Whether so many places are free."""
+    """Return whether so many places are free."""
     taken = []
     try:
         for _ in range(count):
@@ -314,7 +314,7 @@ def big(root, storage, video, size=60_000_000):
 
 
 def files_held(pid, path):
-    """How many times the workers of a server have a file open."""
+    """Return how many times the workers of a server have a file open."""
     held = 0
     for worker in workers_of(pid):
         for name in os.listdir(f"/proc/{worker}/fd"):
@@ -503,7 +503,7 @@ def test_only_the_owner_shares_and_revokes(alice, bob, client, private):
 
 
 def refused(person, video, token):
-    """Whether a token opens nothing of a video."""
+    """Return whether a token gives access to nothing of a video."""
     answers = [
         get(person, f"{VIDEOS}/{video['id']}{what}", **{}) if token is None else
         person.get(f"{VIDEOS}/{video['id']}{what}", query_string={"token": token})
@@ -542,7 +542,7 @@ def test_what_is_no_link_is_as_none(app, alice, client, bob, private, clip, monk
 
 
 class make_other_secret:
-    """An application context whose secret is another one for as long."""
+    """An application context in which the secret is another one."""
 
     def __init__(self, app):
         self.app, self.context = app, app.app_context()
@@ -617,7 +617,7 @@ def test_a_link_is_in_no_log_and_in_no_problem(alice, client, make_app, private,
 
 
 def test_nothing_else_leads_to_a_private_video(app, alice, bob, client, admin, clip, root):
-    """Every address that can be read, with a stranger's eyes; those of a video with a link to another one."""
+    """Read every address as a stranger, those of the video also with the link of another video."""
     same = {"tags": ["sea"], "category": None}
     other = make(alice, clip, title="Seen by all", **same)
     hidden = make(alice, clip, title="Nobody sees this", visibility="private", **same)

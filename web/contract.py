@@ -1,5 +1,7 @@
-"""The OpenAPI 3.1 document, derived: addresses and methods from Flask's map, inputs from the views' signatures, answers
-from the columns of the queries they name (sql/catalog.json). Nothing of it is written by hand.
+"""The OpenAPI 3.1 document, derived from the code. No part of it is written by hand.
+
+Addresses and methods come from Flask's URL map, inputs from the signatures of the views, answers from the columns of
+their queries (sql/catalog.json).
 """
 
 from __future__ import annotations
@@ -49,8 +51,8 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
     _, definitions = models_json_schema(
         [(model, "validation") for model in sorted(models, key=lambda m: m.__name__)], ref_template=REF
     )
-    definitions = _resolved(definitions.get("$defs", {}))
-    schemas = {**definitions, **_used(paths, definitions, catalog)}
+    definitions = _resolve(definitions.get("$defs", {}))
+    schemas = {**definitions, **_find_used(paths, definitions, catalog)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -60,7 +62,7 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": app.config["PUBLIC_URL"] or "/"}],
-        "tags": [{"name": name, "description": _first(bp)} for name, bp in app.blueprints.items() if name in tags],
+        "tags": [{"name": name, "description": _first_line(bp)} for name, bp in app.blueprints.items() if name in tags],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -72,8 +74,8 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _first(blueprint: Any) -> str:
-    """The first line of the module in which a blueprint is made."""
+def _first_line(blueprint: Any) -> str:
+    """Return the first line of the docstring of a blueprint's module."""
     return (sys.modules[blueprint.import_name].__doc__ or "").partition("\n")[0]
 
 
@@ -106,21 +108,22 @@ def _operation(
         },
     }
     if operation.login not in NOT_BEARERS:
-        # {}: or without. A list holds the roles of which one is needed, as OpenAPI 3.1 has it for other than OAuth.
+        # {} means that no login is needed. The list holds the roles of which one is needed: OpenAPI 3.1 allows that for
+        # schemes other than OAuth.
         result["security"] = [*([] if operation.login else [{}]), {"bearer": roles}]
     return result
 
 
 def _problems(rule: Rule, operation: Operation) -> set[int]:
-    """The errors that follow from the inputs, and those the view names."""
-    problems = {*operation.errors, 422, 500, 503}  # 422: an unknown parameter is told everywhere
+    """Return the errors that follow from the inputs, and those that the view names."""
+    problems = {*operation.errors, 422, 500, 503}  # 422: every view refuses an unknown parameter
     if operation.login in LINKS:
-        problems |= {403, 410}  # somebody banned; a link that is no longer good
+        problems |= {403, 410}  # 403: the user is banned; 410: the link is used, replaced or expired
     elif operation.login is not None:
         problems |= {
             401,
             403,
-        }  # a token that is no longer valid, or of somebody banned, is told even where none is needed
+        }  # an invalid token, or one of a banned user, is refused even if no login is needed
     if (rule.methods or set()) & WRITES:
         problems.add(429)
     if rule.arguments:
@@ -147,7 +150,7 @@ def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
 
 
 def _parameters(model: type[BaseModel], where: str) -> list[dict[str, Any]]:
-    schema = _resolved(model.model_json_schema(ref_template=REF))
+    schema = _resolve(model.model_json_schema(ref_template=REF))
     parameters = []
     for name, field in schema.get("properties", {}).items():
         kinds = [kind for kind in field.pop("anyOf", []) if kind != {"type": "null"}]  # null cannot be sent in a URL
@@ -171,14 +174,14 @@ def _request_body(operation: Operation) -> dict[str, Any]:
     kinds = (JSON,) if operation.inputs.body else FORMS
     content = {kind: {"schema": schema, "example": example} for kind in kinds}
     if file:
-        fields = _resolved(model.model_json_schema(ref_template=REF))
+        fields = _resolve(model.model_json_schema(ref_template=REF))
         fields["properties"][operation.inputs.file_name] = FILE
         content[FORMS[1]] = {"schema": fields, "example": example}
     return {"requestBody": {"required": True, "content": content}}
 
 
 def example_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """An example of an object: of each field its own one, its default, or the first of its values."""
+    """Return an example of an object: for each field its own example, its default, or its first value."""
     example = {}
     for name, field in schema.get("properties", {}).items():
         for source in (field, *field.get("anyOf", [])):
@@ -189,23 +192,23 @@ def example_of(schema: dict[str, Any]) -> dict[str, Any]:
     return example
 
 
-def _resolved(node: Any) -> Any:
-    """Let a field that web.api.row() has marked refer to its query's row, and drop what only repeats a field's name."""
+def _resolve(node: Any) -> Any:
+    """Turn a mark of web.api.row() into a $ref to its query's row, and drop titles and defaults that say nothing."""
     if isinstance(node, list):
-        return [_resolved(one) for one in node]
+        return [_resolve(one) for one in node]
     if not isinstance(node, dict):
         return node
     if "x-query" in node:
         return {"$ref": REF.format(model=node["x-query"])}
     noise = {"title"} if isinstance(node.get("title"), str) else set()
     noise |= {"default"} if node.get("default", "") is None else set()
-    return {key: _resolved(value) for key, value in node.items() if key not in noise}
+    return {key: _resolve(value) for key, value in node.items() if key not in noise}
 
 
-def _used(paths: Any, definitions: Any, catalog: dict[str, Any]) -> dict[str, Any]:
-    """The queries whose rows the document speaks of: not those that read a password's hash."""
+def _find_used(paths: Any, definitions: Any, catalog: dict[str, Any]) -> dict[str, Any]:
+    """Return the row schemas that the document refers to. Others, such as one with a password hash, are left out."""
     pattern = '"{}"'.format(REF.format(model='([^"]+)'))
     named = {*re.findall(pattern, orjson.dumps([paths, definitions]).decode())} - definitions.keys()
     for name in sorted(named):
-        row_of(name, catalog)  # raises for one that is not there
+        row_of(name, catalog)  # raises if there is none
     return {name: schema for name, schema in catalog["schemas"].items() if name in named}

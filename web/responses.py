@@ -1,4 +1,4 @@
-"""What an operation answers, for the OpenAPI document: its success, and each of its errors."""
+"""The responses of an operation, for the OpenAPI document: its success, and each of its errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web.api import Operation
 
 REF = "#/components/schemas/{model}"
 JSON, PROBLEM = "application/json", "application/problem+json"
-FILE = {"type": "string", "format": "binary"}  # its bytes; the media type says what they are
+FILE = {"type": "string", "format": "binary"}  # the bytes of a file; the media type says of which kind
 
 
 class ProblemDocument(BaseModel):
@@ -29,7 +29,7 @@ class ProblemDocument(BaseModel):
 
 
 def answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
-    """The answer of a view that succeeds."""
+    """Describe the response of a view that succeeds."""
     description = HTTP_STATUS_CODES[operation.status]
     returns = operation.returns
     lives = {"Location": {"description": "Where it lives, if it has an address.", "schema": {"type": "string"}}}
@@ -76,7 +76,7 @@ def answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
 
 
 def row_of(query: str, catalog: dict[str, Any]) -> dict[str, Any]:
-    """Find the schema of a query's row."""
+    """Return the schema of a query's row. Raises QueryError if the catalog has none."""
     if query not in catalog["schemas"]:
         raise QueryError(f"sql/catalog.json does not know {query}: if it is in sql/, run `flask api write`")
     schema: dict[str, Any] = catalog["schemas"][query]
@@ -84,13 +84,13 @@ def row_of(query: str, catalog: dict[str, Any]) -> dict[str, Any]:
 
 
 def has_version(method: str, operation: Operation, catalog: dict[str, Any]) -> bool:
-    """Whether a view shows one row that has a version, and so an ETag."""
+    """Return whether a view returns one row with a version, and so an ETag."""
     row = catalog["schemas"].get(operation.returns, {}) if isinstance(operation.returns, str) else {}
     return method == "GET" and not operation.is_page and "version" in row.get("properties", {})
 
 
 def _example_of_rows(model: type[BaseModel], catalog: dict[str, Any]) -> dict[str, Any]:
-    """An example of an answer that is nothing but lists of rows."""
+    """Return an example of an answer whose fields are all lists of rows; else an empty one."""
     lists = {
         name: row_of(field["items"]["x-query"], catalog).get("examples", [])
         for name, field in model.model_json_schema()["properties"].items()
@@ -100,6 +100,7 @@ def _example_of_rows(model: type[BaseModel], catalog: dict[str, Any]) -> dict[st
 
 
 def refusal(operation: Operation, status: int, catalog: dict[str, Any]) -> dict[str, Any]:
+    """Describe the response for a status other than success."""
     if status == 206:
         return {**answer(operation, catalog), "description": "The range that was asked for."}
     if status < 400:  # 304
@@ -110,6 +111,7 @@ def refusal(operation: Operation, status: int, catalog: dict[str, Any]) -> dict[
 
 
 def problem(status: int) -> dict[str, Any]:
+    """Describe the problem document of a status, with an example."""
     title = HTTP_STATUS_CODES[status]
     example = {
         "type": "about:blank",

@@ -34,7 +34,7 @@ def check(settings: Settings) -> None:
     for finding in report.findings:
         click.echo(finding)
     if not report.findings:
-        click.echo("\n".join(explaining.aligned(checking.HEAD, report.table)))
+        click.echo("\n".join(explaining.align(checking.HEAD, report.table)))
     seconds = time.perf_counter() - begun
     click.echo(f"{len(report.table)} queries, {len(report.findings)} findings, {seconds:.2f} s. {report.closing}")
     if report.findings:
@@ -58,7 +58,7 @@ def list_queries(settings: Settings) -> None:
     """List every query, with its place, its callers and its tables."""
     queries, _ = checking.load(SQL)
     with open_inspector(settings) as inspector:
-        click.echo("\n".join(explaining.listing(inspector, queries, find_uses(ROOT, queries))))
+        click.echo("\n".join(explaining.list_queries(inspector, queries, find_uses(ROOT, queries))))
 
 
 @contextmanager

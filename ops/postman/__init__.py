@@ -1,1 +1,1 @@
-"""The Postman collection, made of the OpenAPI document."""
+"""The Postman collection, generated from the OpenAPI document."""

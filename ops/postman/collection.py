@@ -1,10 +1,10 @@
-"""The Postman collection and its environment, made of the OpenAPI document. `flask api write` writes both.
+"""The Postman collection and its environment, generated from the OpenAPI document. `flask api write` writes both.
 
-Its requests work from top to bottom, in each folder, and as often as one likes; and each by hand, after "Log in". So a
-folder that changes an account does that to somebody new, whom it registers; one that needs a role is sent by the demo
-world's admin; and at the end of each the token is the demo user's again.
+The requests of a folder work from top to bottom, again and again, and each one also by hand after "Log in". So a folder
+that changes an account registers a new user for it. A folder that needs a role is sent by the demo world's admin. At the
+end of each folder, the token is the demo user's again.
 
-The same document gives the same bytes: ids are hashes of names, and nothing depends on the time or on chance.
+The same document always gives the same bytes: ids are hashes of names, and nothing depends on the time or on chance.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from config import ROOT
 from ops.postman.item import FILES, VARIABLES, Call, Maker, Sender, identity, item
 
 FOLDER = ROOT / "postman"
-TUTORIAL, CHINESE = "tutorial", "Flask 教程"  # its requests are in its own order, the others in this one:
+TUTORIAL, CHINESE = "tutorial", "Flask 教程"  # this folder keeps the order of its text; the others have this order:
 ORDER = (
     "post",
     "get",
@@ -27,14 +27,14 @@ ORDER = (
     "put",
     "patch",
     "delete",
-)  # a thing is made before it is looked at, and deleted at the end
-LAST = ("auth.delete_session", "auth.delete_sessions", "auth.logout", "me.delete_me")  # after each the token is void
+)  # create first, then read and change, delete at the end
+LAST = ("auth.delete_session", "auth.delete_sessions", "auth.logout", "me.delete_me")  # each makes the token invalid
 REGISTER, LOGIN = "auth.register", "auth.login"
 PARAMETER = re.compile(r"{(\w+)}")
 
 
 def files(document: dict[str, Any]) -> dict[str, bytes]:
-    """Both files by their names."""
+    """Return the content of both files, by their names."""
     made = {"collection": collection(document), "environment": environment()}
     return {
         f"rawreel.postman_{kind}.json": orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n"
@@ -43,7 +43,7 @@ def files(document: dict[str, Any]) -> dict[str, bytes]:
 
 
 def write(document: dict[str, Any], folder: Path = FOLDER) -> list[str]:
-    """Write both files. Return those that have changed."""
+    """Write both files. Return the names of those that have changed."""
     folder.mkdir(exist_ok=True)
     changed = []
     for name, content in files(document).items():
@@ -55,7 +55,7 @@ def write(document: dict[str, Any], folder: Path = FOLDER) -> list[str]:
 
 
 def environment() -> dict[str, Any]:
-    """Where the server is, and who asks."""
+    """Return the environment: the server's address, and the user."""
     values = [{"key": key, "value": value, "type": "default", "enabled": True} for key, value in VARIABLES.items()]
     return {
         "id": identity("environment"),
@@ -66,7 +66,10 @@ def environment() -> dict[str, Any]:
 
 
 def collection(document: dict[str, Any]) -> dict[str, Any]:
-    """A folder for each resource, in the order of the document; those of the admin last, who looks at what the others did."""
+    """Return the collection: a folder for each resource, in the document's order.
+
+    The admin's folders come last, as they show what the others did.
+    """
     schemas = document["components"]["schemas"]
     calls = [
         Call(method, path, operation, schemas)
@@ -77,7 +80,7 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
     own = {tag["name"]: [call for call in calls if call.tag == tag["name"]] for tag in document["tags"]}
     tags = sorted(document["tags"], key=lambda tag: _sender(own[tag["name"]]) is Sender.ADMIN)
     folders = [_folder(tag, own[tag["name"]], calls, makers) for tag in tags]
-    made = {"new_username": "", **dict.fromkeys(makers, "1")}  # 1: something of the demo world
+    made = {"new_username": "", **dict.fromkeys(makers, "1")}  # 1: the id of something in the demo world
     return {
         "info": {
             "_postman_id": identity("collection"),
@@ -92,11 +95,11 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _makers(calls: list[Call]) -> dict[str, Maker]:
-    """For each id in an address, whose answer tells it.
+    """Find for each id in a URL the request whose answer has it.
 
-    Of the `video_id` of /videos/{video_id} that is POST /videos, or else the list at GET /videos, whose first is taken; of
-    the `avatar_id` of /avatars/{avatar_id} it is a PUT .../avatar that answers with an `avatar_url`. A POST that answers
-    with nothing tells it in its Location.
+    For `video_id` in /videos/{video_id} this is POST /videos, or else the first item of GET /videos. For `avatar_id` in
+    /avatars/{avatar_id} it is PUT .../avatar, whose answer has an `avatar_url`. A POST with an empty answer has the id
+    in its Location.
     """
     parameters = {name for call in calls for name in PARAMETER.findall(call.path)}
     addresses = " ".join(call.path for call in calls)
@@ -109,28 +112,28 @@ def _makers(calls: list[Call]) -> dict[str, Maker]:
             makers.setdefault(found[1], Maker(call, "json().id"))
         elif call.method == "post" and status == 201 and found and not properties:
             makers.setdefault(found[1], Maker(call, 'headers.get("Location").split("/").pop()'))
-        elif call.method == "get" and f"{call.path}/{{" in addresses and found and "id" in _of_list(properties):
+        elif call.method == "get" and f"{call.path}/{{" in addresses and found and "id" in _item_properties(properties):
             makers.setdefault(found[1], Maker(call, "json().items[0].id"))
         elif call.method == "put" and f"{noun}_id" in parameters and f"{noun}_url" in properties:
             makers.setdefault(f"{noun}_id", Maker(call, f'json().{noun}_url.split("/").pop()'))
     return makers
 
 
-def _of_list(properties: dict[str, Any]) -> dict[str, Any]:
-    """What is known of each item of a page."""
+def _item_properties(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties of the items of a page."""
     items: dict[str, Any] = properties.get("items", {}).get("items", {}).get("properties", {})
     return items
 
 
 def _folder(tag: dict[str, Any], own: list[Call], calls: list[Call], makers: dict[str, Maker]) -> dict[str, Any]:
-    """The requests of one resource, before them what they need, and logins wherever the token is not the sender's."""
+    """Return the folder of a resource: first the requests that its own need, and a login where the token is another's."""
     named = {call.name: call for call in calls}
     if tag["name"] != TUTORIAL:
         told = {name for name, maker in makers.items() if maker.call in own and maker.call.method == "get"}
         own = sorted(own, key=lambda call: _rank(call, told))
     sender = _sender(own)
-    holder: Sender | None = Sender.DEMO  # of the token
-    needed = _needed(own, makers)
+    holder: Sender | None = Sender.DEMO  # whose token it is
+    needed = _find_needed(own, makers)
     if sender is Sender.NEW and named[REGISTER] not in own:
         needed = [named[REGISTER], *needed]
     items: list[dict[str, Any]] = []
@@ -155,7 +158,7 @@ def _folder(tag: dict[str, Any], own: list[Call], calls: list[Call], makers: dic
 
 
 def _sender(own: list[Call]) -> Sender:
-    """Who sends a folder: whoever may, and if an account may be lost by it, somebody whom nobody will miss."""
+    """Return who sends a folder: the admin if it needs a role, a new user if it may end an account, else the demo user."""
     if any(call.roles for call in own):
         return Sender.ADMIN
     if any(call.name in LAST or (call.needs_token and "password" in call.fields) for call in own):
@@ -164,20 +167,20 @@ def _sender(own: list[Call]) -> Sender:
 
 
 def _rank(call: Call, told: set[str]) -> tuple[int, float, int]:
-    depth = -call.path.count("/") if call.method == "delete" else 0  # what belongs to a thing goes before the thing
+    depth = -call.path.count("/") if call.method == "delete" else 0  # delete the parts of a thing before the thing
     end = LAST.index(call.name) if call.name in LAST else -1
     order: float = -1 if call.kind in FILES and call.method == "put" else ORDER.index(call.method)
-    if call.method == "post" and told & {*PARAMETER.findall(call.path)}:  # of something that a list tells
+    if call.method == "post" and told & {*PARAMETER.findall(call.path)}:  # after the list that gives its id
         order = ORDER.index("get") + 0.5
     return end, order, depth
 
 
-def _needed(own: list[Call], makers: dict[str, Maker]) -> list[Call]:
-    """What makes the things that these requests speak of and do not make themselves, first things first."""
+def _find_needed(own: list[Call], makers: dict[str, Maker]) -> list[Call]:
+    """Find the requests that give the ids which these requests need but do not give themselves, in order."""
     needed: list[Call] = []
     for call in own:
         for parameter in PARAMETER.findall(call.path):
             maker = makers[parameter].call if parameter in makers else None
             if maker and maker not in own:
-                needed += [one for one in (*_needed([maker], makers), maker) if one not in needed]
+                needed += [one for one in (*_find_needed([maker], makers), maker) if one not in needed]
     return needed

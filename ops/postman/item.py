@@ -1,4 +1,4 @@
-"""One request of the Postman collection, with its scripts, made of one operation of the OpenAPI document."""
+"""One request of the Postman collection, with its scripts, from one operation of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLES = {
     "baseUrl": "http://127.0.0.1:5000",
     "username": demo.USERNAME,
     "password": demo.PASSWORD,
-    "person": "alice",  # of the demo world, for an address with a username in it: whom to look at, follow, ban
+    "person": "alice",  # a user of the demo world, for a URL with a username: to look at, follow, ban
     "token": "",
 }
 
@@ -32,17 +32,17 @@ class Sender(Enum):
 
 USERNAMES = {Sender.DEMO: "{{username}}", Sender.NEW: "{{new_username}}", Sender.ADMIN: demo.ADMIN}
 
-# Newman finds them from the project's folder; in Postman one chooses a file of one's own.
+# Newman finds these files from the project's folder. In Postman the user chooses a file.
 CLIP = "postman/clip.mp4"
 FILES = {"image/png": "postman/avatar.png", "video/mp4": CLIP, "application/offset+octet-stream": CLIP}
 
-# What a request has to send and the document cannot know: by the name of its parameter or field.
+# Values that a request must send and that the document cannot know, by parameter or field.
 ADDRESS = "{{new_username}}@example.org"
 HINTS: dict[str, dict[str, Any]] = {
     "auth.register": {"username": "{{new_username}}", "email": ADDRESS},
     "auth.forgot_password": {"username": "{{new_username}}"},
     "email.change_email": {"email": f"new_{ADDRESS}"},
-    "admin.set_role": {"role": "user"},  # as it was, and so is the quota
+    "admin.set_role": {"role": "user"},  # the value it had; the same for the quota
     "admin.set_quota": {"quota_bytes": None},
     "uploads.create_upload": {
         "Upload-Length": lambda: (ROOT / CLIP).stat().st_size,
@@ -53,21 +53,21 @@ HINTS: dict[str, dict[str, Any]] = {
     "tutorial.test_get": {"user_name": "张三"},
     "tutorial.success": {"user_name": "张三"},
 }
-SAME = {"password": "{{password}}", "new_password": "{{password}}"}  # everyone's here, so that a change changes nothing
-BEFORE = {  # a name that is free, on every run
+SAME = {"password": "{{password}}", "new_password": "{{password}}"}  # one password for all, so a change has no effect
+BEFORE = {  # a free username on every run
     "auth.register": [
         'pm.collectionVariables.set("new_username", `student_${Math.random().toString(36).slice(2, 10)}`);'
     ],
 }
-AFTER = {  # an environment's variable hides the collection's, so it is set where it is looked up
+AFTER = {  # a variable of the environment hides the collection's, so set the one that is read
     "auth.login": [
         'const scope = pm.environment.has("token") ? pm.environment : pm.collectionVariables;',
         'scope.set("token", pm.response.json().token);',
     ],
 }
-REFUSED = {"auth.reset_password": 410, "email.verify_email": 410}  # where the token is one that no mail has brought
+REFUSED = {"auth.reset_password": 410, "email.verify_email": 410}  # their token came by no mail
 
-NAMES = {  # in the language of the text
+NAMES = {  # the tutorial's text is in Chinese
     "tutorial.index": "首页：HTML 模板",
     "tutorial.hello": "你好，世界",
     "tutorial.weather": "URL 里的变量：城市天气",
@@ -82,7 +82,7 @@ NAMES = {  # in the language of the text
     "tutorial.save_data_to_mysql": "把数据写入 MySQL",
 }
 
-# What the validator of Postman (Ajv, draft-07) knows and an answer is held against. It refuses a format it does not know.
+# The keywords that Postman's validator (Ajv, draft-07) knows. It refuses a format that it does not know.
 KEYWORDS = {
     "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "oneOf", "allOf",
     "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "format",
@@ -91,7 +91,7 @@ FORMATS = {"date-time", "date", "time", "email", "uri", "uuid", "ipv4", "ipv6"}
 
 
 def identity(name: str) -> str:
-    """An id for Postman, always the same one for a name."""
+    """Return an id for Postman, always the same for the same name."""
     return str(uuid5(NAMESPACE_URL, f"rawreel/postman/{name}"))
 
 
@@ -106,54 +106,54 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Its operationId: `videos.get_video`."""
+        """Return its operationId, such as `videos.get_video`."""
         return str(self.operation["operationId"])
 
     @property
     def tag(self) -> str:
-        """The resource it belongs to."""
+        """Return the resource it belongs to."""
         return str(self.operation["tags"][0])
 
     @property
     def needs_token(self) -> bool:
-        """Whether it answers nobody without one."""
+        """Return whether it needs a token."""
         return {} not in self.operation.get("security", [{}])
 
     @property
     def roles(self) -> list[str]:
-        """The roles of which one is needed; none if any person may."""
+        """Return the roles of which one is needed; none if any user may send it."""
         return [role for needs in self.operation.get("security", []) for role in needs.get("bearer", [])]
 
     @property
     def kind(self) -> str:
-        """The media type of the body that is sent; empty for none."""
+        """Return the media type of the body; empty if there is none."""
         kinds = list(self.operation.get("requestBody", {}).get("content", {}))
         return next((kind for kind in kinds if kind in FILES), next(iter(kinds), ""))
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields of the body, with their schemas."""
+        """Return the fields of the body, with their schemas."""
         content = self.operation.get("requestBody", {}).get("content", {"": {"schema": {}}})
         described = next(iter(content.values()))
-        fields: dict[str, Any] = inlined(described["schema"], self.schemas).get("properties", {})
+        fields: dict[str, Any] = inline(described["schema"], self.schemas).get("properties", {})
         return fields
 
     def answer(self) -> tuple[int, str, dict[str, Any]]:
-        """The status, the media type and the inlined schema of success; an empty type means an empty answer."""
+        """Return the status, media type and inlined schema of success. An empty type means an empty answer."""
         status, answer = next(iter(self.operation["responses"].items()))
         kind, content = next(iter(answer.get("content", {"": {}}).items()))
-        return int(status), kind, inlined(content.get("schema", {}), self.schemas)
+        return int(status), kind, inline(content.get("schema", {}), self.schemas)
 
 
 class Maker(NamedTuple):
-    """What tells the id of something, and where in its answer, in the words of a script."""
+    """The request whose answer has an id, and where the id is in the answer, as JavaScript."""
 
     call: Call
     field: str
 
 
 def item(call: Call, key: str, makers: dict[str, Maker], reason: str, login: Sender) -> dict[str, Any]:
-    """Make the request with its scripts; `reason` tells a repeated one from the first. A login is that of `login`."""
+    """Make the request with its scripts. `reason` marks a repeated request. `login` is whose login a login request is."""
     status, _, _ = call.answer()
     name = NAMES.get(call.name, call.operation["summary"])
     events = {"prerequest": BEFORE.get(call.name, []), "test": _tests(call, makers)}
@@ -191,7 +191,7 @@ def _request(call: Call, makers: dict[str, Maker], login: Sender) -> dict[str, A
             (headers if parameter["in"] == "header" else query).append(one)
     sent = "&".join(f"{one['key']}={one['value']}" for one in query if "disabled" not in one)
     body = _body(call, hints)
-    if body and call.kind not in FORMS:  # Postman adds those of forms
+    if body and call.kind not in FORMS:  # for forms, Postman adds this header
         headers.insert(0, {"key": "Content-Type", "value": call.kind})
     return {
         **({"auth": {"type": "noauth"}} if {} in call.operation.get("security", [{}]) else {}),  # {}: needs no login
@@ -216,7 +216,7 @@ def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
     kind, described = call.kind, content[call.kind]
     if kind in FILES:
         return {"mode": "file", "file": {"src": FILES[kind]}}
-    schema = inlined(described["schema"], call.schemas)
+    schema = inline(described["schema"], call.schemas)
     required = {name: _value(schema["properties"][name]) for name in schema.get("required", [])}
     same = {} if call.tag == "tutorial" else {name: SAME[name] for name in schema["properties"] if name in SAME}
     values = {**required, **described.get("example", {}), **same, **hints}
@@ -231,7 +231,7 @@ def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(schema: dict[str, Any]) -> Any:
-    """Something that fits, where nothing better was given."""
+    """Return some value that fits the schema."""
     for key in ("default", "const"):
         if key in schema:
             return schema[key]
@@ -246,18 +246,18 @@ def _value(schema: dict[str, Any]) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A value as it stands in an address or a form."""
+    """Return a value as text for a URL or a form."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _tests(call: Call, makers: dict[str, Maker]) -> list[str]:
-    """The script after an answer: its status, its shape, and what the next requests want to know of it."""
+    """Return the script after an answer: it checks status and schema, and stores the ids for the next requests."""
     status, kind, schema = call.answer()
     if call.name in REFUSED:
         either = f"[{status}, {REFUSED[call.name]}]"
         return [f'pm.test("The token was good, or refused", () => pm.expect(pm.response.code).to.be.oneOf({either}));']
     lines = [f'pm.test("The status is {status}", () => pm.response.to.have.status({status}));']
-    if kind == JSON and schema.get("type") != "string":  # a string: of any shape
+    if kind == JSON and schema.get("type") != "string":  # a string stands for an answer of any shape
         text = orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode()
         lines += f"const schema = {text};".splitlines()
         lines += ['pm.test("The body fits its schema", () => pm.response.to.have.jsonSchema(schema));']
@@ -275,16 +275,16 @@ def _tests(call: Call, makers: dict[str, Maker]) -> list[str]:
     return [*lines, *AFTER.get(call.name, [])]
 
 
-def inlined(schema: Any, schemas: dict[str, Any]) -> Any:
-    """A schema that refers to no other, with no more than a validator of draft-07 knows."""
+def inline(schema: Any, schemas: dict[str, Any]) -> Any:
+    """Return a schema without references, with only the keywords that a draft-07 validator knows."""
     if not isinstance(schema, dict):
-        return [inlined(one, schemas) for one in schema] if isinstance(schema, list) else schema
+        return [inline(one, schemas) for one in schema] if isinstance(schema, list) else schema
     if "$ref" in schema:
-        return inlined(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+        return inline(schemas[schema["$ref"].rpartition("/")[2]], schemas)
     result = {}
     for key, value in schema.items():
         if key == "properties":
-            result[key] = {name: inlined(one, schemas) for name, one in value.items()}
+            result[key] = {name: inline(one, schemas) for name, one in value.items()}
         elif key in KEYWORDS and (key != "format" or value in FORMATS):
-            result[key] = inlined(value, schemas) if key not in ("enum", "const", "required") else value
+            result[key] = inline(value, schemas) if key not in ("enum", "const", "required") else value
     return result

@@ -1,4 +1,4 @@
-"""The body of a request in chunks (RFC 9112, 7.1), for the development server."""
+"""Request bodies in chunks (RFC 9112, 7.1), for the development server."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import re
 from io import BufferedIOBase, RawIOBase
 from typing import Any
 
-LINE = 1000  # bytes of a line that is not data
+MAX_LINE = 1000  # bytes of a line between the chunks
 HEAD = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(;.*)?\r?\n")
 
 
 class ChunkedBody(RawIOBase):
-    """The body as it comes. Raises an OSError where it breaks off or is no chunk.
+    """The body as a stream. Raises OSError if it breaks off, or if a chunk is not valid.
 
-    Werkzeug's own waits until the caller's buffer is full; of a body that breaks off it loses what it has, or makes up bytes.
+    Werkzeug's own class waits until the caller's buffer is full. If the body breaks off, it loses the bytes that it has,
+    or adds bytes that nobody sent.
     """
 
     def __init__(self, connection: BufferedIOBase):
@@ -35,12 +36,12 @@ class ChunkedBody(RawIOBase):
         return len(data)
 
     def _begin_chunk(self) -> None:
-        if self._is_begun and self._connection.readline(LINE) not in (b"\r\n", b"\n"):
+        if self._is_begun and self._connection.readline(MAX_LINE) not in (b"\r\n", b"\n"):
             raise OSError("a chunk has no end")
-        found = HEAD.fullmatch(self._connection.readline(LINE))
+        found = HEAD.fullmatch(self._connection.readline(MAX_LINE))
         if not found:
             raise OSError("a chunk has no size")
         self._left, self._is_begun = int(found[1], 16), True
         if not self._left:
             self._is_done = True
-            self._connection.readline(LINE)  # trailers are not read, as the connection ends with this request
+            self._connection.readline(MAX_LINE)  # trailers are not read: the connection ends after this request

@@ -1,9 +1,9 @@
-"""The private database: a MariaDB or MySQL server of the project's own, under instance/, for whoever has none running.
+"""The private database: a MariaDB or MySQL server of the project's own, under instance/, if no other one is set.
 
-Every process that uses it holds a lock file in users/, which the system frees when the process ends, however it ends.
-The first to come starts the server; the last to leave stops it; whoever finds it dead starts it again. All of that
-happens under one more lock. The server itself inherits a locked file too, so that one that is alive and does not answer
-(it starts, it recovers, the disk is slow) is seen, and there are never two servers on the same files.
+Each process that uses it holds a lock file in users/. The operating system frees the lock when the process ends, even
+after a crash. The first process starts the server, the last one stops it, and any process restarts a dead one. All this
+happens under one more lock. The server process inherits a locked file too. So we see that a server is alive even while
+it does not answer (it starts, it recovers, the disk is slow), and there are never two servers on the same files.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from config import ConfigError
 from ops.server.kept import START, read_or_make, write_private
 from ops.server.ports import free_port, is_free
 from ops.server.programs import find
-from ops.server.signals import uninterrupted
+from ops.server.signals import ignore_interrupts
 from pool import Connection
 
 try:
     import fcntl
-except ImportError:  # Windows, where a server keeps its files from a second one by itself
+except ImportError:  # Windows: there, a server by itself keeps a second one from its files
     fcntl = None  # type: ignore[assignment]
 
-STOP = 30.0  # seconds it may take to stop
-SOCKET_PATH = 103  # bytes a unix socket's path may have
+STOP = 30.0  # seconds for the server to stop
+MAX_SOCKET_PATH = 103  # bytes in the path of a unix socket
 USER = "root"
-TMPDIR = "--tmpdir=../tmp"  # a MariaDB that starts deletes the temporary tables of every other one in the same folder
+TMPDIR = "--tmpdir=../tmp"  # of its own: MariaDB at its start deletes all servers' temporary tables in this folder
 
 MISSING = (
     "No database server: install one (Debian, Ubuntu: `sudo apt install mariadb-server-core mariadb-client-core`; "
@@ -49,50 +49,50 @@ MISSING = (
 
 
 class PrivateServer:
-    """One server on one folder. `durable=False` is for tests: a crash may lose rows. `binary` is found if not given."""
+    """One server on one folder. `durable=False` is for tests: a crash may lose rows. Without `binary`, find it."""
 
     def __init__(self, folder: Path, *, durable: bool = True, binary: str | None = None):
         self.folder, self.durable, self.binary = folder.resolve(), durable, binary
         self.log = self.folder / "error.log"
         self._mine: FileLock | None = None
-        self._process: subprocess.Popen[bytes] | None = None  # the server, if this process has started it
+        self._process: subprocess.Popen[bytes] | None = None  # the server, if this process started it
         self._left = threading.Event()
-        self.patience = 0.0  # seconds to wait, when leaving, for others who are about to: a child just killed is one
+        self.patience = 0.0  # seconds that leave() waits for other processes that are ending, such as a killed child
 
-    # What is known of it before it runs
+    # Known before the server runs
 
     @property
     def password(self) -> str:
-        return self._kept("password", lambda: secrets.token_urlsafe(24))
+        return self._read("password", lambda: secrets.token_urlsafe(24))
 
     @property
     def port(self) -> int:
-        """Its port on 127.0.0.1; kept, so that a saved connection of Workbench or Navicat stays good."""
-        return int(self._kept("port", free_port))
+        """Return its port on 127.0.0.1. It stays the same, so that saved connections of Workbench or Navicat work."""
+        return int(self._read("port", free_port))
 
     @property
     def socket(self) -> str | None:
-        """Its unix socket; None on Windows."""
+        """Return the path of its unix socket; None on Windows."""
         if not hasattr(socket, "AF_UNIX") or sys.platform == "win32":
             return None
         path = str(self.folder / "mysql.sock")
-        if len(os.fsencode(path)) > SOCKET_PATH:  # then beside the other temporary files, under a name made of the path
-            path = str(Path(tempfile.gettempdir()) / f"rawreel-{self._kept('id', lambda: secrets.token_hex(8))}.sock")
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:  # then use the system's folder for temporary files
+            path = str(Path(tempfile.gettempdir()) / f"rawreel-{self._read('id', lambda: secrets.token_hex(8))}.sock")
         return path
 
     def address(self) -> dict[str, Any]:
-        """What pymysql.connect() wants to know."""
+        """Return the arguments of pymysql.connect() for this server."""
         where = {"unix_socket": self.socket} if self.socket else {"host": "127.0.0.1", "port": self.port}
         return {**where, "user": USER, "password": self.password}
 
-    def _kept(self, name: str, make: Callable[[], object]) -> str:
+    def _read(self, name: str, make: Callable[[], object]) -> str:
         """Read a value from its file; make it the first time."""
         return read_or_make(self.folder / name, make)
 
-    # Coming and going
+    # Starting and stopping to use it
 
     def join(self) -> None:
-        """Use the server until this process ends, or leave() is called: start it if it is not running.
+        """Use the server until this process ends or leave() is called. Start it if it is not running.
 
         Raises ConfigError if there is no server to start, or if it does not start.
         """
@@ -103,23 +103,23 @@ class PrivateServer:
             users.mkdir(exist_ok=True)
             self._mine = FileLock(users / f"{os.getpid()}-{secrets.token_hex(4)}.lock", thread_local=False)
             self._mine.acquire(timeout=0)
-            atexit.register(self.leave)  # before it starts: Ctrl-C may come in the middle
+            atexit.register(self.leave)  # before the start, as Ctrl-C may come in the middle of it
             self._start()
         threading.Thread(target=self._watch, name="private-database", daemon=True).start()
 
     def leave(self) -> None:
-        """Stop using the server; the last one stops it."""
+        """Stop using the server. The last process that uses it shuts it down."""
         if not self._mine or self._left.is_set():
             return
         self._left.set()
-        with uninterrupted():
+        with ignore_interrupts():
             with self._lock():
                 self._mine.release()
                 Path(self._mine.lock_file).unlink(missing_ok=True)
             deadline = time.monotonic() + self.patience
             while True:
                 with self._lock():
-                    if not self._others():
+                    if not self._has_others():
                         return self._stop()
                 if time.monotonic() >= deadline:
                     return None
@@ -129,8 +129,8 @@ class PrivateServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / "lock", timeout=START + STOP)
 
-    def _others(self) -> bool:
-        """Whether another process uses the server; sweeps the lock files of the dead."""
+    def _has_others(self) -> bool:
+        """Return whether another process uses the server. Delete the lock files of dead processes."""
         alive = False
         for path in (self.folder / "users").glob("*.lock"):
             other = FileLock(path)
@@ -144,10 +144,10 @@ class PrivateServer:
         return alive
 
     def _watch(self) -> None:
-        """Start the server again if it dies under us."""
+        """Restart the server if it dies."""
         while not self._left.wait(1.0):
-            with suppress(ConfigError, Timeout, OSError):  # then it is tried again
-                if not self._lives():
+            with suppress(ConfigError, Timeout, OSError):  # try again in a second
+                if not self._is_alive():
                     with self._lock():
                         if not self._left.is_set():
                             self._start()
@@ -158,17 +158,17 @@ class PrivateServer:
         """Open a connection outside any pool."""
         return Connection(timeout=5.0, ssl_disabled=bool(self.socket), **self.address(), **options)
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         try:
             self.connect(connect_timeout=2).close()
         except Connection.Error as error:
-            return error.args[0] in (1040, 1203)  # full, so alive
+            return error.args[0] in (1040, 1203)  # too many connections, so it is alive
         return True
 
-    def _lives(self) -> bool:
-        """Whether a server is on the files, answering or not: it holds the lock that _spawn() gave it."""
+    def _is_alive(self) -> bool:
+        """Return whether a server runs on the files, even if it does not answer: it holds the lock from _spawn()."""
         if not fcntl:
-            return self._answers() or (self._process is not None and self._process.poll() is None)
+            return self._is_answering() or (self._process is not None and self._process.poll() is None)
         with open(self.folder / "server.lock", "ab") as mark:
             try:
                 fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -178,8 +178,8 @@ class PrivateServer:
 
     def _start(self) -> None:
         deadline = time.monotonic() + START
-        while not self._answers():
-            if not self._lives():
+        while not self._is_answering():
+            if not self._is_alive():
                 break
             if time.monotonic() > deadline:
                 raise ConfigError(f"The private database runs and does not answer: {self._last_words()}")
@@ -196,22 +196,22 @@ class PrivateServer:
         if not (self.folder / "data").exists():
             self._create(binary, is_mariadb)
         for attempt in range(3):
-            if not is_free(self.port):  # somebody else has taken it meanwhile
+            if not is_free(self.port):  # another program has taken it since
                 (self.folder / "port").unlink()
             try:
                 return self._run(self._command(binary, is_mariadb))
             except ConfigError:
-                if attempt == 2 or is_free(self.port):  # it was not for the port
+                if attempt == 2 or is_free(self.port):  # the port was not the reason
                     raise
 
     def _create(self, binary: str, is_mariadb: bool) -> None:
-        """Make the system tables: in a folder `new`, so that an attempt that was killed leaves no half of a `data`."""
+        """Create the system tables. Do it in a folder `new`, so that a killed attempt leaves no incomplete `data`."""
         shutil.rmtree(self.folder / "new", ignore_errors=True)
         as_root = [f"--user={USER}"] if _is_root() else []
         install = find("mariadb-install-db", "mysql_install_db")
         if is_mariadb and install and install.endswith(".exe"):
             command = [install, f"--datadir={self.folder / 'new'}"]
-        elif is_mariadb and install:  # a shell script, which breaks the path at its spaces unless it is relative
+        elif is_mariadb and install:  # a shell script, which splits an absolute path at its spaces
             command = [install, "--no-defaults", "--datadir=./new", "--skip-test-db", *as_root]
             command += ["--auth-root-authentication-method=normal", TMPDIR]
         else:
@@ -221,7 +221,8 @@ class PrivateServer:
         (self.folder / "new").rename(self.folder / "data")
 
     def _command(self, binary: str, is_mariadb: bool) -> list[str]:
-        # Relative, as a user folder may have Chinese letters in it: `data` to where it is started, the files to `data`.
+        # Relative paths, as a user's folder may have Chinese letters in its name. `data` is relative to the folder where
+        # the server starts, the other files are relative to `data`.
         command = [
             binary, "--no-defaults", "--datadir=./data", "--bind-address=127.0.0.1", f"--port={self.port}",
             f"--init-file=../{self._init_file().name}", "--pid-file=pid",
@@ -235,7 +236,7 @@ class PrivateServer:
         return command
 
     def _init_file(self) -> Path:
-        """SQL that the server runs at each start: root, by socket or loopback TCP, with the password of the file."""
+        """Write the SQL that the server runs at each start: root may log in by socket or loopback TCP with our password."""
         path = self.folder / "init.sql"
         lines = []
         for host in ("localhost", "127.0.0.1"):
@@ -246,14 +247,14 @@ class PrivateServer:
         return path
 
     def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
-        """Start a program on the files, apart from us: Ctrl-C is for the app, which then stops the server."""
+        """Start a program on the files, in a session of its own: Ctrl-C ends only the app, which then stops the server."""
         apart: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         (self.folder / "tmp").mkdir(exist_ok=True)
         with open(self.log, "ab") as log, open(self.folder / "server.lock", "ab") as mark:
             if fcntl:
-                fcntl.flock(mark, fcntl.LOCK_EX)  # at most for the instant that another process looks at it in _lives()
+                fcntl.flock(mark, fcntl.LOCK_EX)  # waits only while another process is in _is_alive()
                 apart["pass_fds"] = [mark.fileno()]
             self._process = subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart
@@ -264,7 +265,7 @@ class PrivateServer:
         process = self._spawn(command)
         deadline = time.monotonic() + START
         while time.monotonic() < deadline:
-            if self._answers():
+            if self._is_answering():
                 return
             if process.poll() is not None:
                 raise ConfigError(f"The private database did not start: {self._last_words()}")
@@ -275,9 +276,9 @@ class PrivateServer:
     def _stop(self) -> None:
         deadline = time.monotonic() + STOP
         while time.monotonic() < deadline:
-            with suppress(Connection.Error), self.connect() as connection:  # one that is still starting: soon
-                connection.query("SHUTDOWN")  # works on every system, and whoever started it
-            if not self._lives():
+            with suppress(Connection.Error), self.connect() as connection:  # a server that is still starting: try again
+                connection.query("SHUTDOWN")  # works on every system, and on a server that another process started
+            if not self._is_alive():
                 break
             time.sleep(0.02)
         if self._process and self._process.poll() is None:

@@ -1,4 +1,4 @@
-"""Restart the development server when a Python file of ours, or a view, is new, changed or gone.
+"""Restart the development server when one of our Python files, or a view (sql/views/), is new, changed or deleted.
 
 An edited query needs no restart.
 """
@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import ClassVar
 
-from werkzeug._reloader import ReloaderLoop, reloader_loops  # there is no public way to bring a reloader
+from werkzeug._reloader import ReloaderLoop, reloader_loops  # there is no public way to add a reloader
 
 from config import sources
 from database import SQL
@@ -21,7 +21,7 @@ Stamps = dict[str, int]
 
 
 class Reloader(ReloaderLoop):
-    """In place of Werkzeug's, which takes a new file for one that has been there, and looks at every package too."""
+    """Our reloader. Werkzeug's own does not notice a new file, and also watches every installed package."""
 
     name = "the project's files"
     known: ClassVar[Stamps] = {}
@@ -33,30 +33,30 @@ class Reloader(ReloaderLoop):
 
 
 def install() -> None:
-    """Let Werkzeug use ours. What is edited from now on is seen, while the program is still starting too."""
+    """Make Werkzeug use our reloader. It sees edits from now on, also while the program is still starting."""
     Reloader.known = Reloader.known or stamps()
     reloader_loops["auto"] = Reloader
 
 
 def stamps() -> Stamps:
-    """Tell when each Python file of the project, and each view, was written: views are made when the server starts."""
+    """Return when each Python file and each view was last written. Views count, as they are created at the start."""
     found = {}
     for path in [*sources(), *(SQL / "views").glob("*.sql")]:
-        with suppress(FileNotFoundError):  # an editor has put another one in its place this moment
+        with suppress(FileNotFoundError):  # an editor is replacing it right now
             found[str(path)] = path.stat().st_mtime_ns
     return found
 
 
 def wait_for_edit(before: Stamps) -> None:
-    """Wait until a file is no longer what it was."""
+    """Wait until a file changes."""
     print("Stopped by the error above; starting again when a file changes.", flush=True)
     while stamps() == before:
         time.sleep(0.5)
 
 
-def begin_again() -> None:
-    """Run this program from its beginning, in place of this process."""
+def restart() -> None:
+    """Start this program again, in place of this process."""
     command = [sys.executable, *sys.orig_argv[1:]]
-    if sys.platform == "win32":  # where exec returns to the shell at once
+    if sys.platform == "win32":  # there, exec would return to the shell at once
         sys.exit(subprocess.call(command))
     os.execv(command[0], command)

@@ -1,4 +1,4 @@
-"""`python app.py`: the development server. It starts again when a file is new or edited."""
+"""`python app.py`: the development server. It restarts when a file is new or edited."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main(create_app: Callable[[Settings], Flask]) -> None:
-    """Serve on this machine, starting again after edits. The process that watches and the one that serves both come by."""
+    """Serve on this machine, and restart after edits. The process that watches files runs this, and its child too."""
     is_first = not os.environ.get("WERKZEUG_RUN_MAIN")
     reload.install()
     try:
@@ -37,10 +37,10 @@ def main(create_app: Callable[[Settings], Flask]) -> None:
         app = make(create_app, settings, is_first)
         prepare(app)
         if is_first and (server := app.extensions.get("private_server")):
-            server.patience = 1.0  # the reloader may have killed its child this moment
+            server.patience = 1.0  # the reloader may have killed its child just now
         if is_first or not settings.DEBUG:
             print(banner(app), flush=True)
-        if not (is_first and settings.DEBUG):  # that one only watches
+        if not (is_first and settings.DEBUG):  # under DEBUG the first process only watches files
             loop.start(app)
         logging.getLogger("werkzeug").setLevel(logging.INFO if settings.DEBUG else logging.ERROR)
         while not serve(app, settings, is_first):
@@ -52,7 +52,7 @@ def main(create_app: Callable[[Settings], Flask]) -> None:
 
 
 def make(create_app: Callable[[Settings], Flask], settings: Settings, is_first: bool) -> Flask:
-    """Make the application. Where a file is broken at the first start already, begin again once it is edited."""
+    """Make the application. If a file has an error at the first start, wait for an edit and restart."""
     try:
         return create_app(settings)
     except Exception as error:
@@ -60,12 +60,12 @@ def make(create_app: Callable[[Settings], Flask], settings: Settings, is_first: 
             raise
         traceback.print_exc()
         reload.wait_for_edit(reload.Reloader.known)
-        reload.begin_again()
+        reload.restart()
         raise
 
 
 def serve(app: Flask, settings: Settings, is_first: bool) -> bool:
-    """Serve until the end. Return False where the serving process has died of an edit, of a syntax error perhaps."""
+    """Serve until the end. Return False if the serving process died after an edit, as from a syntax error."""
     try:
         run_simple(
             settings.HOST,
@@ -83,7 +83,7 @@ def serve(app: Flask, settings: Settings, is_first: bool) -> bool:
 
 
 def banner(app: Flask) -> str:
-    """What a person wants to know first."""
+    """Return the lines that a person needs first: the addresses, the database and the logins."""
     settings: Settings = app.extensions["settings"]
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     url = settings.PUBLIC_URL or f"http://{host}:{settings.PORT}"
@@ -105,7 +105,7 @@ def banner(app: Flask) -> str:
 
 
 class Handler(WSGIRequestHandler):
-    """Werkzeug's, for any letters in a URL, and without its line per request: web/logs.py writes a better one."""
+    """Werkzeug's handler, but with any letters in a URL, and without its log line: web/logs.py writes a better one."""
 
     timeout = 60  # seconds that a client may be silent in the middle of a request, as under gunicorn
 
@@ -116,7 +116,7 @@ class Handler(WSGIRequestHandler):
         return environ
 
     def parse_request(self) -> bool:
-        # curl sends 张三 as it is typed, and Python's parser takes one of its bytes for a space.
+        # curl sends 张三 as raw bytes, and Python's parser takes one of these bytes for a space.
         self.raw_requestline: bytes = re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % byte[0][0], self.raw_requestline)
         return super().parse_request()
 

@@ -1,4 +1,4 @@
-"""What the signals do that end a program: the private database is left in order."""
+"""The signals that end a program: also then the private database is shut down properly."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 
 
 def end_in_order() -> None:
-    """Let SIGTERM and SIGHUP end the program as Ctrl-C does, with all that is done at its end."""
+    """Make SIGTERM and SIGHUP end the program as Ctrl-C does, so that its exit functions run."""
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C meanwhile: an impatient second one would leave the server running."""
+def ignore_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C in a `with` block: a second Ctrl-C would leave the database server running."""
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread, which alone is interrupted
+    except ValueError:  # this is not the main thread; Ctrl-C interrupts only that one
         yield
         return
     try:

@@ -1,1 +1,1 @@
-"""The queries, proof-read by the database itself: `flask sql ...`, and the catalog of what each gives."""
+"""The queries, proof-read by the database itself: `flask sql ...`, and the catalog of the rows that they return."""

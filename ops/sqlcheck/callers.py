@@ -1,4 +1,4 @@
-"""Who runs which query: the names that the Python files hold, read without importing them."""
+"""Which Python code runs which query: the names of queries in the files, read without importing them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from config import sources
 NAME = re.compile(r"([a-z]\w*)\.([a-z]\w*)")
 VERBS = re.compile(r"get|list_|count_|lock_|create|update|set_|delete")  # how a query's own name begins
 
-LISTS = {"fetch_all", "stream", "fetch"}  # verbs that give many rows
+LISTS = {"fetch_all", "stream", "fetch"}  # methods that return many rows
 CHECKED = {"fetch_all", "fetch_one", "fetch_value", "execute", "insert", "stream", "fetch", "run"}
 ATTEMPTS = {*CHECKED, "insert_many"}
-OPTIONS = {"stream": {"key", "batch"}}  # keyword arguments that are the verb's own
-SUPPLIED = {"stream": {"after", "limit"}, "fetch": {"limit"}}  # placeholders that the verb fills in
+OPTIONS = {"stream": {"key", "batch"}}  # keyword arguments for the method itself
+SUPPLIED = {"stream": {"after", "limit"}, "fetch": {"limit"}}  # placeholders that the method fills in
 
 
 @dataclass(frozen=True)
 class Use:
-    """A place where a name stands. `verb` is what it is handed to: a method of Database, or `fetch` of a Page."""
+    """A place in the code with the name of a query. `verb` is the method that gets it: of Database, or Page.fetch."""
 
     name: str
     file: str
     line: int
     verb: str = ""
     arguments: frozenset[str] = frozenset()
-    is_open: bool = False  # a call with **something: which arguments it has, only the run tells
+    is_open: bool = False  # a call with **something, whose arguments are known only when it runs
 
     @property
     def place(self) -> str:
         return f"{self.file}:{self.line}"
 
     def faults(self, parameters: Collection[str]) -> tuple[set[str], set[str]]:
-        """The placeholders that no argument fills, and the arguments that no placeholder takes."""
+        """Return the placeholders without an argument, and the arguments without a placeholder."""
         if self.verb not in CHECKED:
             return set(), set()
         supplied = SUPPLIED.get(self.verb, set())
@@ -47,10 +47,11 @@ class Use:
 
 
 def find_uses(folder: Path, names: Collection[str]) -> list[Use]:
-    """Every place in a project's Python where the name of a query stands, or what was meant to be one.
+    """Find every place in a project's Python with the name of a query, or with a word that is meant to be one.
 
-    What is handed to a method of Database is meant to be one. Elsewhere the file has to exist and the word to begin like
-    a query's, and it may not be a view's: routes and queries share their nouns, so `videos.get_video` is an endpoint.
+    An argument of a Database method is meant to be one. Elsewhere a word counts if its file exists, if it begins like
+    the name of a query, and if no view has this name: `videos.get_video` is an endpoint, as routes and queries share
+    their nouns.
     """
     paths = sources(folder)
     trees = {path: ast.parse(path.read_text(encoding="utf-8"), str(path)) for path in paths}
@@ -63,7 +64,7 @@ def find_uses(folder: Path, names: Collection[str]) -> list[Use]:
     }
     uses = []
     for path, tree in trees.items():
-        for use in _uses(tree, path.relative_to(folder).as_posix(), namespaces):
+        for use in _find_in(tree, path.relative_to(folder).as_posix(), namespaces):
             namespace, _, word = use.name.partition(".")
             meant = bool(use.verb) or (namespace in namespaces and VERBS.match(word) and use.name not in views)
             if use.name in names or meant:
@@ -71,7 +72,7 @@ def find_uses(folder: Path, names: Collection[str]) -> list[Use]:
     return sorted(uses, key=lambda use: (use.file, use.line))
 
 
-def _uses(tree: ast.AST, file: str, namespaces: Collection[str]) -> Iterator[Use]:
+def _find_in(tree: ast.AST, file: str, namespaces: Collection[str]) -> Iterator[Use]:
     called: dict[ast.AST, Use] = {}  # by the node of the constant
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         verb, words = _verb(call), {keyword.arg: keyword.value for keyword in call.keywords}
@@ -88,7 +89,7 @@ def _uses(tree: ast.AST, file: str, namespaces: Collection[str]) -> Iterator[Use
 
 
 def _query_of(call: ast.Call, verb: str, namespaces: Collection[str]) -> ast.expr | None:
-    """What names the query of a call, if it is a call of Database or of Page."""
+    """Return the argument that names the query, if this is a call of a method of Database or Page."""
     if verb not in ATTEMPTS or not call.args or not (name := _name(call.args[0])):
         return None
     owner = ast.unparse(getattr(call.func, "value", call.func)).split(".")[-1]
@@ -101,6 +102,6 @@ def _verb(call: ast.Call) -> str:
 
 
 def _name(node: ast.AST | None) -> str | None:
-    """The string of a constant that reads like the name of a query."""
+    """Return the string of a constant that looks like the name of a query."""
     is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
     return node.value if is_text and NAME.fullmatch(node.value) else None  # type: ignore[union-attr]

@@ -1,7 +1,7 @@
-"""sql/catalog.json: what each query gives, as JSON Schema with an example, read from a server's own metadata.
+"""sql/catalog.json: the row of each query, as JSON Schema with an example. It comes from the server's own metadata.
 
-It is made on a scratch database with nothing in it but the schema and the demo world, so it is the same wherever it is
-made. With it the OpenAPI document needs no database.
+It is built on a scratch database that has only the schema and the demo world, so every machine builds the same one.
+With it, the OpenAPI document needs no database.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pool import Connection
 from queries import Query, QueryError
 
 log = logging.getLogger("rawreel.catalog")
-_failed: dict[Path, str] = {}  # the fingerprint with which the last attempt failed
+_failed: dict[Path, str] = {}  # the fingerprint at the last attempt that failed
 
 PATH = SQL / "catalog.json"
 VOLATILE = {
@@ -32,11 +32,11 @@ VOLATILE = {
     "applied_at",
     "expires_at",
     "day",
-}  # columns that differ on each run, so their rows are no examples
+}  # columns whose values differ on each run: a row with one cannot be an example
 
 
 def fingerprint(folder: Path = SQL) -> str:
-    """A hash of every .sql file, line ends as LF: it tells whether the catalog is out of date."""
+    """Return a hash of all .sql files, with LF as line ends. It shows whether the catalog is out of date."""
     texts = [
         f"{path.relative_to(folder).as_posix()}\n{path.read_text('utf-8-sig')}"
         for path in sorted(folder.rglob("*.sql"))
@@ -45,7 +45,7 @@ def fingerprint(folder: Path = SQL) -> str:
 
 
 def build(settings: Settings) -> dict[str, Any]:
-    """Describe every query that reads, on a scratch database that is dropped again."""
+    """Describe every query that reads, on a scratch database that is dropped afterwards."""
     scratch = settings.model_copy(
         update={"DB_NAME": f"{settings.DB_NAME[:40]}_catalog_{secrets.token_hex(4)}", "DEBUG": True}
     )
@@ -65,12 +65,12 @@ def build(settings: Settings) -> dict[str, Any]:
 
 
 def is_described(query: Query) -> bool:
-    """Whether it gives rows of our own tables; information_schema looks different on each server."""
+    """Return whether a query reads our own tables. information_schema differs between servers, so it is left out."""
     return query.is_read and "information_schema" not in query.text
 
 
 def describe(inspector: Inspector, query: Query) -> dict[str, Any]:
-    """One query's row as a JSON Schema, with a row of the demo world where there is one."""
+    """Return the JSON Schema of a query's row, with a row of the demo world as example if there is one."""
     arguments = inspector.samples(query)
     try:
         columns = inspector.describe(query, arguments)
@@ -89,7 +89,7 @@ def describe(inspector: Inspector, query: Query) -> dict[str, Any]:
 
 
 def write(settings: Settings, path: Path = PATH) -> bool:
-    """Make the catalog anew. Return whether the file has changed."""
+    """Build the catalog and write it. Return whether the file has changed."""
     text = orjson.dumps(build(settings), option=orjson.OPT_INDENT_2) + b"\n"
     changed = not path.exists() or path.read_bytes() != text
     if changed:
@@ -98,12 +98,12 @@ def write(settings: Settings, path: Path = PATH) -> bool:
 
 
 def refresh(settings: Settings, path: Path = PATH) -> None:
-    """Make the catalog anew if a .sql file has changed since. Where that cannot be done, the old one stays."""
+    """Rebuild the catalog if a .sql file has changed since. If that fails, the old one stays."""
     now = fingerprint()
     if now == _failed.get(path) or (path.exists() and now == orjson.loads(path.read_bytes())["fingerprint"]):
         return
     try:
         write(settings, path)
     except (ConfigError, migrations.MigrationError, Connection.Error, QueryError) as error:
-        _failed[path] = now  # not again before something changes
+        _failed[path] = now  # no new attempt before a file changes
         log.warning("sql/catalog.json is out of date, and could not be made anew: %s", error)

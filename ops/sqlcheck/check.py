@@ -1,4 +1,4 @@
-"""`flask sql check`: the database proof-reads every query, and the Python files are held against them."""
+"""`flask sql check`: the database proof-reads every query, and the calls in the Python files are compared with them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HEAD = ("query", "kind", "parameters", "columns", "plan access", "rows")
 
 @dataclass
 class Report:
-    """What the check found, and a line of the table for each query."""
+    """The findings, a line of the table for each query, and a closing sentence."""
 
     findings: list[Finding]
     table: list[tuple[str, ...]]
@@ -42,7 +42,7 @@ class Report:
 
 
 def load(folder: Path) -> tuple[dict[str, Query], list[Finding]]:
-    """The queries of a folder and of its folder `demo`, and what keeps a file from being read."""
+    """Return the queries of a folder and of its folder `demo`, and a finding for each file that cannot be read."""
     queries: dict[str, Query] = {}
     findings = []
     for part, prefix in ((folder, ""), (folder / "demo", f"{folder.name}/")):
@@ -56,28 +56,28 @@ def load(folder: Path) -> tuple[dict[str, Query], list[Finding]]:
 
 
 def check(inspector: Inspector, sql: Path, python: Path) -> Report:
-    """Check every query of a folder of SQL, and every use of one in a project's Python."""
+    """Check every query of a folder of SQL, and every use of a query in a project's Python."""
     queries, findings = load(sql)
-    if findings:  # what is not loaded cannot be told from what is not there
+    if findings:  # a query of a file that cannot be read would look like a missing one
         return Report(sorted(findings), [], "What follows from it is not checked yet.")
     inspector.views = load_views(sql)
     uses = find_uses(python, queries)
     lists = {use.name for use in uses if use.verb in LISTS}
     table = []
-    findings.extend(_of_uses(queries, uses))
+    findings.extend(_check_uses(queries, uses))
     for view in inspector.views.values():
-        findings += [*proofread_view(inspector, view), *_of_reading(view, queries)]
+        findings += [*proofread_view(inspector, view), *_check_is_read(view, queries)]
     for query in queries.values():
         found, row = proofread(inspector, query, query.name in lists or ".list_" in query.name)
         findings += found
         table.append(row)
     kept = {f for f in findings if not (f.query in queries and queries[f.query].accepted.get(f.code))}
     for query in queries.values():
-        kept.update(_of_acceptances(inspector, query, {f.code for f in findings if f.query == query.name}))
-    return Report(sorted(kept), table, _closing(inspector))
+        kept.update(_check_acceptances(inspector, query, {f.code for f in findings if f.query == query.name}))
+    return Report(sorted(kept), table, _summarize(inspector))
 
 
-def _of_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]:
+def _check_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]:
     used = {use.name for use in uses}
     for query in queries.values():
         if query.name not in used:
@@ -93,12 +93,12 @@ def _of_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]:
             yield Finding(use.file, use.line, "wrong-arguments", f"{use.name} ({query.place}) {faults}", use.name)
 
 
-def _of_reading(view: View, queries: dict[str, Query]) -> Iterator[Finding]:
+def _check_is_read(view: View, queries: dict[str, Query]) -> Iterator[Finding]:
     if not any(view.is_read_by(query) for query in queries.values()):
         yield finding_in(view.query, view.query.line, "unused", f"no query reads {view.name}")
 
 
-def _of_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> Iterator[Finding]:
+def _check_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> Iterator[Finding]:
     tables = set(inspector.inner_aliases(query).values()) - inspector.views.keys()
     for code, reason in query.accepted.items():
         is_judged = code != "full-scan" or (inspector.is_mariadb and all(inspector.is_large(t) for t in tables))
@@ -112,7 +112,7 @@ def _of_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> Iter
             yield finding_in(query, query.line, "unused", f"`-- accept {code}` accepts nothing: take it out")
 
 
-def _closing(inspector: Inspector) -> str:
+def _summarize(inspector: Inspector) -> str:
     if not inspector.is_mariadb:
         return f"{inspector.server}: syntax, names and arguments. Plans are judged on MariaDB alone."
     tables = sorted(inspector.columns.keys() - {row["name"] for row in inspector.db.fetch_all("migrations.list_views")})

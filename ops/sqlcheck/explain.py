@@ -1,4 +1,4 @@
-"""`flask sql explain` and `flask sql list`: what a person wants to know of one query, and of all."""
+"""`flask sql explain` and `flask sql list`: the plan and cost of one query, and a list of all."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from ops.sqlcheck.inspection import Inspector
 from ops.sqlcheck.text import is_reading
 from queries import Query
 
-CELL = 48  # characters of a table's cell
+CELL = 48  # characters in a cell of a table
 
 
-def aligned(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], widest: int = CELL) -> list[str]:
-    """A table as lines: columns as wide as they need, longer cells cut."""
+def align(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], widest: int = CELL) -> list[str]:
+    """Return the lines of a table. Columns are as wide as they need; cells longer than `widest` are cut."""
     cut = [tuple(cell if len(cell) <= widest else f"{cell[: widest - 1]}…" for cell in row) for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cut)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cut]
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-def listing(inspector: Inspector, queries: Mapping[str, Query], uses: list[Use]) -> list[str]:
-    """Every query: where it is, who names it, which tables it touches."""
+def list_queries(inspector: Inspector, queries: Mapping[str, Query], uses: list[Use]) -> list[str]:
+    """Return a table of all queries: their places, tables and callers."""
     rows = []
     for query in queries.values():
         callers = ", ".join(dict.fromkeys(use.place for use in uses if use.name == query.name))
         tables = ", ".join(sorted(set(inspector.inner_aliases(query).values())))
         rows.append((query.name, query.place, tables, callers))
-    return aligned(("query", "file", "tables", "callers"), rows, widest=1000)
+    return align(("query", "file", "tables", "callers"), rows, widest=1000)
 
 
 def find(queries: Mapping[str, Query], name: str) -> Query:
-    """The query of a name; for another one a sentence with the nearest. Raises UsageError."""
+    """Return the query of this name. Raises UsageError with the most similar name."""
     if name not in queries:
         near = difflib.get_close_matches(name, queries, n=1)
         raise UsageError(f"There is no query {name}{f'; did you mean {near[0]}?' if near else '.'}")
@@ -44,7 +44,7 @@ def find(queries: Mapping[str, Query], name: str) -> Query:
 
 
 def arguments(inspector: Inspector, query: Query, given: Iterable[str]) -> dict[str, Any]:
-    """The sample values, and over them those given as key=value. Raises UsageError."""
+    """Return the sample values, replaced by those given as key=value. Raises UsageError."""
     values = inspector.samples(query)
     for word in given:
         name, equals, text = word.partition("=")
@@ -55,7 +55,7 @@ def arguments(inspector: Inspector, query: Query, given: Iterable[str]) -> dict[
 
 
 def _value(text: str, sample: Any) -> Any:
-    """What was typed, as the type of the sample: a number compared with a text column would not use its index."""
+    """Convert a typed value to the type of the sample: a number compared with a text column would not use its index."""
     if text.upper() == "NULL":
         return None
     if isinstance(sample, tuple):
@@ -66,7 +66,7 @@ def _value(text: str, sample: Any) -> Any:
 
 
 def explain(inspector: Inspector, query: Query, values: dict[str, Any]) -> list[str]:
-    """The statement with its values, its plan, and for a SELECT what running it took."""
+    """Return the statement with its values, its plan, and for a SELECT how many rows it read."""
     lines = [f"{query.name}  {query.place}", "", inspector.cursor.mogrify(query.text, query.bind(values)), ""]
     plan = inspector.explain(query, values)
     lines += [*tree(plan), ""] if plan else ["It has no plan.", ""]
@@ -78,11 +78,11 @@ def explain(inspector: Inspector, query: Query, values: dict[str, Any]) -> list[
 
 
 def measure(inspector: Inspector, query: Query, values: dict[str, Any]) -> tuple[int, int]:
-    """Run a SELECT in a transaction that is rolled back. Return the rows it read and the rows it gave."""
+    """Run a SELECT in a transaction that is rolled back. Return how many rows it read, and how many it returned."""
     inspector.connection.begin()
     try:
         before = _rows_read(inspector)
-        cost = _rows_read(inspector) - before  # of asking, which reads rows too
+        cost = _rows_read(inspector) - before  # SHOW STATUS itself reads rows too
         inspector.cursor.execute(query.text, query.bind(values))
         returned = len(inspector.cursor.fetchall())
         return _rows_read(inspector) - before - 2 * cost, returned
@@ -96,7 +96,7 @@ def _rows_read(inspector: Inspector) -> int:
 
 
 def tree(plan: list[dict[str, Any]]) -> list[str]:
-    """EXPLAIN's rows as a tree: under a derived table or a subquery the steps that make it."""
+    """Return the rows of EXPLAIN as a tree: below a derived table or a subquery stand the steps that make it."""
     shown: list[tuple[str, ...]] = []
     left = list(plan)
 
@@ -111,6 +111,6 @@ def tree(plan: list[dict[str, Any]]) -> list[str]:
             add(inner[1].split(",") if inner else [], depth + 1)
 
     add([str(plan[0]["id"])], 0)
-    while left:  # a subquery that no table stands for
+    while left:  # a subquery that no table in the plan refers to
         add([str(left[0]["id"])], 1, f" ({left[0]['select_type'].lower()})")
-    return aligned(("table", "access", "key", "rows", "extra"), shown)
+    return align(("table", "access", "key", "rows", "extra"), shown)

@@ -1,4 +1,4 @@
-"""What the server itself says of a query: its columns, without running it; its plan; and values to try it with."""
+"""The server's own description of a query: its columns, without running it; its plan; and sample values for it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from queries import Query, View, load_views
 INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG, FIELD_TYPE.YEAR}
 DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
 FORMATS = {FIELD_TYPE.DATETIME: "date-time", FIELD_TYPE.TIMESTAMP: "date-time", FIELD_TYPE.DATE: "date"}
-BYTES_PER_CHARACTER = 4  # of utf8mb4, in which lengths are told
+BYTES_PER_CHARACTER = 4  # the server gives lengths in bytes of utf8mb4
 
-# A value for a column whose table is empty, by its type.
+# Values for columns of empty tables, by type.
 STAND_INS = {"datetime": "2026-01-01 00:00:00", "date": "2026-01-01", "binary": b"\0" * 32, "varbinary": b"\0"}
 NO_ALIAS = "SET|WHERE|ON|ORDER|GROUP|LIMIT|LEFT|INNER|JOIN|CROSS|VALUES|SELECT|FOR|USING|UNION|HAVING"
 NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"}
 
-NO_RIGHT_TO_EXPLAIN = 1345  # a view: it takes SHOW VIEW
+NO_RIGHT_TO_EXPLAIN = 1345  # EXPLAIN of a view needs the right SHOW VIEW
 
-LARGE = 1000  # rows from which on a plan means something
+LARGE = 1000  # rows; the plan for a smaller table means little
 EXPLAINED = {"SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"}
-# EXPLAIN evaluates a derived table of one row; these do something when they are evaluated.
+# EXPLAIN evaluates a derived table of one row, and these functions have effects when they are evaluated.
 EFFECTS = re.compile(r"(?i)\b(?:GET_LOCK|RELEASE_\w*LOCKS?|SLEEP|BENCHMARK)\s*\(")
 
 
@@ -47,7 +47,7 @@ class Column:
 
 @contextmanager
 def inspecting(db: Database) -> Iterator[Inspector]:
-    """An Inspector on a connection that is closed afterwards: what a statement may have left in it goes with it."""
+    """Give an Inspector on a connection, and close the connection afterwards: a statement may have changed its state."""
     with db.pool.connection() as connection:
         try:
             yield Inspector(db, connection)
@@ -57,7 +57,7 @@ def inspecting(db: Database) -> Iterator[Inspector]:
 
 
 class Inspector:
-    """Asks one server about queries, on one connection of its own."""
+    """Asks one server about queries, on a connection of its own."""
 
     def __init__(self, db: Database, connection: Any):
         self.db, self.cursor = db, connection.cursor()
@@ -68,7 +68,7 @@ class Inspector:
 
     @property
     def server(self) -> str:
-        """The server's name and version."""
+        """Return the server's name and version."""
         version = self.connection.get_server_info().removeprefix("5.5.5-").partition("-")[0]
         return f"{'MariaDB' if self.is_mariadb else 'MySQL'} {version}"
 
@@ -78,7 +78,7 @@ class Inspector:
 
     @cached_property
     def columns(self) -> dict[str, dict[str, str]]:
-        """{table: {column: type}} of the whole schema; an ENUM's type lists its values."""
+        """Return {table: {column: type}} of the whole schema. The type of an ENUM lists its values."""
         tables: dict[str, dict[str, str]] = {}
         for row in self.db.fetch_all("inspection.list_columns"):
             tables.setdefault(row["table_name"], {})[row["column_name"]] = row["column_type"]
@@ -86,7 +86,7 @@ class Inspector:
 
     @cached_property
     def unique_keys(self) -> dict[str, list[list[str]]]:
-        """{table: [[column, ...], ...]}: its primary and unique keys. A view has those of the table that it begins with."""
+        """Return {table: [[column, ...], ...]}: the primary and unique keys. A view has the keys of its first table."""
         keys: dict[str, list[list[str]]] = {}
         for row in self.db.fetch_all("inspection.list_unique"):
             keys.setdefault(row["table_name"], []).append(row["column_names"].split())
@@ -99,9 +99,9 @@ class Inspector:
         return keys
 
     def origin(self, query: Query, alias: str, column: str) -> tuple[str, str] | None:
-        """The table and column that a field of a result is, through a view too; None for an expression in a view.
+        """Return the table and column of a field of a result, also through a view; None for an expression in a view.
 
-        Of a field that comes through a view MySQL tells the view, MariaDB only its alias in the query.
+        For a field from a view, MySQL names the view, but MariaDB only the alias of the view in the query.
         """
         table = self.aliases(query).get(alias, alias)
         if not (view := self.views.get(table)):
@@ -110,22 +110,22 @@ class Inspector:
         return (self.aliases(view.query).get(source[0], ""), source[1]) if source else None
 
     def inner_aliases(self, query: Query) -> dict[str, str]:
-        """The aliases of the query and, as a plan names them, those inside the views that it reads."""
+        """Return the aliases of the query, and those inside the views that it reads: a plan names both."""
         views = [self.views[table] for table in self.aliases(query).values() if table in self.views]
         inside = {alias: table for view in views for alias, table in self.aliases(view.query).items()}
         return {**inside, **self.aliases(query)}
 
     def aliases(self, query: Query) -> dict[str, str]:
-        """{alias: table} of the query, each table's own name too."""
+        """Return {alias: table} of the query. The name of each table counts as an alias too."""
         found = re.findall(
             rf"(?i)\b(?:FROM|JOIN|INTO|UPDATE)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
             bare(query.text),
         )
-        known = self.columns.keys() | self.views.keys()  # of a view that is broken the server tells no columns
+        known = self.columns.keys() | self.views.keys()  # the server lists no columns of a broken view
         return {name: table for table, alias in found for name in (alias or table, table) if table in known}
 
     def samples(self, query: Query) -> dict[str, Any]:
-        """A value for each placeholder, taken from a row where there is one: plans depend on them."""
+        """Return a value for each placeholder, from a row if there is one: the plan depends on the values."""
         return {name: self._sample(query, name) for name in query.parameters}
 
     def _sample(self, query: Query, name: str) -> Any:
@@ -135,7 +135,7 @@ class Inspector:
         if name.startswith("has_"):
             return 1
         compared = re.search(rf"(?i)(?:(\w+)\.)?`?(\w+)`?\s*([<>=!]+|\bIN|\bLIKE)\s*%\({name}\)s", text)
-        # For `<` the last row and for `>` the first, so that a range is as wide as it may be.
+        # The last row for `<` and the first for `>`, so that a range is as wide as possible.
         end = " DESC" if compared and compared[3].startswith("<") else ""
         columns = dict.fromkeys([compared[2] if compared else name, name, name.removeprefix("after_")])
         tables = [aliases[compared[1]]] if compared and compared[1] in aliases else []
@@ -144,7 +144,7 @@ class Inspector:
         return (value,) if compared and compared[3].upper() == "IN" else value
 
     def _value(self, table: str, column: str, end: str) -> Any:
-        """A value of a column: one of the table's rows, or a stand-in of its type."""
+        """Return a value of a column: from a row of the table, or a stand-in of its type."""
         if (table, column, end) not in self._values:
             # Identifiers cannot be parameters; these come from information_schema.
             keys = self.unique_keys.get(table, [[column]])
@@ -161,15 +161,15 @@ class Inspector:
         return self._values[table, column, end]
 
     def describe(self, query: Query, arguments: dict[str, Any]) -> list[Column]:
-        """The columns of a SELECT; nothing is read or evaluated. Raises pymysql's errors, for every kind of statement.
+        """Return the columns of a SELECT. Nothing is read or evaluated. Raises pymysql's errors for any statement.
 
-        The server prepares it, and tells the columns before anybody executes it.
+        The server prepares the statement, and describes its columns before it is executed.
         """
         text = self.cursor.mogrify(query.text, query.bind(arguments))
-        # PyMySQL has no prepared statements, only what they are made of; PREPARE in SQL would not tell the columns.
+        # PyMySQL has no prepared statements, only the parts for them. PREPARE in SQL would not describe the columns.
         self.connection._execute_command(COMMAND.COM_STMT_PREPARE, text.encode("utf-8", "surrogateescape"))
         statement, count, marks = struct.unpack_from("<IHH", self.connection._read_packet().get_all_data(), 1)
-        for _ in range(marks + bool(marks)):  # what is known of each `?`, and the mark after the last
+        for _ in range(marks + bool(marks)):  # a packet for each `?`, and one that marks their end
             self.connection._read_packet()
         fields = [self.connection._read_packet(FieldDescriptorPacket) for _ in range(count)]
         if fields:
@@ -180,10 +180,10 @@ class Inspector:
         return [self._column(query, field) for field in fields]
 
     def explain(self, query: Query, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-        """The rows of EXPLAIN, `rows` as a number; none for what has no plan."""
+        """Return the rows of EXPLAIN, with `rows` as a number; an empty list for a statement without a plan."""
         if kind(query) not in EXPLAINED or EFFECTS.search(bare(query.text)):
             return []
-        # Before the text, not in it; MySQL's own default is a tree.
+        # FORMAT is written before the text, as MySQL's own default is a tree.
         try:
             self.cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {query.text}", query.bind(arguments))
         except Connection.Error as error:
@@ -195,7 +195,7 @@ class Inspector:
         return [{**row, "rows": int(row["rows"] or 0), "Extra": row["Extra"] or ""} for row in rows]
 
     def is_large(self, table: str) -> bool:
-        """Whether a table has enough rows for a plan to mean something: counted, as statistics are late."""
+        """Return whether a table has enough rows for a plan to mean something. It counts, as statistics lag behind."""
         if table not in self._large:
             # An identifier cannot be a parameter; this one comes from information_schema.
             self.cursor.execute(f"SELECT COUNT(*) FROM (SELECT 1 FROM `{table}` LIMIT {LARGE}) AS first")

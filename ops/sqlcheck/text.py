@@ -1,4 +1,7 @@
-"""What can be told of a statement from its text alone, without a parser: where it is nested, and what it only quotes."""
+"""Facts about a statement from its text alone, without a parser: its nesting, its strings, its ORDER BY.
+
+A "bare" text is one from bare(): comments and strings are blanked, so that a search finds only SQL.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ QUOTED = re.compile(
 
 
 def bare(text: str) -> str:
-    """The text with comments and strings blanked: every other character stays in its place."""
+    """Return the text with blanks for comments and strings. Every other character stays in its place."""
     return QUOTED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
 def strings(text: str) -> list[tuple[int, str]]:
-    """The quoted strings of a text, each with its position."""
+    """Return the quoted strings of a text, each with its position."""
     return [(found.start(), found[0]) for found in QUOTED.finditer(text) if found[0][0] in "'\""]
 
 
 def outer(text: str) -> str:
-    """A bare text with what is in parentheses blanked."""
+    """Return a bare text with blanks for all that is in parentheses."""
     depth, kept = 0, []
     for character in text:
         depth -= character == ")"
@@ -31,27 +34,27 @@ def outer(text: str) -> str:
     return "".join(kept)
 
 
-def derived(text: str) -> list[str]:
-    """The derived tables and the WITH steps of a bare text: what is in the parentheses."""
+def derived_tables(text: str) -> list[str]:
+    """Return the derived tables and WITH steps of a bare text: the text in their parentheses."""
     top = outer(text)
     starts = [found.end() for found in re.finditer(r"(?i)\b(?:FROM|JOIN|AS)\s*\(", top)]
     return [text[start : top.index(")", start)] for start in starts if ")" in top[start:]]
 
 
 def is_limited(text: str) -> bool:
-    """Whether a bare text has LIMIT at its outermost level."""
+    """Return whether a bare text has LIMIT at its outermost level."""
     return bool(re.search(r"(?i)\bLIMIT\b", outer(text)))
 
 
 def order(text: str) -> list[tuple[str | None, str]]:
-    """The outermost ORDER BY of a bare text as [(alias or None, column), ...]. An expression's column is empty."""
+    """Return the outermost ORDER BY of a bare text: [(alias or None, column), ...]. An expression has an empty column."""
     end = r"\b(?:ORDER\s+BY|LIMIT|FOR\s+(?:UPDATE|SHARE)|LOCK\s+IN)\b"
     found = re.findall(rf"(?is)\bORDER\s+BY\b((?:(?!{end}).)*)", outer(text))
     return _columns(found[-1]) if found else []
 
 
 def plain_columns(text: str) -> dict[str, tuple[str, str]]:
-    """The columns of a bare SELECT that are a table's as they are: {name: (alias, column)}. Expressions are left out."""
+    """Return the columns of a bare SELECT as {name: (alias, column)}. Expressions are left out."""
     listed = re.search(r"(?is)\bSELECT\b(.*?)\bFROM\b", outer(text))
     parts = listed[1].split(",") if listed else []
     found = (re.fullmatch(r"(?is)\s*(\w+)\.(\w+)(?:\s+AS\s+(\w+))?\s*", part) for part in parts)
@@ -59,12 +62,12 @@ def plain_columns(text: str) -> dict[str, tuple[str, str]]:
 
 
 def is_locking(text: str) -> bool:
-    """Whether a bare text locks the rows that it reads."""
+    """Return whether a bare text locks the rows that it reads."""
     return bool(re.search(r"(?i)\bFOR\s+(?:UPDATE|SHARE)\b|\bLOCK\s+IN\s+SHARE\s+MODE\b", text))
 
 
 def groups(text: str) -> list[tuple[str | None, str]]:
-    """The outermost GROUP BY, likewise."""
+    """Return the outermost GROUP BY of a bare text, in the form of order()."""
     found = re.findall(r"(?is)\bGROUP\s+BY\b((?:(?!\b(?:HAVING|ORDER\s+BY|LIMIT)\b).)*)", outer(text))
     return _columns(found[-1]) if found else []
 
@@ -75,21 +78,21 @@ def _columns(text: str) -> list[tuple[str | None, str]]:
 
 
 def line_of(query: Query, word: str, nth: int = 0) -> int:
-    """The line of the file on which a word of the query stands for the nth time, or the last; without it the query's own."""
+    """Return the line of the file with the nth use of a word in the query, or its last use; else the query's first line."""
     found = [match.start() for match in re.finditer(rf"(?i)(?<!\w){re.escape(word)}(?!\w)", bare(query.text))]
     return line_at(query, found[min(nth, len(found) - 1)] if word and found else 0)
 
 
 def line_at(query: Query, position: int) -> int:
-    """The line of the file for a position in the query's text."""
+    """Return the line of the file for a position in the query's text."""
     return query.line + query.text.count("\n", 0, position)
 
 
 def kind(query: Query) -> str:
-    """The statement's first word."""
-    return re.match(r"\w+", query.text)[0].upper()  # type: ignore[index]  # the loader has marked it there
+    """Return the first word of the statement."""
+    return re.match(r"\w+", query.text)[0].upper()  # type: ignore[index]  # the loader has put its mark after this word
 
 
 def is_reading(query: Query) -> bool:
-    """Whether it gives rows and changes none."""
+    """Return whether a query returns rows and changes none."""
     return kind(query) in ("SELECT", "WITH")

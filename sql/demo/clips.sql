@@ -1,7 +1,7 @@
--- The videos of the demo world that can be played. What they are and how they are made is in ops/demo/films.py.
+-- The videos of the demo world that can be played. ops/demo/films.py says what they show and makes their files.
 
 -- name: create_video
--- A person who already has a video of this title keeps the one there is.
+-- If the user already has a video with this title, it stays.
 INSERT INTO videos (user_id, title, description, category, tags, created_at)
 SELECT
     u.id,
@@ -17,7 +17,7 @@ WHERE
     AND v.id IS NULL;
 
 -- name: get_without_file
--- One whose description has been changed is somebody's own by now.
+-- A video with a changed description is left alone, as a user has made it their own.
 SELECT
     v.id AS video_id,
     v.user_id
@@ -33,7 +33,7 @@ ORDER BY
 LIMIT 1;
 
 -- name: set_used
--- First its owner, then the video, as everywhere.
+-- First the owner, then the video, as everywhere.
 UPDATE users
 SET
     used_bytes = used_bytes + %(size_bytes)s
@@ -65,6 +65,6 @@ WHERE
     AND file_key IS NULL;
 
 -- name: create_job
--- For one that has no thumbnail yet.
+-- For a video that has no thumbnail yet.
 INSERT INTO jobs (video_id, kind)
 VALUES (%(video_id)s, 'inspect');

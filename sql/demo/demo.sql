@@ -1,7 +1,7 @@
--- Five people, and under DEBUG an admin and a moderator. Their names are their keys: lower case, no full-width letters.
+-- Five users, and under DEBUG an admin and a moderator. Their names equal their keys: lower case, no full-width letters.
 
 -- name: list_missing_users
--- A real server gets nobody with a role from here. Whoever has one of the names already stays as they are.
+-- A real server gets no user with a role from here. An account that already has one of the names stays as it is.
 SELECT
     d.username,
     d.role,
@@ -53,7 +53,7 @@ WHERE
     c.id IS NULL;
 
 -- name: create_videos
--- A person who already has a video of this title keeps the one there is.
+-- If the user already has a video with this title, it stays.
 INSERT INTO videos (user_id, title, description, visibility, category, tags, created_at)
 SELECT
     u.id,
@@ -131,7 +131,7 @@ ORDER BY
     d.created_at;
 
 -- name: set_follow_counts
--- Of the people above alone: counted anew, as some of it may have been there before.
+-- Only for the users above. Counted again from the rows, as some may have been there before.
 UPDATE users AS u
 SET
     u.follower_count = (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = u.id),
@@ -140,7 +140,7 @@ WHERE
     u.username_key IN ('demo', '王小明', '李小红', 'alice', 'jürgen');
 
 -- name: get_last_fill
--- The crowd of `flask demo fill`: the highest number there is; fill_41 gives 41.
+-- The highest number of the users from `flask demo fill`: fill_41 gives 41.
 SELECT
     COALESCE(MAX(CAST(SUBSTRING(u.username_key, 6) AS UNSIGNED)), 0) AS last_number
 FROM users AS u
@@ -167,7 +167,7 @@ INSERT INTO follows (follower_id, followed_id, created_at)
 VALUES (%(follower_id)s, %(followed_id)s, %(created_at)s);
 
 -- name: set_fill_follower_counts
--- These people are new, so all they follow is counted for the first time.
+-- These users are new, so all their follows are counted for the first time.
 UPDATE users AS u
 INNER JOIN (
     SELECT
@@ -246,7 +246,7 @@ SELECT
     (SELECT COALESCE(MAX(v.id), 0) FROM videos AS v) AS video_id;
 
 -- name: create_fill_logs
--- What the new made-up people would have left there, as time went by.
+-- The entries that the new made-up users would have left in the log over time.
 INSERT INTO audit_logs (action, actor_id, object_id, address, request_id, created_at)
 SELECT
     d.action,

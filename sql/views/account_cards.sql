@@ -1,4 +1,4 @@
--- A person, as the admin's desk sees them: never a hash, of anything.
+-- An account as moderators and admins see it. Never a hash of anything.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW account_cards AS
 SELECT
     u.id,

@@ -1,4 +1,4 @@
--- An entry of the audit log. Its actor has a number and no name once the account is gone.
+-- An entry of the audit log. If the account of the actor is gone, the entry has its id but no name.
 -- json: details
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW audit_cards AS
 SELECT

@@ -1,4 +1,4 @@
--- A job of the worker, as the admin sees it.
+-- A job of the worker as the admin sees it.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW job_cards AS
 SELECT
     j.id,

@@ -1,4 +1,4 @@
--- A person, as everybody may see them.
+-- A user as everybody may see them.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW user_cards AS
 SELECT
     u.id,

@@ -1,4 +1,4 @@
--- A video, as every answer shows it. A column that is added here is in all of them. stream_url is NULL until there is a file.
+-- A video as every answer shows it. A column that is added here is in all of them. stream_url is NULL until there is a file.
 -- json: tags
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW video_cards AS
 SELECT

@@ -1,4 +1,4 @@
-// The pages in a real browser: node docs.mjs ADDRESS FOLDER. Screenshots go to the folder; any fault ends it with 1.
+// The pages in a real browser: node docs.mjs ADDRESS FOLDER. Screenshots go to the folder; any error makes the exit code 1.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -52,7 +52,7 @@ async function docs() {
   assert.equal(await page.locator(".opblock").count(), count, "not every operation is listed");
   await look("docs.png");
 
-  // With the examples as they stand; the token of the login is used, and thrown away by the logout.
+  // With the examples as they are. The token of the login is used, and revoked by the logout.
   assert.match((await attempt("post", "/api/v1/auth/login")).body, /"token"/);
   await look("docs-login.png");
   const video = await attempt("post", "/api/v1/videos", { title: "海", visibility: "private" });

@@ -1,4 +1,4 @@
-"""What schemathesis is told: files of any kind are sent as they are, like those of a kind that it knows (SCHEMATHESIS_HOOKS)."""
+"""A hook for schemathesis (SCHEMATHESIS_HOOKS): send files of any media type unchanged, like those of known types."""
 
 import schemathesis
 

@@ -1,4 +1,4 @@
-"""Change somebody's password: python new_password.py ADDRESS USERNAME PASSWORD NEW."""
+"""Change the password of a user: python new_password.py ADDRESS USERNAME PASSWORD NEW."""
 
 from __future__ import annotations
 

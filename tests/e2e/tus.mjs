@@ -1,5 +1,5 @@
-// Upload a video with tus-js-client to a server that is ended in the middle: node tus.mjs ADDRESS FILE PID NODE_MODULES.
-// PID is the server's: this kills it (-9) while a piece is on its way. Somebody else has to start it again.
+// Upload a video with tus-js-client to a server that is killed in the middle: node tus.mjs ADDRESS FILE PID NODE_MODULES.
+// PID is the server's: this kills it (-9) while it sends a piece. script/e2e starts the server again.
 
 import { strict as assert } from "node:assert";
 import { createReadStream, readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
-"""Upload a video with tuspy to a server that is ended in the middle: python tus.py ADDRESS FILE PID ...
+"""Upload a video with tuspy to a server that is killed in the middle: python tus.py ADDRESS FILE PID ...
 
-PID is the server's: this kills it (-9) while a piece is on its way. Somebody else has to start it again.
+PID is the server's: this kills it (-9) while it sends a piece. script/e2e starts the server again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PIECE = 8 * 1024 * 1024
 
 
 class Film(io.BytesIO):
-    """The file. Soon after its middle was read, the server is no more."""
+    """The file. Soon after its middle is read, the server is killed."""
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)

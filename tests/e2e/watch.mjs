@@ -1,5 +1,5 @@
-// The page /watch in a real browser: node watch.mjs ADDRESS FOLDER, with the demo world as ffmpeg has made it.
-// Screenshots go to the folder; any fault ends it with 1.
+// The page /watch in a real browser: node watch.mjs ADDRESS FOLDER, with the demo world and its films.
+// Screenshots go to the folder; any error makes the exit code 1.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 const [address, folder] = process.argv.slice(2);
 const { chromium } = createRequire(resolve(folder, "package.json"))("playwright-core");
 const faults = [], requests = [], ranges = [];
-let expected = null; // a fault that is to come now
+let expected = null; // an error that is expected now
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",

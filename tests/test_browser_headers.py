@@ -1,4 +1,4 @@
-"""What browsers are told: other sites, pages, caches."""
+"""The headers for browsers: CORS, pages, caches."""
 
 from __future__ import annotations
 
