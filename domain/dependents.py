@@ -81,7 +81,9 @@ OF_USERS = (
         export_as("actions", "audit_logs.list_for_actor", actor_id="id", action=None, since=None, until=None),
     ),
     Dependent(
-        "uploads.user_id", ("uploads.delete_for_user",), "A file on its way is not stored yet, and its sender has it."
+        "uploads.user_id",
+        ("uploads.delete_for_user",),
+        "An unfinished upload is not stored yet, and its sender has it.",
     ),
     Dependent(
         "email_tokens.user_id", (CASCADE,), "These links end within days, and only hashes of their tokens are kept."

@@ -35,7 +35,7 @@ class Someone(BaseModel):
 
 
 class Answer(BaseModel):
-    """JSON in JSON."""
+    """An answer with an object inside."""
 
     message: str
     data: Someone

@@ -1,5 +1,5 @@
 -- constraint fk_jobs_video_id: 404 not_found: No such video of yours.
--- constraint uq_jobs_video_id_kind never: ON DUPLICATE KEY UPDATE begins the job anew.
+-- constraint uq_jobs_video_id_kind never: ON DUPLICATE KEY UPDATE starts the job again.
 
 -- name: create
 -- A job that was done or has failed starts again.

@@ -17,7 +17,7 @@ FILE = {"type": "string", "format": "binary"}  # the bytes of a file; the media 
 
 
 class ProblemDocument(BaseModel):
-    """An error, after RFC 9457."""
+    """An error, as RFC 9457 defines it."""
 
     type: Annotated[str, Field(description="about:blank; `code` tells errors apart.")]
     title: Annotated[str, Field(description="The status in words.")]

@@ -129,8 +129,8 @@ def _folder(tag: dict[str, Any], own: list[Call], calls: list[Call], makers: dic
     """Return the folder of a resource: first the requests that its own need, and a login where the token is another's."""
     named = {call.name: call for call in calls}
     if tag["name"] != TUTORIAL:
-        told = {name for name, maker in makers.items() if maker.call in own and maker.call.method == "get"}
-        own = sorted(own, key=lambda call: _rank(call, told))
+        from_lists = {name for name, maker in makers.items() if maker.call in own and maker.call.method == "get"}
+        own = sorted(own, key=lambda call: _rank(call, from_lists))
     sender = _sender(own)
     holder: Sender | None = Sender.DEMO  # whose token it is
     needed = _find_needed(own, makers)
@@ -166,11 +166,11 @@ def _sender(own: list[Call]) -> Sender:
     return Sender.DEMO
 
 
-def _rank(call: Call, told: set[str]) -> tuple[int, float, int]:
+def _rank(call: Call, from_lists: set[str]) -> tuple[int, float, int]:
     depth = -call.path.count("/") if call.method == "delete" else 0  # delete the parts of a thing before the thing
     end = LAST.index(call.name) if call.name in LAST else -1
     order: float = -1 if call.kind in FILES and call.method == "put" else ORDER.index(call.method)
-    if call.method == "post" and told & {*PARAMETER.findall(call.path)}:  # after the list that gives its id
+    if call.method == "post" and from_lists & {*PARAMETER.findall(call.path)}:  # after the list that gives its id
         order = ORDER.index("get") + 0.5
     return end, order, depth
 
