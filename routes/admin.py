@@ -21,6 +21,7 @@ bp = Blueprint("admin", __name__, url_prefix="/api/v1/admin")
 
 FOR_GOOD = datetime(9999, 12, 31, 23, 59, 59, 999000, timezone.utc)
 NO_CATEGORY = "There is no such category."
+ONLY_BY_NAME = "A search by name takes no other filter: leave `role` and `is_banned` out."
 MAX_QUOTA_BYTES = 2**53  # JavaScript still counts exactly up to here
 
 
@@ -101,23 +102,36 @@ class Stats(BaseModel):
     days: list[Annotated[dict[str, Any], row("admin.list_days")]]
 
 
+class AccountFilters(BaseModel):
+    """Which accounts to list."""
+
+    q: Annotated[str, Line(1, 32), Field(description="The beginning of the username.")] | None = None
+    role: Role | None = None
+    is_banned: bool | None = None
+
+
+class LogFilters(BaseModel):
+    """Which entries of the audit log to list."""
+
+    action: Annotated[str, Field(max_length=32, description="An action, such as user.ban.")] | None = None
+    actor: Annotated[Name, Field(description="The username of the account that did it.")] | None = None
+    since: Instant | None = None
+    until: (
+        Annotated[Instant, Field(description="Entries before this instant; the instant itself is left out.")] | None
+    ) = None
+
+
 @bp.get("/users")
 @api(returns="admin.list_users", login="moderator")
-def list_users(
-    page: Page,
-    q: Annotated[str, Line(1, 32), Field(description="The beginning of the username.")] | None = None,
-    role: Role | None = None,
-    is_banned: bool | None = None,
-):
+def list_users(page: Page, filters: AccountFilters):
     """List accounts.
 
     The newest come first. With `q` they are sorted by name, and there is no other filter. With `is_banned=true` the
     longest bans come first.
     """
+    q, role, is_banned = filters.q, filters.role, filters.is_banned
     if q is not None:
-        role is is_banned is None or abort(
-            422, "A search by name takes no other filter: leave `role` and `is_banned` out."
-        )
+        role is is_banned is None or abort(422, ONLY_BY_NAME)
         return page.fetch("admin.list_users_by_name", pattern=prefix_pattern(q))
     if is_banned:
         return page.fetch("admin.list_banned_users", role=role)
@@ -220,21 +234,14 @@ def get_stats():
 
 @bp.get("/logs")
 @api(returns="audit_logs.list_newest", login="admin", errors=(404,))
-def list_logs(
-    page: Page,
-    action: Annotated[str, Field(max_length=32, description="An action, such as user.ban.")] | None = None,
-    actor: Annotated[Name, Field(description="The username of the account that did it.")] | None = None,
-    since: Instant | None = None,
-    until: Annotated[Instant, Field(description="Entries before this instant; the instant itself is left out.")]
-    | None = None,
-):
+def list_logs(page: Page, filters: LogFilters):
     """List the audit log.
 
     The newest entries come first.
     """
-    times = {"since": since, "until": until}
-    if actor is not None:
-        return page.fetch("audit_logs.list_for_actor", actor_id=user_id_of(actor), action=action, **times)
+    action, times = filters.action, {"since": filters.since, "until": filters.until}
+    if filters.actor is not None:
+        return page.fetch("audit_logs.list_for_actor", actor_id=user_id_of(filters.actor), action=action, **times)
     if action is not None:
         return page.fetch("audit_logs.list_for_action", action=action, **times)
     return page.fetch("audit_logs.list_newest", **times)

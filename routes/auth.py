@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 
 from current import db
 from domain import mails
-from domain.accounts import NewPassword, sweep_accounts
+from domain.accounts import NewPassword, open_session, sweep_accounts
 from domain.names import Email, FreeUsername
 from web import limits, mail
 from web.api import after_commit, api, row
-from web.guards import SESSION_DAYS, client, new_token, spend_link
+from web.guards import spend_link
 from web.inputs import Input
 from web.paging import Page
 from web.passwords import hash_password, is_outdated
@@ -102,12 +102,7 @@ def login(body: Credentials):
     if is_outdated(password_hash):
         old_hash, password_hash = password_hash, hash_password(body.password)
         db.execute("users.set_password", user_id=user_id, old_hash=old_hash, new_hash=password_hash)
-    token, token_hash = new_token()
-    session = {"user_id": user_id, "password_hash": password_hash, "token_hash": token_hash, "days": SESSION_DAYS}
-    session_id = db.insert("sessions.create", **session, **client()) or abort(
-        401, "The password has just been changed."
-    )
-    expires_at = db.fetch_value("sessions.get_expires_at", session_id=session_id)
+    token, expires_at = open_session(user_id, password_hash) or abort(401, "The password has just been changed.")
     after_commit(sweep_accounts)
     return {"token": token, "expires_at": expires_at, "user": db.fetch_one("users.get_account", user_id=user_id)}
 

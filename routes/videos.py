@@ -53,36 +53,42 @@ class Related(BaseModel):
     items: list[Annotated[dict[str, Any], row("videos.list_related")]]
 
 
+class Filters(BaseModel):
+    """The order of a list, and at most one filter: an order goes with `category` or alone, the others each alone."""
+
+    sort: Sort = "new"
+    category: Category | None = None
+    tag: Annotated[str, Line(1, 32)] | None = None
+    user: Annotated[str, Line(1, 32)] | None = None
+    q: Annotated[str, Line(1, 100)] | None = None
+
+
 @bp.get("")
 @api(returns="videos.list_newest")
-def list_videos(
-    page: Page,
-    sort: Sort = "new",
-    category: Category | None = None,
-    tag: Annotated[str, Line(1, 32)] | None = None,
-    user: Annotated[str, Line(1, 32)] | None = None,
-    q: Annotated[str, Line(1, 100)] | None = None,
-):
+def list_videos(page: Page, filters: Filters):
     """List videos.
 
     These are public videos: all, or those of one category, in three orders; or the newest with a tag, of a user, or with
     some words.
     """
-    filters = {"category": category, "tag": tag, "user": user, "q": q}
-    given = [name for name, value in filters.items() if value is not None]
-    if len(given) > 1 or (sort != "new" and given not in ([], ["category"])):
-        _refuse_combination(given, sort)
-    if tag is not None:
-        tag_id = db.fetch_value("tags.get_by_name_key", name_key=fold(tag))
-        return page.fetch("videos.list_for_tag", tag_id=tag_id)
-    if user is not None:
-        user_id = db.fetch_value("users.get_id", username_key=fold(user))
-        return page.fetch("videos.list_for_user", user_id=user_id, viewer_id=None)
-    if q is not None:
-        return page.fetch("videos.list_for_terms", **search_arguments(q))
-    if category is not None:
-        return _list_in_category(page, sort, category)
-    return page.fetch(LISTS[sort, False])
+    _check_combination(filters)
+    if filters.tag is not None:
+        return page.fetch("videos.list_for_tag", tag_id=_find_tag(filters.tag))
+    if filters.user is not None:
+        return page.fetch("videos.list_for_user", user_id=_find_user(filters.user), viewer_id=None)
+    if filters.q is not None:
+        return page.fetch("videos.list_for_terms", **search_arguments(filters.q))
+    if filters.category is not None:
+        return _list_in_category(page, filters.sort, filters.category)
+    return page.fetch(LISTS[filters.sort, False])
+
+
+def _find_tag(name: str) -> int | None:
+    return db.fetch_value("tags.get_by_name_key", name_key=fold(name))
+
+
+def _find_user(username: str) -> int | None:
+    return db.fetch_value("users.get_id", username_key=fold(username))
 
 
 def _list_in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -93,12 +99,15 @@ def _list_in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, 
     return content, headers
 
 
-def _refuse_combination(given: list[str], sort: str) -> None:
-    names = [*given, *([f"sort={sort}"] if sort != "new" else [])]
-    sentence = f"{' and '.join(names)} cannot be combined: an order goes with category or alone, the others each alone."
-    raise Problem(
-        422, sentence, "validation_failed", dict.fromkeys([*given, *(["sort"] if sort != "new" else [])], sentence)
-    )
+def _check_combination(filters: Filters) -> None:
+    """Raise a 422 for filters that no query of ours takes together."""
+    named = {name: name for name, value in filters if name != "sort" and value is not None}
+    if filters.sort != "new":
+        named["sort"] = f"sort={filters.sort}"
+    if len(named) > 1 and set(named) != {"category", "sort"}:
+        names = " and ".join(named.values())
+        sentence = f"{names} cannot be combined: an order goes with category or alone, the others each alone."
+        raise Problem(422, sentence, "validation_failed", dict.fromkeys(named, sentence))
 
 
 @bp.post("")

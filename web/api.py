@@ -1,8 +1,8 @@
 """The decorator of every view: its inputs and answer, who may call it, and the transaction of a writing view.
 
-    @bp.patch("/<int:video_id>")
-    @api(returns="videos.get", login=True)
-    def update_video(video_id, body: VideoChange): ...
+    @bp.patch("/<int:note_id>")
+    @api(returns="notes.get", login=True)
+    def update_note(note_id, body: NoteChange): ...
 
 `@api` only takes notes. install() wraps the functions that the server calls. So in the program a view is still the
 plain function, and one view can call another.

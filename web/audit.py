@@ -1,6 +1,6 @@
 """The audit log: who did what, and when.
 
-A view asks for it with one word, `@api(audit="video.delete")`. The row is written in the transaction of the change.
+A view asks for it with one word, `@api(audit="note.delete")`. The row is written in the transaction of the change.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def address() -> str:
 def record_success(action: str, login: Any, path: dict[str, Any], body: Any, answer: Any) -> None:
     """Record that a view has succeeded.
 
-    The object of `video.delete` is the last id in the URL, else the id in the answer. The object of an action without a
+    The object of `note.delete` is the last id in the URL, else the id in the answer. The object of an action without a
     dot, such as `logout`, is the user. The body is kept only if a moderator or an admin sent it, and never a password
     in it.
     """
