@@ -1,13 +1,15 @@
 """Search: a video is found by the terms of its title and tags.
 
-A term is a word. In scripts without spaces between words, such as Chinese, it is each character and each pair of
-characters (2-gram). The terms are rows of a table, which works on both servers: MariaDB has no ngram parser.
+A term is a word, with the marks of its letters. In scripts without spaces between words, such as Chinese, it is each
+character and each pair of characters (2-gram). The terms are rows of a table, which works on both servers: MariaDB has no ngram parser.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from current import db
@@ -16,8 +18,11 @@ from web.text import fold
 MAX_TERM_LENGTH = 32  # characters; a longer word is found by its first 32
 MAX_TERMS = 1500  # of one text; a title of 200 characters and ten tags have fewer, unless NFKC makes them longer
 # Thai, Lao, Burmese, Khmer, Japanese, Chinese.
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
-RUN = re.compile(rf"([{UNSPACED}]+)|([^\W_{UNSPACED}]+)")
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
+)
+# The points of Hebrew and Arabic, and the line that makes an Arabic word longer: most people write and search without.
+POINTS = re.compile("[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u0652\u0670]")
 
 
 def terms(text: str) -> list[str]:
@@ -45,10 +50,26 @@ def _pairs(run: str) -> list[str]:
     return [run[n : n + 2] for n in range(len(run) - 1)]
 
 
+class _Kinds:
+    """Tells for each character of a text in turn whether it belongs to a `word`, to what is `unspaced`, or to nothing.
+
+    A mark belongs where the letter before it does: no regular expression of Python takes it for a part of a word.
+    """
+
+    last = ""
+
+    def __call__(self, character: str) -> str:
+        category = unicodedata.category(character)[0]
+        if category != "M":
+            self.last = "unspaced" if UNSPACED.match(character) else "word" if category in "LN" else ""
+        return self.last
+
+
 def _collect(text: str, of_run: Callable[[str], list[str]]) -> list[str]:
     found: list[str] = []
-    for run, word in RUN.findall(fold(text)):
-        found += of_run(run) if run else [word]
+    for kind, letters in groupby(POINTS.sub("", fold(text)), _Kinds()):
+        run = "".join(letters)
+        found += of_run(run) if kind == "unspaced" else [run] if kind else []
     return list(dict.fromkeys(term[:MAX_TERM_LENGTH] for term in found))[:MAX_TERMS]
 
 

@@ -16,6 +16,13 @@ from web.inputs import Input
 from web.text import Line, Text, fold
 
 MAX_TAGS = 10
+MAX_KEY_LENGTH = 128  # characters of tags.name_key
+
+
+def _check_key(tag: str) -> str:
+    if len(fold(tag)) > MAX_KEY_LENGTH:
+        raise ValueError("this tag is too long once its letters are written out")
+    return tag
 
 
 def _check_distinct(tags: list[str]) -> list[str]:
@@ -34,7 +41,7 @@ Category = Annotated[
     Field(description="The slug of one of /categories.", examples=["travel"]),
 ]
 Tags = Annotated[
-    list[Annotated[str, Line(1, 32)]],
+    list[Annotated[str, Line(1, 32), AfterValidator(_check_key)]],
     Field(max_length=MAX_TAGS, examples=[["大连", "sea"]]),
     AfterValidator(_check_distinct),
 ]

@@ -29,6 +29,7 @@ WHERE
 SELECT
     u.id,
     u.username,
+    u.username_key,
     u.role,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
     u.banned_until,

@@ -1,4 +1,4 @@
--- constraint uq_tags_name_key never: ON DUPLICATE KEY UPDATE keeps the tag that is there.
+-- constraint uq_tags_name_key never: ON DUPLICATE KEY UPDATE keeps the tag that is there; ops/keys.py looks for the error.
 
 -- name: list_for_prefix
 -- The tags of public videos. Those of private videos stay private.
@@ -33,3 +33,35 @@ INSERT INTO tags (name, name_key)
 VALUES (%(name)s, %(name_key)s)
 ON DUPLICATE KEY UPDATE
     name_key = VALUES(name_key);
+
+-- name: list_keys
+SELECT
+    t.id,
+    t.name,
+    t.name_key
+FROM tags AS t
+WHERE
+    t.id > %(after)s
+ORDER BY
+    t.id
+LIMIT %(limit)s;
+
+-- name: set_name
+UPDATE tags
+SET
+    name = %(name)s,
+    name_key = %(name_key)s
+WHERE
+    id = %(id)s;
+
+-- name: delete_unused
+DELETE FROM tags
+WHERE
+    id = %(tag_id)s
+    AND NOT EXISTS (
+        SELECT
+            1
+        FROM video_tags AS vt
+        WHERE
+            vt.tag_id = tags.id
+    );

@@ -257,6 +257,26 @@ WHERE
     id = %(user_id)s
     AND email = %(email)s;
 
+-- name: list_keys
+SELECT
+    u.id,
+    u.username AS name,
+    u.username_key AS name_key
+FROM users AS u
+WHERE
+    u.id > %(after)s
+ORDER BY
+    u.id
+LIMIT %(limit)s;
+
+-- name: set_username
+UPDATE users
+SET
+    username = %(name)s,
+    username_key = %(name_key)s
+WHERE
+    id = %(id)s;
+
 -- name: set_role
 UPDATE users
 SET

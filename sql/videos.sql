@@ -350,22 +350,27 @@ ORDER BY
     page.shared DESC,
     page.id DESC;
 
--- name: list_unindexed
--- Public videos without search terms: made before there were terms, or by SQL. A title without a letter never gets any.
--- accept full-scan: it runs only at a migration
+-- name: list_words
+-- Every public video, with what it is found by and what it should be found by.
+-- json: tags terms name_keys
+-- accept full-scan: it runs at a migration alone
 SELECT
-    v.id
+    v.id,
+    v.title,
+    v.tags,
+    (SELECT JSON_ARRAYAGG(vt.term) FROM video_terms AS vt WHERE vt.video_id = v.id) AS terms,
+    (
+        SELECT
+            JSON_ARRAYAGG(t.name_key)
+        FROM video_tags AS vt
+        INNER JOIN tags AS t ON t.id = vt.tag_id
+        WHERE
+            vt.video_id = v.id
+    ) AS name_keys
 FROM videos AS v
 WHERE
     v.id > %(after)s
     AND v.visibility = 'public'
-    AND NOT EXISTS (
-        SELECT
-            1
-        FROM video_terms AS vt
-        WHERE
-            vt.video_id = v.id
-    )
 ORDER BY
     v.id
 LIMIT %(limit)s;

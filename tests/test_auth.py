@@ -98,6 +98,9 @@ def test_spaces_around_a_name_are_not_part_of_it(client):
         ("jos\u00e9", "JOSE\u0301"),
         ("Stra\u00dfe", "STRASSE"),
         ("\ufb01ona", "fiona"),
+        ("İsmet", "ismet"),
+        ("ismet", "İSMET"),
+        ("Isık", "ısık"),
         ("alice", "\u1d2clice"),
         ("Ольга", "ОЛЬГА"),
     ],
@@ -195,7 +198,7 @@ def test_all_bad_fields_are_told_at_once(client):
         (b'{\n  "username": "alice"\n  "password"', "line 3 column 3"),
         (b"username=alice", "line 1 column 1"),
         (b"\xff\xfe", "line 1 column 1"),
-        (b"\xef\xbb\xbf{}", "line 1 column 1"),  # a byte order mark
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "line 1 column 1"),  # one byte order mark too many
         ('{"username": "alice"}'.encode("utf-16"), "line 1 column 1"),
         (b"[" * 100_000, "line 1 column"),
     ],
@@ -263,7 +266,9 @@ def test_login_gives_a_token_its_end_and_the_user(client):
     assert timedelta(days=29) < left < timedelta(days=31)
 
 
-@pytest.mark.parametrize(("registered", "typed"), [("Alice", "ＡLICE"), ("jos\u00e9", "jose\u0301")])
+@pytest.mark.parametrize(
+    ("registered", "typed"), [("Alice", "ＡLICE"), ("jos\u00e9", "jose\u0301"), ("İsmet", "ismet")]
+)
 def test_login_knows_a_name_however_it_is_written(client, registered, typed):
     register(client, registered)
     assert login(client, typed).json["user"]["username"] == registered

@@ -77,12 +77,39 @@ def reads(db, name, **arguments):
         ("大连的海", "海"),
         ("大连的海 at night", "连 NIGHT 的海"),
         ("𠮷野家", "𠮷"),
+        ("İstanbul boğazı", "istanbul"),
+        ("İstanbul boğazı", "ISTANBUL"),
+        ("istanbul", "İSTANBUL"),
+        ("I\u0307stanbul", "i\u0307stanbul"),
+        ("Isparta", "ısparta"),
+        ("Ị\u0307", "ị"),
+        ("大\u200b连", "大连"),
+        ("大连", "大\u2060连"),
+        ("Donau\u00addampf", "donaudampf"),
+        ("葛\U000e0100城", "葛城"),
+        ("می\u200cخواهم", "میخواهم"),
+        ("नमस्ते दुनिया", "नमस्ते"),
+        ("สวัสดีที่นี่", "สวัสดี"),
+        ("ကျောင်းသား", "ကျောင်း"),
+        ("க்ஷமா", "க்ஷமா"),
+        ("كِتَابٌ جديد", "كِتَابٌ"),
+        ("كِتَابٌ جديد", "كتاب"),
+        ("كتاب", "كـــتاب"),
+        ("שָׁלוֹם עולם", "שָׁלוֹם"),
+        ("שָׁלוֹם עולם", "שלום"),
     ],
 )
 def test_a_public_video_is_found_by_words_of_its_title(alice, client, title, q):
     video_id = make(alice, title)
     make(alice, "Something else 别的")
     assert found(client, q=q) == [video_id]
+
+
+@pytest.mark.parametrize("q", ["नमस", "न", "दुन", "शलोम", "كت", "ש", "\u094d", "\u0301"])
+def test_a_part_of_a_word_with_marks_is_another_word(alice, client, q):
+    for title in ("नमस्ते दुनिया", "كِتَابٌ", "שָׁלוֹם"):
+        make(alice, title)
+    assert found(client, q=q) == []
 
 
 @pytest.mark.parametrize(
@@ -232,12 +259,32 @@ def test_tags_that_differ_only_in_case_are_one_tag_as_it_was_written_first(alice
         {"a": 1},
         ["\u200b"],
         ["Straße", "STRASSE"],
+        ["İzmir", "izmir"],
+        ["sea", "sea\u200b"],
+        ["sea", "\u2060 sea"],
+        ["sea", "se\u00ada"],
+        ["葛城", "葛\U000e0100城"],
+        ["\ufdfa" * 32],
     ],
 )
 def test_tags_that_are_none_are_refused(alice, tags):
     response = alice.post(VIDEOS, json={"title": "x", "tags": tags})
     assert response.status_code == 422
     assert all(field.startswith("tags") for field in response.json["errors"])
+
+
+def test_a_tag_that_is_too_long_written_out_is_told_by_its_number(alice):
+    tags = ["sea", "\ufdfa" * 7, "\ufdfa" * 8]  # 18 characters each
+    response = alice.post(VIDEOS, json={"title": "x", "tags": tags})
+    assert (response.status_code, response.json["errors"].keys()) == (422, {"tags.2"})
+    assert make(alice, tags=tags[:2])
+    assert alice.patch(f"{VIDEOS}/{make(alice)}", json={"tags": tags}).json["errors"].keys() == {"tags.2"}
+
+
+@pytest.mark.parametrize("tag", ["İzmir", "i\u0307zmir", "izmir", "IZMIR", "ızmır", "izmir\u200b"])
+def test_a_tag_is_found_with_any_letter_i(alice, client, tag):
+    video_id = make(alice, tags=["İzmir"])
+    assert found(client, tag=tag) == [video_id]
 
 
 def test_tags_are_listed_by_how_they_begin(alice, client):
@@ -657,6 +704,18 @@ def test_a_lost_update_is_told(alice, root):
     assert alice.get(path).json["title"] == "first"
     assert alice.patch(path, json={"title": "third"}, headers={"If-Match": first.headers["ETag"]}).status_code == 200
     assert alice.patch(path, json={"title": "fourth"}, headers={"If-Match": "*"}).status_code == 200
+
+
+@pytest.mark.parametrize("suffix", ["-gzip", "-br", "-zstd", "-deflate", "--gzip"])
+def test_an_etag_may_have_the_suffix_of_a_proxy_that_compresses(alice, suffix):
+    path = f"{VIDEOS}/{make(alice)}"
+    etag = alice.get(path).headers["ETag"]
+    marked = f'{etag[:-1]}{suffix}"'
+    for known in (marked, f"W/{marked}", f'"another", {marked}'):
+        assert alice.get(path, headers={"If-None-Match": known}).status_code == 304
+    assert alice.patch(path, json={"title": "first"}, headers={"If-Match": marked}).status_code == 200
+    assert alice.patch(path, json={"title": "second"}, headers={"If-Match": f"W/{marked}"}).status_code == 412
+    assert alice.get(path, headers={"If-None-Match": marked}).status_code == 200
 
 
 @pytest.mark.parametrize("etag", ['"1"', "1", '"1.00000000", "2.00000000"', "'x'", '"99999999999.00000000"'])

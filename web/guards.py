@@ -89,7 +89,7 @@ def authenticate(body: Any, action: str) -> None:
     a wrong password, after the same time.
     """
     holder: Any = g.user
-    account = fold(holder["username"] if holder else body.username)
+    account = holder["username_key"] if holder else fold(body.username)  # the key may be one of an older fold()
     # Counted apart for the holder of a token: the guesses of others must not stop them from changing the password.
     counted, is_wrong = limits.begin_guess(f"holder {holder['id']}" if holder else account), False
     try:

@@ -17,6 +17,9 @@ INVISIBLE = re.compile(
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
+# The dot above an i, which has one by itself; marks that stand elsewhere may come before it.
+DOT = re.compile("(i[\u0316-\u0319\u031c-\u0320\u0323-\u0326\u0328-\u0333]*)\u0307+")
+
 
 def _check_paragraphs(text: str) -> str:
     text = text.replace("\r\n", "\n")
@@ -57,5 +60,11 @@ class Text(GroupedMetadata):
 
 
 def fold(name: str) -> str:
-    """Fold a name for comparison: without case, without width, and with accents written in one way."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.strip()).casefold())
+    """Fold a name for comparison: without case, width and what shows nothing, and with accents written in one way.
+
+    All letters i are one: I is the capital of both i and the Turkish ı, and İ that of the Turkish i, of which casefold()
+    makes an i with a dot above.
+    """
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", INVISIBLE.sub("", name)).casefold())
+    text = DOT.sub(r"\1", unicodedata.normalize("NFD", text)).replace("ı", "i")
+    return unicodedata.normalize("NFKC", text).strip()

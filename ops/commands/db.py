@@ -11,10 +11,10 @@ from flask.cli import AppGroup
 
 from config import ConfigError, Settings
 from current import db
-from ops import migrations
+from ops import keys, migrations
 from ops.command import command
 from ops.server.programs import find
-from ops.server.startup import ensure_database, index_videos, make_ready
+from ops.server.startup import ensure_database, make_ready
 
 group = AppGroup("db", help="The database: schema, details, a client.")
 
@@ -25,8 +25,8 @@ def migrate(settings: Settings) -> None:
     ensure_database(settings)
     for name in migrations.migrate(db):
         click.echo(f"applied {name}")
-    if count := index_videos():
-        click.echo(f"indexed {count} videos")
+    for sentence in keys.make_anew():
+        click.echo(sentence)
     click.echo("The schema is current.")
 
 

@@ -9,7 +9,7 @@ from config import ConfigError, Settings
 from ops.command import command
 from ops.demo import fill as filling
 from ops.demo import films, world
-from ops.server.startup import index_videos
+from ops.keys import index_videos
 
 group = AppGroup("demo", help="The demo world.")
 

@@ -77,6 +77,20 @@ def change_password(settings: Settings, name: str, generate: bool) -> None:
     show_password(password, generate)
 
 
+@command(group, "rename", click.argument("user_id", type=int), click.argument("name"))
+def rename(settings: Settings, user_id: int, name: str) -> None:
+    """Give the user of this id another name, by which they log in from then on."""
+    username, key = validate(Username, name), fold(name)
+
+    def work() -> None:
+        if not db.execute("users.set_username", id=user_id, name=username, name_key=key):
+            raise ConfigError(f"There is no user {user_id}.")
+        audit.record("user.rename", None, user_id, orjson.dumps({"username": username}))
+
+    run_transaction(work)
+    click.echo(f"User {user_id} is called {username}.")
+
+
 @command(group, "role", click.argument("name"), click.argument("role", type=click.Choice(ROLES)))
 def set_role(settings: Settings, name: str, role: str) -> None:
     """Give a user the role user, moderator or admin. The last admin cannot lose the role."""

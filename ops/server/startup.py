@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-from functools import partial
 from pathlib import Path
 
 from flask import Flask
@@ -12,8 +11,7 @@ from flask import Flask
 from config import ConfigError, Settings
 from current import db, using
 from database import Database, errno
-from domain.search import index
-from ops import migrations
+from ops import keys, migrations
 from ops.demo import films, world
 from ops.server.kept import read_or_make
 from ops.server.private import PrivateServer
@@ -80,17 +78,5 @@ def make_ready(settings: Settings) -> None:
                 world.load(settings)
                 films.create_files(settings)
         if migrated:
-            index_videos()
-
-
-def index_videos() -> int:
-    """Write the search terms of all public videos that have none. Return how many."""
-    video_ids = [row["id"] for row in db.stream("videos.list_unindexed")]
-    for video_id in video_ids:
-        db.transaction(partial(_index_video, video_id))
-    return len(video_ids)
-
-
-def _index_video(video_id: int) -> None:
-    if video := db.fetch_one("videos.lock_words", video_id=video_id):
-        index(video)
+            for sentence in keys.make_anew():
+                print(sentence, file=sys.stderr)
