@@ -18,7 +18,7 @@ from ops import commands
 from ops.server import reload, serve, startup
 from ops.sqlcheck import catalog
 from queries import QueryError
-from web import api, browser_headers, capacity, errors, limits, logs, mail, metrics
+from web import api, browser_headers, capacity, errors, limits, logs, mail, metrics, proxies
 
 MAX_BODY = 128 * 1024  # bytes of a body that is not a file; a larger one would let a hostile request cost more
 
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     except QueryError as error:
         raise ConfigError(str(error)) from None
     if hops := settings.TRUSTED_PROXIES:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(proxies.drop_port(app.wsgi_app), x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     logs.install(app)
     metrics.install(app)
     errors.install(app)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from click import ClickException
 from dotenv import dotenv_values
@@ -37,6 +38,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _check_root(url: str) -> str:
+    """Refuse a path: stream_url, thumbnail_url, /watch and the files of pages are addresses that begin at the root."""
+    if urlsplit(url).path.strip("/"):
+        raise ValueError("Rawreel needs a host of its own, so this has no path: https://video.example.org")
+    return url.rstrip("/")
+
+
 Limit = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}/[1-9]\d{0,6}$")]
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,64}$")]
@@ -62,9 +70,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     TUTORIAL: bool = False
     LOG_FORMAT: Literal["text", "json"] = "text"
     TRUSTED_PROXIES: int = Field(0, ge=0, le=10)
-    PUBLIC_URL: Annotated[
-        str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(lambda url: url.rstrip("/"))
-    ] = ""
+    PUBLIC_URL: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_check_root)] = ""
     CORS_ORIGINS: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:-]+( +|$))*$")] = ""
     RATE_LIMITS: bool = True
     LIMIT_LOGIN: Limit = "30/300/900"

@@ -2,7 +2,7 @@
 
 Extensions: creation, creation-with-upload, creation-defer-length, expiration, termination. The offset is the size of the
 file on disk, so it survives any crash. The last byte makes the video. If the server ends before it is made, the next
-HEAD or PATCH makes it.
+HEAD or PATCH makes it. A POST may say in X-HTTP-Method-Override that it is a PATCH, DELETE or HEAD.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ bp = Blueprint("uploads", __name__, url_prefix="/api/v1/uploads")
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination"
 PIECE = "application/offset+octet-stream"
+OVERRIDES = ("PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 def _other_version() -> Problem:
@@ -63,6 +64,35 @@ Length = Annotated[Size | None, Header("Upload-Length")]
 Deferred = Annotated[Literal["1"] | None, Header("Upload-Defer-Length")]
 First = Annotated[Piece, Upload(PIECE, into=_begin, may_be_empty=True), AfterValidator(check_video)]
 Next = Annotated[Piece, Upload(PIECE, into=_resume), AfterValidator(check_video)]
+
+
+@bp.record
+def _install_override(state):
+    """Let a POST say in a header which method it is: some clients and proxies know no other, and tus asks for it.
+
+    Before the router, which chooses the view by the method.
+    """
+    serve = state.app.wsgi_app
+
+    def override(environ, start_response):
+        method = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "").upper()
+        is_ours = f"{environ['PATH_INFO']}/".startswith(f"{bp.url_prefix}/")
+        if environ["REQUEST_METHOD"] != "POST" or method not in OVERRIDES or not is_ours:
+            return serve(environ, start_response)
+        environ["REQUEST_METHOD"] = method
+        return serve(environ, _start_empty(start_response) if method == "HEAD" else start_response)
+
+    state.app.wsgi_app = override
+
+
+def _start_empty(start_response):
+    """Say that the answer is empty: the client has sent a POST, and would wait for as many bytes as a HEAD only tells."""
+
+    def start(status, headers, *error):
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        return start_response(status, [*kept, ("Content-Length", "0")], *error)
+
+    return start
 
 
 @bp.after_request

@@ -38,6 +38,16 @@ def test_a_listed_site_may_ask_before_it_sends_a_token(shared):
     assert answer.headers["Access-Control-Allow-Headers"].lower() == "authorization"
 
 
+def test_a_listed_site_may_ask_to_override_the_method(shared):
+    asked = {
+        "Origin": VUE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "x-http-method-override",
+    }
+    answer = shared.options("/api/v1/uploads/1", headers=asked)
+    assert answer.headers["Access-Control-Allow-Headers"].lower() == "x-http-method-override"
+
+
 @pytest.mark.parametrize(
     "origin",
     [

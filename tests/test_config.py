@@ -138,6 +138,13 @@ def test_the_public_address_loses_its_last_slash():
     assert load("development", {"PUBLIC_URL": "https://v.example/"}).PUBLIC_URL == "https://v.example"
 
 
+def test_a_public_address_below_a_path_is_refused_in_a_sentence():
+    for url in ("https://v.example/lab", "https://v.example/lab/", "http://v.example:8080/a/b"):
+        message = refusal("server", **SERVER, PUBLIC_URL=url)
+        assert message.startswith(f"PUBLIC_URL={url}: Rawreel needs a host of its own")
+        assert "\n" not in message
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_debug_is_for_every_loopback_address(host: str):
     assert host == load("development", {"HOST": host}).HOST

@@ -100,6 +100,48 @@ def test_a_body_of_just_the_limit_is_read(client):
     assert "username:x" in response.text
 
 
+# JSON as others write it
+
+
+def post_json(person, path, body):
+    return person.post(path, data=body, content_type="application/json")
+
+
+def test_a_byte_order_mark_before_json_is_ignored(alice):
+    videos, mark = "/api/v1/videos", b"\xef\xbb\xbf"
+    assert post_json(alice, videos, mark + b'{"title": "x"}').status_code == 201
+    for body in (mark, mark * 2 + b'{"title": "x"}', b'{"title"' + mark + b': "x"}', b"\xff\xfe{\x00}\x00"):
+        assert post_json(alice, videos, body).json["code"] == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("3600", 3600), ("3600.0", 3600), ("3.6e3", 3600), ("36E+2", 3600), ("36000e-1", 3600), ("3600.000", 3600)],
+)
+def test_a_whole_number_may_be_written_with_a_point_or_an_exponent(alice, written, seconds):
+    path = f"/api/v1/videos/{alice.post('/api/v1/videos', json={'title': 'x'}).json['id']}/share"
+    answer = post_json(alice, path, f'{{"seconds": {written}}}')
+    assert (answer.status_code, answer.json.get("seconds")) == (200, seconds)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["3600.5", "3600.0000000000000000000001", '"3600"', "true", "1e400", "-1e400", "1e999999999", "1e300", "1e-999999999",
+     "1" * 1000 + ".0", "0.0", "-3600.0"],
+)  # fmt: skip
+def test_what_is_no_whole_number_or_too_large_is_refused_at_once(alice, written):
+    path = f"/api/v1/videos/{alice.post('/api/v1/videos', json={'title': 'x'}).json['id']}/share"
+    begun = time.monotonic()
+    answer = post_json(alice, path, f'{{"seconds": {written}}}')
+    assert (answer.status_code, answer.json["errors"].keys()) == (422, {"seconds"})
+    assert time.monotonic() - begun < 2
+
+
+def test_a_number_in_a_text_is_left_as_it_is(alice):
+    admin_like = '{"title": "3600.0", "description": "1.0", "tags": ["2.0"], "category": 3.0}'
+    assert post_json(alice, "/api/v1/videos", admin_like).json["errors"].keys() == {"category"}
+
+
 # Request ids
 
 

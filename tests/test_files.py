@@ -75,6 +75,21 @@ def test_a_form_without_a_file_makes_an_entry(alice, storage):
     assert answer.json["stream_url"] is None
 
 
+def test_a_field_that_a_form_leaves_empty_was_not_sent(alice):
+    form = {"title": "x", "description": "", "visibility": "", "category": "", "tags": ["", "sea", ""]}
+    answer = alice.post("/api/v1/videos", data=form, headers={"Content-Type": "multipart/form-data"})
+    assert answer.status_code == 201, answer.json
+    assert (answer.json["category"], answer.json["visibility"], answer.json["tags"]) == (None, "public", ["sea"])
+    answer = alice.post(
+        "/api/v1/videos", data={"title": "x", "tags": ""}, headers={"Content-Type": "multipart/form-data"}
+    )
+    assert (answer.status_code, answer.json["tags"]) == (201, [])
+    for wrong in ({"title": ""}, {"title": "x", "nonsense": ""}, {"title": "x", "category": ["", "a", "b"]}):
+        answer = alice.post("/api/v1/videos", data=wrong, headers={"Content-Type": "multipart/form-data"})
+        assert (answer.status_code, answer.json["errors"].keys()) == (422, {list(wrong)[-1]})
+    assert alice.post("/api/v1/videos", json={"title": "x", "category": ""}).status_code == 422
+
+
 def test_a_new_file_takes_the_place_of_the_old_one(alice, clip, clips, storage):
     video = alice.post("/api/v1/videos", data={"title": "Waves", "file": (io.BytesIO(clip), "a.mp4")}).json
     other = clips("other.webm", "-c:v", "libvpx", size="64x64").read_bytes()

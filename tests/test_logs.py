@@ -153,6 +153,43 @@ def test_only_the_trusted_hops_name_the_client(make_app, listen, hops, forwarded
     assert heard(lines)[0]["address"] == address
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("192.0.2.1:1234", "192.0.2.1"),
+        ("[2001:db8::1]:1234", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("8.8.8.8:1, 192.0.2.1:1234", "192.0.2.1"),
+        ("192.0.2.1:http", "192.0.2.1:http"),  # no address: as it came
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_port_is_no_part_of_the_address_of_a_client(make_app, listen, alice, root, forwarded, address):
+    client = make_app(TRUSTED_PROXIES=1).test_client()
+    client.token = alice.token
+    lines = listen("json")
+    assert client.post(VIDEOS, json={"title": "x"}, headers={"X-Forwarded-For": forwarded}).status_code == 201
+    assert heard(lines)[0]["address"] == address
+    with root.cursor() as cursor:
+        cursor.execute("SELECT address FROM audit_logs")
+        assert cursor.fetchall() == ((address,),)
+
+
+@pytest.mark.parametrize("forwarded", ["192.0.2.1:{port}", "[2001:db8::{port}]:{port}"])
+def test_who_comes_from_another_port_each_time_is_counted_as_one(make_app, forwarded):
+    client = make_app(TRUSTED_PROXIES=1, RATE_LIMITS=True, LIMIT_LOGIN="100/3/900").test_client()
+    answers = [
+        client.post(
+            "/api/v1/auth/login",
+            json={"username": f"nobody{port}", "password": "x"},
+            headers={"X-Forwarded-For": forwarded.format(port=port)},
+        ).status_code
+        for port in range(1001, 1006)
+    ]
+    assert answers == [401, 401, 401, 429, 429]
+
+
 def test_a_host_from_outside_is_in_no_address(make_app, alice):
     client = make_app(TRUSTED_PROXIES=1).test_client()
     client.token = alice.token
@@ -162,7 +199,7 @@ def test_a_host_from_outside_is_in_no_address(make_app, alice):
     assert "evil" not in client.get(f"{VIDEOS}?limit=1", headers=headers).headers["Link"]
 
 
-@pytest.mark.parametrize("url", ["", "https://video.example", "https://video.example/lab"])
+@pytest.mark.parametrize("url", ["", "https://video.example", "https://video.example:8443"])
 def test_the_public_url_begins_every_address(make_app, alice, url):
     client = make_app(PUBLIC_URL=url).test_client()
     client.token = alice.token

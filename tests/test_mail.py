@@ -563,13 +563,13 @@ def test_a_mail_is_short_plain_and_in_two_languages(mailing, post):
 
 
 def test_a_link_begins_with_the_public_url_whatever_the_host_header_says(open_app, post):
-    client = open_app(post.port, TRUSTED_PROXIES=1, PUBLIC_URL=f"{SITE}/lab").test_client()
+    client = open_app(post.port, TRUSTED_PROXIES=1, PUBLIC_URL=SITE).test_client()
     register(client)
     forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"}
     forget(client, headers=forged)
     text = post.sent("alice@example.org")[-1].get_content()
     assert "evil" not in text
-    assert f"{SITE}/lab/account#reset=" in text
+    assert f"{SITE}/account#reset=" in text
 
 
 @pytest.mark.parametrize(("host", "begins"), [("127.0.0.1", "http://127.0.0.1:5000/"), ("::1", "http://[::1]:5000/")])

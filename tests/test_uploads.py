@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from config import ROOT
@@ -158,6 +159,44 @@ def sending(alice) -> Iterator[Callable[..., tuple[Slow, Any]]]:
         yield start
         for body in bodies:
             body.go.set()
+
+
+# A client that knows no other method than POST
+
+
+def override(person: Any, url: str, method: str, **more: Any) -> Any:
+    headers = {**PIECE, "X-HTTP-Method-Override": method, **more.pop("headers", {})}
+    return FlaskClient.open(
+        person, url, method="POST", headers={"Authorization": f"Bearer {person.token}", **headers}, **more
+    )
+
+
+def test_a_post_may_be_a_patch_a_head_or_a_delete(alice: Any, clip: bytes):
+    url = begin(alice, len(clip))
+    half = len(clip) // 2
+    answer = override(alice, url, "PATCH", data=clip[:half], headers={"Upload-Offset": "0"})
+    assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(half))
+    answer = override(alice, url, "head")
+    assert (answer.status_code, answer.headers["Upload-Offset"], answer.data) == (200, str(half), b"")
+    answer = override(alice, url, "PATCH", data=clip[half:], headers={"Upload-Offset": str(half)})
+    assert made(alice, answer)["title"] == "Waves"
+    assert override(alice, url, "DELETE").status_code == 204
+    assert override(alice, URL, "OPTIONS").headers["Tus-Version"] == "1.0.0"
+
+
+def test_an_error_of_an_overridden_head_has_no_length_that_its_client_would_wait_for(alice: Any):
+    answer = override(alice, f"{URL}/{'0' * 32}", "HEAD")
+    assert (answer.status_code, answer.headers["Content-Length"], answer.data) == (404, "0", b"")
+
+
+def test_only_a_post_to_an_upload_is_overridden(alice: Any):
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json
+    assert override(alice, f"/api/v1/videos/{video['id']}", "DELETE").status_code == 405
+    url = begin(alice, 10)
+    assert alice.head(url, headers={**TUS, "X-HTTP-Method-Override": "DELETE"}).status_code == 200
+    assert override(alice, url, "PUT").status_code == override(alice, url, "GET").status_code == 405
+    assert override(alice, f"{URL}x", "DELETE").status_code == 404
+    assert ask(alice, url)["Upload-Offset"] == "0"
 
 
 # The protocol

@@ -6,6 +6,8 @@ browser send that. So there are no CSRF tokens.
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask, Response, request
 from flask_cors import CORS
 from werkzeug.http import parse_date
@@ -16,10 +18,13 @@ DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 TUS = ["Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Offset"]
 TUS_ANSWERS = ["Content-Location", "Tus-Extension", "Tus-Version", "Upload-Expires"]
 
+SUFFIX = re.compile(r'--?(?:gzip|br|zstd|deflate)"')  # of an ETag: Apache, Caddy, and with two hyphens Jetty
+
 
 def install(app: Flask) -> None:
     """Let the sites of CORS_ORIGINS call the API, and add the headers to every answer."""
     app.before_request(_drop_impossible_dates)
+    app.before_request(_drop_suffixes)
     app.after_request(_add_headers)
     if origins := app.config["CORS_ORIGINS"].split():
         CORS(
@@ -33,6 +38,7 @@ def install(app: Flask) -> None:
                 "If-None-Match",
                 "If-Range",
                 "Range",
+                "X-HTTP-Method-Override",
                 "X-Request-ID",
                 *TUS,
             ],
@@ -58,6 +64,16 @@ def _drop_impossible_dates() -> None:
             parse_date(request.environ.get(name))
         except OverflowError:
             request.environ[name] = ""
+
+
+def _drop_suffixes() -> None:
+    """Take from the ETags of a condition what a proxy has added that compresses: Apache makes "1" into "1-gzip".
+
+    If-Range keeps it: a part of what was compressed is no part of our file.
+    """
+    for name in ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"):
+        if given := request.environ.get(name):
+            request.environ[name] = SUFFIX.sub('"', given)
 
 
 def _add_headers(response: Response) -> Response:

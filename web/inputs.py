@@ -9,10 +9,14 @@ parameters (like Page).
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import inspect
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, get_origin
 
 from flask import abort, request
@@ -106,9 +110,7 @@ class Inputs:
         if self.body and isinstance(self.file, Part) and request.mimetype == FORM:
             self._read_form(self.file, path, arguments, errors)
         elif self.body:
-            arguments["body"] = _validate(
-                self.body.model_validate_json, _read_json(), errors, self.body, "body", strict=True
-            )
+            arguments["body"] = _validate(partial(_validate_json, self.body), _read_json(), errors, self.body, "body")
         if self.form:
             arguments["form"] = _validate(self.form.model_validate, request.form.to_dict(), errors, self.form, "form")
         if self.file and not isinstance(self.file, Part):
@@ -124,7 +126,11 @@ class Inputs:
         fields, files = part.read_form({**path, **arguments})
         given = {}
         for name, several in fields.lists():
-            given[str(name)] = several if name in self.body_lists else several[0]
+            field = self.body.model_fields.get(str(name))
+            if field and not field.is_required():  # a browser sends an empty part for a field that was left empty
+                several = [value for value in several if value]
+            if several:
+                given[str(name)] = several if name in self.body_lists else several[0]
             if len(several) > 1 and name not in self.body_lists:
                 errors[name] = "This field was sent more than once."
             elif any("\ufffd" in value for value in several):  # the parser's mark for bytes that are not UTF-8
@@ -185,15 +191,31 @@ def _read_json() -> bytes:
     data = request.get_data(cache=False)
     if request.content_length is None and len(data) >= (request.max_content_length or 0):
         abort(413)  # a chunked body: werkzeug cuts it at the limit and raises nothing
-    return data
+    return data.removeprefix(codecs.BOM_UTF8)  # RFC 8259 lets a reader ignore it
 
 
-def _validate(
-    validate: Any, data: Any, errors: dict[str, str], model: type[BaseModel], where: str, **options: Any
-) -> Any:
+def _validate_json(model: type[BaseModel], data: bytes) -> BaseModel:
+    """Validate JSON. A whole number may be written as 3600.0: for JSON Schema, and so for our document, it is an integer."""
+    try:
+        return model.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        if not any(one["type"] == "int_type" and isinstance(one["input"], float) for one in error.errors()):
+            raise
+    numbers = json.loads(data, parse_float=_read_number)
+    return model.model_validate_json(json.dumps(numbers), strict=True)
+
+
+def _read_number(text: str) -> int | float:
+    """Read a number of JSON with a point or an exponent. A whole one is an int, unless it is too large for a float."""
+    number = Decimal(text)
+    is_whole = math.isfinite(float(text)) and number == number.to_integral_value()
+    return int(number) if is_whole else float(text)
+
+
+def _validate(validate: Any, data: Any, errors: dict[str, str], model: type[BaseModel], where: str) -> Any:
     """Validate data and return it, or None. Put one sentence for each bad field into `errors`."""
     try:
-        return validate(data, **options)
+        return validate(data)
     except ValidationError as error:
         for one in error.errors(include_url=False, include_input=False)[:MAX_ERRORS]:
             if one["type"] == "json_invalid":
