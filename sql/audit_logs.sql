@@ -1,6 +1,14 @@
 -- name: create
-INSERT INTO audit_logs (action, actor_id, object_id, details, address, request_id)
-VALUES (%(action)s, %(actor_id)s, %(object_id)s, %(details)s, %(address)s, %(request_id)s);
+INSERT INTO audit_logs (action, actor_id, object_id, details, address, request_id, is_client_request_id)
+VALUES (
+    %(action)s,
+    %(actor_id)s,
+    %(object_id)s,
+    %(details)s,
+    %(address)s,
+    %(request_id)s,
+    %(is_client_request_id)s
+);
 
 -- name: list_newest
 -- The page is chosen on the index alone, as in videos.list_newest.

@@ -114,6 +114,14 @@ def test_a_row_has_the_request_id_of_the_answer(alice, root, given):
         assert cursor.fetchall() == ((answer.headers["X-Request-ID"],),)
 
 
+def test_a_row_says_whether_the_client_chose_the_request_id(alice, admin):
+    for headers in ({}, {"X-Request-ID": "a-request-1"}, {"X-Request-ID": "no id"}):
+        assert alice.post(VIDEOS, json={"title": "x"}, headers=headers).status_code == 201
+    logs = admin.get("/api/v1/admin/logs").json["items"]
+    assert [log["is_client_request_id"] for log in logs] == [False, True, False]
+    assert logs[1]["request_id"] == "a-request-1"
+
+
 @pytest.mark.parametrize(
     ("address", "kept"),
     [("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::1"), ("'; DROP --" + "x" * 100, "'; DROP --" + "x" * 35)],

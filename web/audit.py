@@ -27,6 +27,7 @@ def record(action: str, actor_id: int | None, object_id: int | None, details: by
         details=details.decode() if details else None,
         address=address(),
         request_id=g.get("request_id", ""),
+        is_client_request_id=g.get("is_client_request_id", False),
     )
 
 

@@ -74,7 +74,8 @@ def count_query(seconds: float) -> None:
 
 def _begin() -> None:
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    g.is_client_request_id = bool(REQUEST_ID.fullmatch(given))
+    g.request_id = given if g.is_client_request_id else secrets.token_hex(8)
     g.begun = time.perf_counter()
 
 

@@ -10,6 +10,7 @@ SELECT
     al.details,
     al.address,
     al.request_id,
+    al.is_client_request_id,
     al.created_at
 FROM audit_logs AS al
 LEFT JOIN users AS u ON u.id = al.actor_id;

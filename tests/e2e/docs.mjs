@@ -61,8 +61,12 @@ async function docs() {
   await look("docs-try.png");
   const mine = await attempt("get", "/api/v1/videos/{video_id}", JSON.parse(video.body).id);
   assert.match(mine.status, /^200/, "the token was not sent where a login is optional");
+  await page.reload();
+  await page.locator(".opblock").first().waitFor();
+  assert.match((await attempt("get", "/api/v1/me")).status, /^200/, "a reload lost the token");
+  assert.equal(await page.evaluate(() => localStorage.length), 0, "the token outlives the tab");
   assert.match((await attempt("post", "/api/v1/auth/logout")).status, /^204/);
-  assert.equal(await page.evaluate(() => localStorage.authorized), "{}", "the page still has the token");
+  assert.equal(await page.evaluate(() => sessionStorage.authorized), "{}", "the page still has the token");
 }
 
 async function tutorial() {
