@@ -27,8 +27,8 @@ T = TypeVar("T")
 log = logging.getLogger("rawreel.sql")
 
 SQL = Path(__file__).resolve().parent / "sql"
-RETRY = frozenset({1213, 1205, 1020})  # deadlock (also of Galera's certification), lock timeout, changed snapshot
-LOST_ANSWER = 2013  # the statement was sent, and we cannot know whether it was executed
+RETRY = frozenset({1213, 3101, 1205, 1020})  # deadlock, also in a cluster (3101: MySQL's), lock timeout, changed snapshot
+LOST_ANSWER = frozenset({2013, 1180})  # we cannot know whether it is stored: no answer; a COMMIT in a cluster that falls apart
 PAUSES = (0.01, 0.03, 0.1, 0.3)  # seconds before the 2nd, 3rd ... run of a transaction, each times 0.5 to 1.5
 
 
@@ -180,7 +180,7 @@ class Database:
         transaction = getattr(self._local, "transaction", None)
         if transaction and (not raw.open or errno(error) in RETRY):
             transaction.failure = error  # the server has rolled it back: what came next would be half a transaction
-        if not transaction and errno(error) == LOST_ANSWER and not query.is_read:
+        if not transaction and errno(error) in LOST_ANSWER and not query.is_read:
             error.is_unknown = True  # type: ignore[attr-defined]  # it may have been stored
 
     @contextmanager
@@ -215,7 +215,7 @@ class _Transaction:
             try:
                 self.taken.commit()
             except pymysql.MySQLError as error:
-                error.is_unknown = errno(error) in LOST
+                error.is_unknown = errno(error) in LOST | LOST_ANSWER
                 raise
 
     def rollback(self) -> None:

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -28,11 +28,25 @@ MAX_AGE = 1800.0  # seconds; an older connection is replaced, so that we find a 
 BREAKER = 1.0  # seconds without a new try after a failed connect, so that no thread queues behind a dead server
 
 # After these errors nothing may be sent on the connection again. 0: PyMySQL's "already closed". 1053: the server shuts
-# down. 1927, 4031: closed by the server. 2006: gone away. 2013: lost. 2014: out of step.
-LOST = frozenset({0, 1053, 1927, 2006, 2013, 2014, 4031})
+# down. 1927, 3169, 4031, 4081, 4082: closed by the server. 2006: gone away. 2013: lost. 2014: out of step. 3032, 3168: the
+# server is offline.
+LOST = frozenset({0, 1053, 1927, 2006, 2013, 2014, 3032, 3168, 3169, 4031, 4081, 4082})
+
+# This server takes no writes, or no statements at all: it was a primary and is one no longer. The address may lead to
+# another server by now, but an open connection stays with this one, so it is closed. 1036, 1290, 1836, 1874, 1881: it is
+# read-only. 1792: its transactions are. 1047: a Galera node that is not part of its cluster. 3100: a node of MySQL's
+# Group Replication that cannot commit.
+NOT_PRIMARY = frozenset({1036, 1047, 1290, 1792, 1836, 1874, 1881, 3100})
 
 # The same rules on MySQL and MariaDB, with any server configuration. A value that is too long is an error, never cut.
 SQL_MODE = "ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+
+# Whatever a server's configuration or its init_connect has set: an UPDATE may match every row, a SELECT returns all of its
+# rows and joins what it must, keys hold, and a COMMIT only commits. PyMySQL sets autocommit.
+SESSION = (
+    f"time_zone = '+00:00', sql_mode = '{SQL_MODE}', sql_safe_updates = 0, sql_select_limit = 18446744073709551615,"
+    " sql_big_selects = 1, foreign_key_checks = 1, unique_checks = 1, completion_type = 0"
+)
 
 
 class PoolTimeout(Exception):
@@ -107,6 +121,20 @@ class Connection(pymysql.connections.Connection):
         super().connect(sock)
         self._read_timeout = self._write_timeout = self.timeout
 
+    def _read_query_result(self, unbuffered: bool = False) -> Any:  # the answer to every statement
+        return self._close_if_useless(super()._read_query_result, unbuffered)
+
+    def _read_ok_packet(self) -> Any:  # the answer to BEGIN, COMMIT, ROLLBACK and PING
+        return self._close_if_useless(super()._read_ok_packet)
+
+    def _close_if_useless(self, read: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except pymysql.MySQLError as error:
+            if error.args and error.args[0] in NOT_PRIMARY | LOST:
+                self.drop()
+            raise
+
     def is_responding(self) -> bool:
         """Return whether the server answers a PING within PING seconds."""
         self._read_timeout = self._write_timeout = PING
@@ -172,7 +200,7 @@ class Pool:
 
     def _session_settings(self) -> str:
         """Return the command that is sent on every new connection."""
-        settings = f"SET time_zone = '+00:00', sql_mode = '{SQL_MODE}'"
+        settings = f"SET {SESSION}"
         if self.read_timeout is None:
             return settings
         lock, statement = max(1, int(self.read_timeout / 2)), self.read_timeout * 0.8
