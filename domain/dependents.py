@@ -88,6 +88,11 @@ OF_USERS = (
     Dependent(
         "email_tokens.user_id", (CASCADE,), "These links end within days, and only hashes of their tokens are kept."
     ),
+    Dependent(
+        "mails.user_id",
+        (CASCADE,),
+        "A mail is sent or given up within two days; its text is not kept, and its reader has it.",
+    ),
     Dependent("avatars.user_id", (CASCADE,), "The account has its address, which gives the picture."),
 )
 

@@ -105,7 +105,8 @@ SELECT
     files.file_count,
     on_disk.used_bytes,
     waiting.waiting_job_count,
-    failed.failed_job_count
+    failed.failed_job_count,
+    mail.waiting_mail_count
 FROM (
     SELECT
         COUNT(*) AS user_count
@@ -162,7 +163,12 @@ CROSS JOIN (
     FROM jobs AS j
     WHERE
         j.state = 'failed'
-) AS failed;
+) AS failed
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS waiting_mail_count
+    FROM mails AS m
+) AS mail;
 
 -- name: list_days
 -- The last 30 days in UTC, including today. A day without events has zeros.

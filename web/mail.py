@@ -1,7 +1,7 @@
 """Mail. A thread of its own sends it after the request.
 
 So an answer does not wait for it, and its time does not show whether a mail was sent. Without MAIL_HOST nothing is
-sent; under DEBUG the log then shows the mail, so that a class can follow its link.
+sent; under DEBUG the log then shows the mail, so that a class can follow its link. domain/mails.py keeps what is not sent.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import smtplib
 import ssl
 import threading
+import traceback
 from collections.abc import Callable
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -21,13 +22,11 @@ from typing import Any
 
 from flask import Flask, current_app, has_request_context
 
-from web import limits
 from web.api import after_commit
-from web.text import fold
 
 log = logging.getLogger("rawreel.mail")
 
-MAX_WAITING = 200  # mails in the queue; more are dropped, and logged
+MAX_WAITING = 200  # mails in the queue; more wait for the worker, if they are stored
 TIMEOUT = 15.0  # seconds for each step with the mail server
 EXIT_WAIT = 3.0  # seconds that an ending process waits for the queue
 
@@ -53,7 +52,9 @@ class Outbox:
         try:
             self._waiting.put_nowait(work)
         except Full:
-            log.error("a mail is dropped: %d are waiting already", MAX_WAITING)
+            log.error(
+                "the queue has %d mails: one more waits for the worker, or is lost if it is not stored yet", MAX_WAITING
+            )
 
     def wait(self, seconds: float) -> bool:
         """Wait until the queue is empty. Return whether it is."""
@@ -68,13 +69,16 @@ class Outbox:
                 with self.app.app_context():
                     work()
             except Exception as error:
-                log.error("a mail could not be sent: %s: %s", type(error).__name__, error)
+                log.error("a mail could not be sent: %s", describe(error))
             finally:
                 waiting.task_done()
 
     def _end(self) -> None:
         if not self.wait(EXIT_WAIT):
-            log.error("the process ends, and %d mails were not sent", self._waiting.unfinished_tasks)
+            log.error(
+                "the process ends, and %d mails were not sent: what is stored waits for the worker",
+                self._waiting.unfinished_tasks,
+            )
 
 
 def install(app: Flask) -> None:
@@ -96,14 +100,8 @@ def page_address(path: str) -> str:
 
 
 def send(to: str, subject: str, text: str) -> None:
-    """Send one mail.
-
-    Call it through run_later(). The number of mails to one address is limited, no matter who asks for them.
-    """
+    """Send one mail. Call it through run_later(). is_final() and describe() are for what it raises."""
     config, message = current_app.config, EmailMessage()
-    if not limits.may_mail(fold(to)):
-        log.warning("one address has had too many mails, so one was not sent: %s", subject)
-        return
     message["Subject"], message["From"] = subject, config["MAIL_FROM"] or "rawreel@localhost"
     message["To"] = Address(addr_spec=to)  # refuses a text that is not exactly one address
     message["Date"] = format_datetime(localtime())
@@ -119,6 +117,32 @@ def send(to: str, subject: str, text: str) -> None:
             log.info("| %s", line)
     else:
         log.warning("there is no MAIL_HOST, so a mail was not sent: %s", subject)
+
+
+def is_final(error: Exception) -> bool:
+    """Return whether another try is of no use: the server has refused this mail by a 5xx, or the fault is in our code.
+
+    All else may pass: a 4xx, as greylisting gives, a server that is down, and also a login that it refuses, which is
+    about our settings and not about the mail.
+    """
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    if isinstance(error, (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)):
+        return error.smtp_code >= 500
+    return not isinstance(error, OSError)
+
+
+def describe(error: Exception) -> str:
+    """Describe an error for the log. What a server says may quote the mail, so only its number is told."""
+    name = type(error).__name__
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return f"{name} {' '.join(str(code) for code, _ in error.recipients.values())}"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{name} {error.smtp_code}"
+    if isinstance(error, OSError):
+        return f"{name}: {error}"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{name} at {place.filename}:{place.lineno}"
 
 
 def _deliver(config: Any, message: EmailMessage) -> None:

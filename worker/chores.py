@@ -8,6 +8,7 @@ from functools import partial
 
 from current import db
 from domain.accounts import sweep_accounts
+from domain.mails import send_waiting, sweep_mails
 from domain.uploads import sweep_uploads
 from domain.views import WINDOW
 
@@ -49,4 +50,11 @@ def forget_views() -> None:
 
 
 # Each chore, and the seconds between two runs.
-CHORES: dict[Callable[[], object], int] = {fold_views: 5, forget_views: 300, sweep_accounts: 300, sweep_uploads: 300}
+CHORES: dict[Callable[[], object], int] = {
+    fold_views: 5,
+    send_waiting: 10,
+    forget_views: 300,
+    sweep_accounts: 300,
+    sweep_mails: 300,
+    sweep_uploads: 300,
+}
