@@ -27,12 +27,8 @@ T = TypeVar("T")
 log = logging.getLogger("rawreel.sql")
 
 SQL = Path(__file__).resolve().parent / "sql"
-RETRY = frozenset(
-    {1213, 3101, 1205, 1020}
-)  # deadlock, also in a cluster (3101: MySQL's), lock timeout, changed snapshot
-LOST_ANSWER = frozenset(
-    {2013, 1180}
-)  # we cannot know whether it is stored: no answer; a COMMIT in a cluster that falls apart
+RETRY = frozenset({1213, 3101, 1205, 1020})  # deadlock (3101: in a cluster), lock timeout, changed snapshot
+LOST_ANSWER = frozenset({2013, 1180})  # no answer, or a COMMIT in a cluster that falls apart: perhaps it is stored
 PAUSES = (0.01, 0.03, 0.1, 0.3)  # seconds before the 2nd, 3rd ... run of a transaction, each times 0.5 to 1.5
 
 

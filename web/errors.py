@@ -30,9 +30,9 @@ RULE = {1062, 1451, 1452, 3819, 4025}
 VALUE = {1264, 1265, 1292, 1366, 1406, 1411, 3140}
 # Try again later. BUSY: a deadlock (1213, in a cluster 3101), too many locks or transactions (1206, 1637), a lock or a
 # statement over its time (1205, 1969, 3024) or stopped (1317, 1689), a changed snapshot (1020), no memory (1037, 1038,
-# 1041), a failed ROLLBACK (1181). AWAY: the database cannot be reached, or the user has had enough of it.
+# 1041), a failed ROLLBACK (1181). AWAY: the database cannot be reached, or answers nothing (1047, Galera).
 BUSY = {1020, 1037, 1038, 1041, 1181, 1205, 1206, 1213, 1317, 1637, 1689, 1969, 3024, 3101}
-AWAY = {*LOST, 1040, 1129, 1158, 1159, 1160, 1161, 1203, 1226}
+AWAY = {*LOST, 1040, 1047, 1129, 1158, 1159, 1160, 1161, 1203, 1226}
 # The server's disk is full: 1021, 1114, or an error of writing whose text has the system's number for it.
 FULL, WRITE_ERRORS, NO_SPACE = {1021, 1114}, {3, 1026, 1030}, re.compile(rf"\b{ENOSPC}\b")
 POINTED_TO = 1451
@@ -126,14 +126,14 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
         return Problem(422, "A value does not fit: it is too long, too large, or not of its kind.", "validation_failed")
     if number in FULL or (number in WRITE_ERRORS and NO_SPACE.search(text)):
         return Problem(503, "The disk of the database is full: nothing was stored.")
-    if number in NOT_PRIMARY:
-        return Problem(503, "The database takes no changes right now.")
     if number in BUSY:
         return Problem(503, "The database is too busy for this right now.")
     if number == NO_SUCH_TABLE and not current_app.debug:
         return Problem(503, "The database is not set up yet: `flask db migrate` does that.", "not_ready")
     if number in AWAY or getattr(error, "is_unreached", False):
         return Problem(503, "The database cannot be reached right now.")
+    if number in NOT_PRIMARY:
+        return Problem(503, "The database takes no changes right now.")
     return None
 
 
