@@ -6,7 +6,9 @@ client can serve nobody else.
 """
 
 import atexit
+import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +16,9 @@ import time
 from contextlib import suppress
 
 sys.path.insert(0, ".")
+
+from gunicorn import util
+from werkzeug.http import HTTP_STATUS_CODES
 
 from config import ConfigError, load
 
@@ -44,6 +49,32 @@ if settings.METRICS_TOKEN:
         folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=mark)
         master = os.getpid()  # workers run atexit functions too, and must not remove the folder
         atexit.register(lambda: master == os.getpid() and shutil.rmtree(folder, ignore_errors=True))
+
+# What gunicorn answers when it does not take a request for valid HTTP. The application never sees such a request.
+SENTENCES = {
+    414: "The address is too long.",
+    431: "The headers are too large.",
+    500: "Something went wrong on our side.",
+}
+
+
+def write_error(sock, status_int, reason, mesg):  # type: ignore[no-untyped-def]
+    """Answer with a problem document, as web/errors.py does; gunicorn itself writes a page of HTML."""
+    title = HTTP_STATUS_CODES[status_int]
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status_int,
+        "detail": SENTENCES.get(status_int, "This is not a valid HTTP request."),
+        "code": re.sub(r"\W+", "_", title.lower()),
+        "request_id": None,
+    }
+    text = json.dumps(body)
+    head = f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+    util.write_nonblock(sock, f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode())
+
+
+util.write_error = write_error  # gunicorn has no setting for it
 
 BODY_TIMEOUT = 5  # seconds that a client may be silent in the middle of a small body
 # The same for a large body, and while a file is sent, as to a viewer who has paused: web/capacity.py allows only a few.

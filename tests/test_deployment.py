@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 
 from config import ROOT, Settings
+from web.errors import Problem, document
 
 PAGE = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
 SETTINGS = dict(re.findall(r"^([A-Z_]+)=(.*)$", PAGE.split(".env) <<END\n")[1].split("\nEND\n")[0], re.M))
@@ -111,3 +112,29 @@ def test_nginx_serves_the_folder_that_the_page_makes() -> None:
     assert f"server 127.0.0.1:{Settings().PORT};" in conf
     for path in re.findall(r"^[^#\n]*alias /srv/rawreel/([^;]*);", conf, re.M):
         assert (ROOT / path).is_dir()
+
+
+def test_nginx_speaks_of_errors_as_the_application_does(app: Flask) -> None:
+    conf = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
+    for status, title, code in re.findall(
+        r"""^ +(\d{3}) '"title":"([^"]+)","detail":"[^"]+","code":"(\w+)"';""", conf, re.M
+    ):
+        with app.test_request_context():
+            body = document(Problem(int(status), "")).json
+        assert (title, code) == (body["title"], body["code"])
+    told = set(re.findall(r"""^ +(\d{3}) '"title":""", conf, re.M))
+    answered = set()
+    for codes, becomes in re.findall(r"error_page ([\d ]+?)(?: =(\d{3}))? /_problem;", conf):
+        answered |= {becomes} if becomes else set(codes.split())
+    assert told == answered
+    assert {"400", "413", "414", "429", "431", "503", "504"} <= told
+
+
+def test_nginx_has_connections_for_more_than_one_address() -> None:
+    conf = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
+    (of_one,) = re.findall(r"limit_conn addresses (\d+);", conf)
+    for page in (conf, PAGE):
+        (of_all,) = set(re.findall(r"worker_connections (\d+);", page))
+        (files,) = set(re.findall(r"worker_rlimit_nofile (\d+);", page))
+        # One to the client, one to gunicorn.
+        assert int(files) >= 2 * int(of_all) >= 2 * 4 * 2 * int(of_one)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.security import generate_password_hash
 
 from config import ROOT, Settings
@@ -189,6 +190,24 @@ def test_clients_that_stop_in_the_middle_of_a_body_do_not_hold_the_threads(serve
     finally:
         for one in held:
             one.close()
+
+
+def test_what_gunicorn_answers_itself_is_a_problem_document(server_process, port):
+    for sent, status in (
+        (b"GO / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: unknown\r\n\r\n", 501),
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+            line.sendall(sent)
+            response = http.client.HTTPResponse(line)
+            response.begin()
+            problem = json.loads(response.read())
+        assert (response.status, problem["status"]) == (status, status)
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert problem["title"] == HTTP_STATUS_CODES[status]
+        assert problem.keys() == {"type", "title", "status", "detail", "code", "request_id"}
 
 
 def scrape(port: int, tries: int = 10) -> tuple[dict[str, float], set[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import re
@@ -12,13 +13,15 @@ import socket
 import struct
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from config import ROOT
-from servers import ask, free_port, gunicorn, wait_for
+from servers import ask, free_port, gunicorn, wait_for, workers_of
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = [
@@ -27,15 +30,18 @@ pytestmark = [
 ]
 
 VIDEOS = "/api/v1/videos"
+SITE = "http://localhost:5173"
 QUOTA = 8_000_000
 
 
 @contextmanager
-def nginx(folder, behind, media):
-    """Run nginx with this very file, with other ports and paths. Give its port."""
+def nginx(folder, behind, media, **changed):
+    """Run nginx with that very file, its ports and paths replaced, and what is `changed`. Gives its port."""
     port = free_port()
     site = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
     for ours, here in {
+        '# "https://app.example.org" $http_origin;': f'"{SITE}" $http_origin;',
+        **{f"    {name} 60s;": f"    {name} {value};" for name, value in changed.items()},
         "    listen 80;": f"    listen 127.0.0.1:{port};",
         "    server 127.0.0.1:5000;": f"    server 127.0.0.1:{behind};",
         "alias /var/lib/rawreel": f"alias {media}",
@@ -50,7 +56,8 @@ def nginx(folder, behind, media):
     )
     user = "user root;" if os.geteuid() == 0 else ""  # by default only the owner may read the folders of a test
     (folder / "nginx.conf").write_text(
-        f"{user} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/main.log; events {{}}\n"
+        f"{user} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/main.log;\n"
+        "worker_rlimit_nofile 16384; events { worker_connections 4096; }\n"  # as docs/deployment.md has it
         f"http {{ {places} include /etc/nginx/mime.types; include {folder}/site.conf; }}\n",
         encoding="utf-8",
     )
@@ -74,7 +81,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def behind(settings, app):
-    sites = "http://localhost:5173 http://localhost:8080"
+    sites = f"{SITE} http://localhost:8080"
     named = {"X_ACCEL": "/_files", "TRUSTED_PROXIES": "1", "QUOTA_BYTES": str(QUOTA), "CORS_ORIGINS": sites}
     with gunicorn(settings, **named) as (port, _):
         yield port
@@ -108,6 +115,53 @@ def bearer(person):
 def padded(clip, size):
     """Make a real video of so many bytes: it is filled up with a `free` box."""
     return clip + struct.pack(">I4s", size - len(clip), b"free") + os.urandom(size - len(clip) - 8)
+
+
+def enlarge(video, root, app):
+    """Make the file of a video one of 50 MB."""
+    with root.cursor() as cursor:
+        cursor.execute("SELECT file_key FROM videos WHERE id = %s", (video["id"],))
+        path = app.extensions["storage"].path(cursor.fetchone()[0])
+    with path.open("r+b") as file:
+        file.truncate(50_000_000)
+
+
+@contextmanager
+def connections(port, count, sent, address="127.0.0.2"):
+    """Open many connections from one address, with the same bytes sent on each."""
+    lines = []
+    try:
+        for _ in range(count):
+            lines.append(socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(address, 0)))
+            lines[-1].sendall(sent)
+        yield lines
+    finally:
+        for line in lines:
+            line.close()
+
+
+def send(port, sent, address="127.0.0.1"):
+    """Send bytes as they are. Gives the answer as ask() does."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(address, 0)) as line:
+        line.sendall(sent)
+        response = HTTPResponse(line)
+        response.begin()
+        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+
+
+def assert_readable(answer, status, code):
+    """Assert that an answer is a problem document that a page of SITE can read."""
+    found, about, body = answer
+    problem = json.loads(body)
+    assert (found, problem["status"], problem["code"]) == (status, status, code)
+    assert problem.keys() == {"type", "title", "status", "detail", "code", "request_id"}
+    assert about["content-type"] == "application/problem+json"
+    assert about["access-control-allow-origin"] == SITE
+    assert {"Retry-After", "X-Request-ID"} <= set(about["access-control-expose-headers"].split(", "))
+    assert "Origin" in about["vary"]
+    assert problem["request_id"] in (about["x-request-id"], None)  # None: gunicorn itself knows none
+    if status in (429, 503, 504):
+        assert int(about["retry-after"]) > 0
 
 
 def logged(folder, name="rawreel.log"):
@@ -148,11 +202,7 @@ def test_nginx_sends_the_file_by_ranges(port, video, clip):
 
 
 def test_viewers_of_nginx_hold_nothing_of_gunicorns(port, video, root, app):
-    with root.cursor() as cursor:
-        cursor.execute("SELECT file_key FROM videos WHERE id = %s", (video["id"],))
-        path = app.extensions["storage"].path(cursor.fetchone()[0])
-    with path.open("r+b") as file:
-        file.truncate(50_000_000)
+    enlarge(video, root, app)
     lines = []
     try:
         for _ in range(20):  # of 8 threads
@@ -343,23 +393,157 @@ def test_a_page_of_another_site_may_play_it(port, video):
     assert "Origin" in about["vary"]
 
 
+def test_what_nginx_and_gunicorn_answer_themselves_can_be_read_on_another_site(port, video):
+    post = "POST /api/v1/auth/register"
+    for line, headers, body, status, code in (
+        ("GET /static/nothing", "", "", 404, "not_found"),
+        ("GET /static/", "", "", 403, "forbidden"),
+        ("TRACE /", "", "", 405, "method_not_allowed"),
+        (post, "Content-Length: 200000\r\n", "", 413, "request_entity_too_large"),
+        (post, "Transfer-Encoding: chunked\r\n", "zz\r\n", 400, "bad_request"),
+        (post, "Content-Length: 1\r\nContent-Length: 2\r\n", "ab", 400, "bad_request"),
+        (post, "Transfer-Encoding: gzip\r\n", "", 501, "not_implemented"),
+        ("GO /healthz", "", "", 400, "bad_request"),  # gunicorn's
+        (f"GET /{'a' * 4090}", "", "", 414, "request_uri_too_long"),
+        (f"GET /{'a' * 9000}", "", "", 414, "request_uri_too_long"),
+        (f"GET /?{'a' * 30_000}", "", "", 414, "request_uri_too_long"),
+        ("GET /healthz", f"X-A: {'a' * 9000}\r\n", "", 431, "request_header_fields_too_large"),
+        ("GET /healthz", f"X-A: {'a' * 40_000}\r\n", "", 431, "request_header_fields_too_large"),  # nginx's
+        ("GET /healthz", "".join(f"X-{n}: a\r\n" for n in range(150)), "", 431, "request_header_fields_too_large"),
+        (f"GET {video['stream_url']}", "Range: bytes=999999999-\r\n", "", 416, "requested_range_not_satisfiable"),
+        (f"GET {video['stream_url']}", 'If-Match: "another"\r\n', "", 412, "precondition_failed"),
+    ):
+        for _ in range(5):  # gunicorn may close before it has read everything
+            answer = send(port, f"{line} HTTP/1.1\r\nHost: x\r\nOrigin: {SITE}\r\n{headers}\r\n{body}".encode())
+            assert_readable(answer, status, code)
+
+
+def test_what_is_no_http_gets_a_problem_document_too(port):
+    for sent, status in (
+        (b"get / HTTP/1.1\r\n\r\n", 400),
+        (b"\x16\x03\x01\x00\r\n\r\n", 400),  # TLS
+        (b"GET / HTTP/3.0\r\n\r\n", 505),
+        (b"GET /" + b"a" * 40_000, 414),
+    ):
+        found, about, body = send(port, sent)
+        assert (found, about["content-type"]) == (status, "application/problem+json")
+        assert json.loads(body)["request_id"] == about["x-request-id"]
+
+
+def test_a_site_that_is_not_listed_reads_nothing(port):
+    for origin in ("http://localhost:5174", "https://localhost:5173", "null", f"{SITE}.evil.example"):
+        for path in ("/static/nothing", VIDEOS):
+            _, about, _ = ask(port, path, Origin=origin)
+            assert "access-control-allow-origin" not in about
+            assert "access-control-expose-headers" not in about
+        assert ask(port, "/static/nothing", Origin=origin)[1]["vary"] == "Origin"
+        asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+        assert "access-control-allow-origin" not in ask(port, VIDEOS, "OPTIONS", **asked)[1]
+
+
+def test_an_answer_of_the_application_keeps_its_headers(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        line.sendall(f"GET {VIDEOS}/999999 HTTP/1.1\r\nHost: x\r\nOrigin: {SITE}\r\n\r\n".encode())
+        response = HTTPResponse(line)
+        response.begin()
+        for name in ("access-control-allow-origin", "access-control-expose-headers", "vary", "x-request-id"):
+            assert len(response.headers.get_all(name)) == 1, name
+
+
+def test_nginx_answers_a_preflight_as_the_application_does(port, behind, tmp_path):
+    asked = {"Origin": SITE, "Access-Control-Request-Method": "PUT"}
+    named = "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Request-ID, Tus-Resumable, " \
+        "Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset"  # fmt: skip
+    _, theirs, _ = ask(behind, VIDEOS, "OPTIONS", Access_Control_Request_Headers=named, **asked)
+    with nginx(tmp_path, free_port(), Path("/nowhere")) as alone:  # a page then learns why its request fails
+        for at in (port, alone):
+            status, about, _ = ask(at, VIDEOS, "OPTIONS", Access_Control_Request_Headers=named, **asked)
+            assert status == 204
+            for what in ("allow-origin", "allow-methods", "allow-headers", "max-age"):
+                name = f"access-control-{what}"
+                assert sorted(about[name].split(", ")) == sorted(theirs[name].split(", ")), name
+            assert about["vary"] == "Origin"
+    assert ask(port, "/api/v1/uploads", "OPTIONS", Origin=SITE)[1]["tus-version"] == "1.0.0"  # no preflight
+    assert ask(port, "/_preflight")[0] == ask(port, "/_problem")[0] == 404
+
+
+def test_half_of_a_request_holds_a_connection_for_seconds(port):
+    head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\n"
+    begun = time.monotonic()
+    with (
+        connections(port, 500, head) as half_heads,
+        connections(port, 60, head + b"Content-Length: 99\r\n\r\n{") as half_bodies,
+    ):
+        assert ask(port, VIDEOS)[0] == 200
+        assert time.monotonic() - begun < 8  # while all are held
+        for lines, seconds in ((half_heads, 10), (half_bodies, 15)):
+            for line in lines:
+                line.settimeout(max(0.1, begun + seconds + 8 - time.monotonic()))
+                with suppress(ConnectionResetError):
+                    assert line.recv(100) == b""
+
+
+def test_one_address_has_room_for_a_class_and_no_more(port, video, root, app):
+    enlarge(video, root, app)
+    get = f"GET {video['stream_url']} HTTP/1.1\r\nHost: x\r\nOrigin: {SITE}\r\n\r\n".encode()
+    with connections(port, 360, get) as lines:
+        assert {line.recv(12) for line in lines} == {b"HTTP/1.1 200"}
+        with connections(port, 200, get) as more:
+            assert [line.recv(12) for line in more].count(b"HTTP/1.1 429") == 60
+            assert_readable(send(port, get, "127.0.0.2"), 429, "too_many_requests")
+            begun = time.monotonic()
+            assert ask(port, VIDEOS)[0] == 200  # from another address
+            assert time.monotonic() - begun < 2
+
+
+def test_an_answer_that_is_not_read_costs_no_disk(settings, tmp_path, video, root, app):
+    enlarge(video, root, app)
+    get = f"GET {video['stream_url']} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with (
+        gunicorn(settings, THREADS="16") as (behind, _),  # without X_ACCEL: it sends the file
+        nginx(tmp_path, behind, settings.MEDIA_DIR) as port,
+        connections(port, 3, get) as lines,
+    ):
+        assert {line.recv(12) for line in lines} == {b"HTTP/1.1 200"}
+        time.sleep(2)
+        (worker,) = workers_of(int((tmp_path / "pid").read_text(encoding="ascii")))
+        open_files = [path for path in Path(f"/proc/{worker}/fd").iterdir() if os.readlink(path).startswith("/")]
+        assert len(open_files) > 2  # its logs
+        assert [os.readlink(path) for path in open_files if f"{tmp_path}/proxy/" in os.readlink(path)] == []
+
+
+def test_a_picture_may_be_larger_than_other_bodies(port, alice, video):
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (400, 400), os.urandom(480_000)).save(buffer, "PNG")
+    assert len(buffer.getvalue()) > 400_000
+    for path in ("/api/v1/me/avatar", f"{VIDEOS}/{video['id']}/thumbnail"):
+        sent = {"Content-Type": "image/png", **bearer(alice)}
+        status, _, body = ask(port, path, "PUT", buffer.getvalue(), **sent)
+        assert status == 200, body
+
+
 def test_a_flood_of_logins_is_stopped(tmp_path, behind, settings):
-    with nginx(tmp_path, behind, settings.MEDIA_DIR) as port:  # its own: limits count for all tests
-        answers = [ask(port, "/api/v1/auth/login") for _ in range(75)]
-        assert [status for status, _, _ in answers].count(405) >= 50  # a class logs in
-        status, about, body = next(answer for answer in answers if answer[0] != 405)
-        assert (status, about["content-type"], json.loads(body)["status"]) == (429, "application/problem+json", 429)
-        assert int(about["retry-after"]) > 0
+    with nginx(tmp_path, behind, settings.MEDIA_DIR) as port:  # its own: what it counts, it counts for the others too
+        asked = {"Origin": SITE, "Access-Control-Request-Method": "POST"}
+        assert {ask(port, "/api/v1/auth/login", "OPTIONS", **asked)[0] for _ in range(75)} == {204}
+        answers = [ask(port, "/api/v1/auth/login", "POST", Origin=SITE) for _ in range(75)]
+        assert [status for status, _, _ in answers].count(415) >= 50  # a class logs in
+        assert_readable(next(answer for answer in answers if answer[0] != 415), 429, "too_many_requests")
         assert ask(port, VIDEOS)[0] == 200
 
 
 def test_while_gunicorn_is_away_it_says_so_and_logs_no_link(tmp_path):
     with nginx(tmp_path, free_port(), Path("/nowhere")) as port:
         for path in (f"{VIDEOS}/1/stream?token=SECRET", f"{VIDEOS}/1?token=SECRET", VIDEOS):
-            status, about, body = ask(port, path)
-            assert (status, about["content-type"]) == (503, "application/problem+json")
-            assert json.loads(body)["code"] == "service_unavailable"
-            assert int(about["retry-after"]) > 0
+            assert_readable(ask(port, path, Origin=SITE), 503, "service_unavailable")
         assert "Connection refused" in logged(tmp_path, "rawreel.error.log")
         for name in ("rawreel.log", "rawreel.error.log", "main.log"):
             assert "SECRET" not in logged(tmp_path, name)
+
+
+def test_a_server_that_takes_too_long_is_told_apart_from_one_that_is_away(tmp_path):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        nginx(tmp_path, silent.getsockname()[1], Path("/nowhere"), proxy_read_timeout="1s") as port,
+    ):
+        assert_readable(ask(port, VIDEOS, Origin=SITE), 504, "gateway_timeout")
