@@ -452,8 +452,8 @@ def test_an_answer_of_the_application_keeps_its_headers(port):
 
 def test_nginx_answers_a_preflight_as_the_application_does(port, behind, tmp_path):
     asked = {"Origin": SITE, "Access-Control-Request-Method": "PUT"}
-    named = "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Request-ID, Tus-Resumable, " \
-        "Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset"  # fmt: skip
+    named = "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-HTTP-Method-Override, X-Request-ID, " \
+        "Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset"  # fmt: skip
     _, theirs, _ = ask(behind, VIDEOS, "OPTIONS", Access_Control_Request_Headers=named, **asked)
     with nginx(tmp_path, free_port(), Path("/nowhere")) as alone:  # a page then learns why its request fails
         for at in (port, alone):
