@@ -106,7 +106,7 @@ def export_me():
 
 
 def _fetch_batches(name: str, **arguments: Any) -> Iterator[list[Any]]:
-    """Yield all rows of a query that returns pages. No connection is held between two pages, so a slow client holds none."""
+    """Yield all rows of a query that returns pages. Between two pages no connection is held, even if a client is slow."""
     after = ""
     while after is not None:
         body, _ = Page.model_construct(limit=BATCH, after=after).fetch(name, **arguments)

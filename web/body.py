@@ -51,7 +51,7 @@ class Upload:
         self.kinds, self.into, self.may_be_empty = kinds, into, may_be_empty
 
     def read(self, path: dict[str, Any]) -> Any:
-        """Write the body to the file. Aborts with a 415 for another media type; raises the errors of `into` and the file."""
+        """Write the body to the file. Aborts with a 415 for another media type; raises what `into` or the file raises."""
         if request.mimetype not in self.kinds and (has_body() or not self.may_be_empty):
             kinds = ", ".join(self.kinds)
             abort(415, f"Send the file itself as the body, and its kind as Content-Type: one of {kinds}.")
@@ -132,7 +132,7 @@ class _Body(LimitedStream):
 
 
 class _Available:
-    """A stream that returns the bytes that are there. A buffered one waits for more, and loses them if the body breaks off."""
+    """A stream that returns the bytes that are there. A buffered one waits for more, and loses them if a body breaks off."""
 
     def __init__(self, stream: BufferedReader):
         self.read = stream.read1  # not readinto1: it waits too, if there is something in the buffer

@@ -1,8 +1,8 @@
 """The Postman collection and its environment, generated from the OpenAPI document. `flask api write` writes both.
 
-The requests of a folder work from top to bottom, again and again, and each one also by hand after "Log in". So a folder
-that changes an account registers a new user for it. A folder that needs a role is sent by the demo world's admin. At the
-end of each folder, the token is the demo user's again.
+The requests of a folder work from top to bottom, any number of times, and each one also by hand after "Log in". So a
+folder that changes an account registers a new user for it. A folder that needs a role is sent by the demo world's admin.
+At the end of each folder, the token is the demo user's again.
 
 The same document always gives the same bytes: ids are hashes of names, and nothing depends on the time or on chance.
 """
