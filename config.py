@@ -116,7 +116,9 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
             return (
                 f"The database at {where} refuses user {self.DB_USER} with this password: see DB_USER and DB_PASSWORD."
             )
-        if number in (1044, 1049):
+        if number == 1049:
+            return f"There is no database {self.DB_NAME} at {where}: `flask db migrate` creates it, with its tables."
+        if number == 1044:
             return (
                 f"There is no database {self.DB_NAME} at {where} that {self.DB_USER} may use, and none may be created."
             )

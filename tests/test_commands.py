@@ -495,6 +495,13 @@ def test_a_wrong_password_is_one_sentence(flask: Run, command: tuple[str, ...]):
     assert_one_sentence(flask(*command, DB_PASSWORD="wrong"), "refuses user root", "DB_PASSWORD")
 
 
+def test_a_database_that_is_not_there_yet_is_one_sentence_that_says_what_creates_it(flask: Run, scratch: Settings):
+    sentence = f"There is no database {scratch.DB_NAME} at {scratch.DB_SOCKET}: `flask db migrate` creates it"
+    assert_one_sentence(flask("sql", "check"), sentence)
+    assert flask("db", "migrate").returncode == 0
+    assert flask("sql", "check").returncode == 0
+
+
 def test_a_database_that_does_not_answer_is_one_sentence():
     assert_one_sentence(
         run("flask", "db", "migrate", DB_SOCKET="/nowhere.sock"), "No database answers at /nowhere.sock"
