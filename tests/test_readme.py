@@ -1,4 +1,4 @@
-"""The READMEs are true: their examples run in a copy of the project, and the map is what `ls` shows."""
+"""The READMEs and CONTRIBUTING are true: their examples run in a copy of the project, and the map is what `ls` shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,19 +41,32 @@ def empty_tables() -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A copy of the whole project, with the example of the README pasted in."""
-    project = Project(tmp_path_factory.mktemp("readme") / "rawreel")
-    for name in tracked():
-        copy = project.folder / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy)
+def make_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Project]]:
+    """Make a copy of the whole project."""
+    copies: list[Project] = []
+
+    def make() -> Project:
+        copies.append(Project(tmp_path_factory.mktemp("readme") / "rawreel"))
+        for name in tracked():
+            copy = copies[-1].folder / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy)
+        return copies[-1]
+
+    yield make
+    for one in copies:
+        one.clean()
+
+
+@pytest.fixture(scope="module")
+def project(make_copy: Callable[[], Project]) -> Project:
+    """A copy with the example of the README pasted in."""
+    project = make_copy()
     (query,), (view, test) = blocks(READMES[0], "sql"), blocks(READMES[0], "python")
     for name, code in (("sql/videos.sql", query), ("routes/videos.py", view), ("tests/test_videos.py", test)):
         with (project.folder / name).open("a", encoding="utf-8") as file:
             file.write(("\n" if name.endswith(".sql") else "\n\n") + code)
-    yield project
-    project.clean()
+    return project
 
 
 @pytest.fixture
@@ -121,6 +135,53 @@ def test_a_stale_catalog_and_collection_fail_a_test_by_name_until_flask_api_writ
     assert written.stdout == "changed sql/catalog.json\nchanged postman/rawreel.postman_collection.json\n"
     fresh = project.run("-m", "pytest", *tests)
     assert fresh.returncode == 0, fresh.stdout
+
+
+# A relation with a counter
+
+
+def steps() -> dict[str, str]:
+    """The files of the example in CONTRIBUTING.md, each with its code: a new file whole, of an old one what changes."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\d\. `([\w/.]+)`.*?^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+
+
+def paste(path: Path, code: str) -> None:
+    """Write a new file, or make the changes of a diff: its parts are separated by @@, and what it shows stands there once."""
+    if not path.exists():
+        path.write_text(code, encoding="utf-8")
+        return
+    text = path.read_text(encoding="utf-8")
+    for part in code.split("@@\n"):
+        lines = part.splitlines(keepends=True)
+        old, new = "".join(line[1:] for line in lines if line[0] == " "), "".join(line[1:] for line in lines)
+        assert text.count(old) == 1, f"{path}: {old}"
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_the_relation_is_as_long_as_contributing_says():
+    added = {
+        name: code.count("\n") if not (ROOT / name).exists() else len(re.findall(r"^\+", code, re.MULTILINE))
+        for name, code in steps().items()
+    }
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert f"That is **{len(added)} files, {sum(added.values())} lines**" in text
+    assert f"the test has {added['tests/test_likes.py']}" in text
+
+
+@pytest.mark.whole
+def test_the_relation_of_contributing_is_well_written_and_its_tests_are_green(make_copy: Callable[[], Project]):
+    project = make_copy()
+    for name, code in steps().items():
+        paste(project.folder / name, code)
+    started = project.start().ready()  # it makes the table, for `flask sql check`
+    tests = "tests/test_likes.py tests/test_dependents.py"
+    for command in ("flask api write", "flask sql check", "ruff check .", "ruff format --check .", f"pytest {tests}"):
+        done = project.run("-m", *command.split())
+        assert done.returncode == 0, done.stdout + done.stderr
+    operation = started.get("/openapi.json")[1]["paths"]["/api/v1/videos/{video_id}/like"]["put"]
+    assert operation["summary"] == "Like a video"
 
 
 # What is sent with curl
