@@ -381,7 +381,7 @@ def test_a_quota_is_given_and_taken_back(alice, admin, quota):
     assert response.json["quota_bytes"] == admin.get(f"{USERS}/alice").json["quota_bytes"] == quota
 
 
-@pytest.mark.parametrize("quota", [-1, 2**53 + 1, 2**64 - 1, 1.0, 0.5, "5", "", True, [1], {}])
+@pytest.mark.parametrize("quota", [-1, 2**53 + 1, 2**64 - 1, 0.5, "5", "", True, [1], {}])
 def test_a_quota_is_a_whole_number_of_bytes(alice, admin, quota):
     response = admin.put(f"{USERS}/alice/quota", json={"quota_bytes": quota})
     assert response.status_code == 422
