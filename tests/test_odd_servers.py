@@ -123,12 +123,12 @@ def test_the_schema_is_made_whatever_row_format_the_server_prefers(scratch, set_
 
 
 def test_a_database_that_stopped_at_the_long_key_goes_on(scratch, set_global, tmp_path):
-    """That is where the releases without 0004b_row_format.sql have stopped (1709)."""
+    """That is where the releases without 0004_users_row_format.sql have stopped (1709)."""
     set_global("innodb_default_row_format", "compact")
     (tmp_path / "schema").mkdir()
     (tmp_path / "migrations.sql").write_bytes((SQL / "migrations.sql").read_bytes())
     for path in (SQL / "schema").glob("*.sql"):
-        if path.name < "0006" and path.name != "0004b_row_format.sql":
+        if path.name < "0006" and path.name != "0004_users_row_format.sql":
             (tmp_path / "schema" / path.name).write_bytes(path.read_bytes())
     db = database_at(scratch, tmp_path)
     try:
@@ -138,13 +138,13 @@ def test_a_database_that_stopped_at_the_long_key_goes_on(scratch, set_global, tm
         db.pool.close()
     db = database_at(scratch, SQL)
     try:
-        assert {"0004b_row_format.sql", "0005_accounts.sql"} <= set(migrate(db))
+        assert {"0004_users_row_format.sql", "0005_accounts.sql"} <= set(migrate(db))
     finally:
         db.pool.close()
 
 
 def test_every_new_table_says_its_row_format():
-    """0001 to 0011 are applied and stay as they are; their keys fit, but for the one that 0004b is for."""
+    """0001 to 0011 are applied and stay as they are; their keys fit, but for the one that 0004_users_row_format.sql is for."""
     for migration in read_migrations(SQL / "schema"):
         for statement in migration.statements if migration.name > "0012" else ():
             if re.search(r"^CREATE TABLE", statement, re.MULTILINE):
@@ -242,6 +242,7 @@ AGAIN = {
         [
             0,
             1040,
+            1047,
             1053,
             1129,
             1158,
