@@ -26,7 +26,7 @@ NO_FILE = (
     "This entry has no file, as there was no working ffmpeg when the demo was loaded. "
     "Install it and run `flask demo load` again."
 )
-TIMEOUT = 30  # seconds for one run of ffmpeg; it takes one or two
+TIMEOUT = 90  # seconds for one run of ffmpeg; it takes one or two
 AT_ONCE = 3
 MAX_BYTES = 2 * 1024 * 1024  # for each file; they have less than half of that
 # First H.264, which every browser plays. Then VP8, which they play too, for an ffmpeg without an H.264 encoder.
