@@ -118,7 +118,12 @@ async function keyboard() {
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
   await page.keyboard.press("Enter");
-  await tabTo(".card h2 a");
+  // The newest video may be one of the collection's without a file.
+  await page.evaluate(() => {
+    const card = [...document.querySelectorAll(".card")].find((one) => /^\d+:\d\d$/.test(one.querySelector(".badge")?.textContent));
+    card.classList.add("playable");
+  });
+  await tabTo(".card.playable h2 a");
   await look("focus");
   await page.keyboard.press("Enter");
   await page.waitForURL(/[?]v=\d+$/);
