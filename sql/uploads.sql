@@ -23,7 +23,7 @@ SELECT
     COALESCE(FLOOR(UNIX_TIMESTAMP(u.expires_at)), 0) AS expiry,
     u.expires_at < CURRENT_TIMESTAMP(3) AS is_expired,
     u.finished_at IS NOT NULL AS is_finished,
-    UNIX_TIMESTAMP() AS now
+    COALESCE(UNIX_TIMESTAMP(), 0) AS now
 FROM uploads AS u
 WHERE
     u.id = %(upload_id)s

@@ -351,29 +351,37 @@ ORDER BY
     page.id DESC;
 
 -- name: list_words
--- Every public video, with what it is found by and what it should be found by.
+-- Every public video, with what it is found by and what it should be found by. The subqueries name `page`: a column that
+-- they take from `v` itself makes MySQL call all columns of `v` nullable.
 -- json: tags terms name_keys
 -- accept full-scan: it runs at a migration alone
 SELECT
     v.id,
     v.title,
     v.tags,
-    (SELECT JSON_ARRAYAGG(vt.term) FROM video_terms AS vt WHERE vt.video_id = v.id) AS terms,
+    (SELECT JSON_ARRAYAGG(vt.term) FROM video_terms AS vt WHERE vt.video_id = page.id) AS terms,
     (
         SELECT
             JSON_ARRAYAGG(t.name_key)
         FROM video_tags AS vt
         INNER JOIN tags AS t ON t.id = vt.tag_id
         WHERE
-            vt.video_id = v.id
+            vt.video_id = page.id
     ) AS name_keys
-FROM videos AS v
-WHERE
-    v.id > %(after)s
-    AND v.visibility = 'public'
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.id > %(after)s
+        AND p.visibility = 'public'
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
 ORDER BY
-    v.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: lock_words
 -- Lock a video until the end of the transaction, and return the words by which it is found.
