@@ -18,9 +18,9 @@ TIMEOUT = 60  # seconds for the whole work
 POSITION = 0.1  # of the duration: the first seconds are often black
 
 # `scale` stands first: the filter `thumbnail` keeps six frames, and full-size frames would fill the memory. It also
-# makes pixels square; ffmpeg itself turns a video from a camera held upright. `thumbnail` takes the most typical of six
-# frames. `setpts`: a frame before the position that we seek has a negative time, and ffmpeg would drop it.
-SIZE = f"scale=w='max(2,min(min({MAX_WIDTH},iw*sar),{MAX_HEIGHT}*dar))':h='max(2,ow/dar)'"
+# makes pixels square, as media/video.py does: one side grows. ffmpeg itself turns a video from a camera held upright.
+# `thumbnail` takes the most typical of six frames. `setpts`: a frame before the position that we seek has a negative time, and ffmpeg would drop it.
+SIZE = f"scale=w='max(2,round(min(min({MAX_WIDTH},iw*max(1,sar)),{MAX_HEIGHT}*dar)))':h='max(2,round(ow/dar))'"
 FILTERS = f"{SIZE},setsar=1,thumbnail=6,setpts=0"
 JPEG = ("-frames:v", "1", "-f", "image2pipe", "-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p", "-")
 

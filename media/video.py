@@ -8,13 +8,17 @@ only the formats below, and only the protocol `file`.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import orjson
+
+log = logging.getLogger("rawreel.video")
 
 # ffprobe's name of each container: its media type for browsers.
 CONTAINERS = {
@@ -24,13 +28,18 @@ CONTAINERS = {
     "flv": "video/x-flv",
     "mpegts": "video/mp2t",
 }
-# The media types that a client may send with a file. They are not trusted.
-KINDS = (*CONTAINERS.values(), "video/quicktime", "video/x-matroska", "application/octet-stream")
+# The media types that a client may send with a file. They are not trusted: a browser sends what its system's table says.
+KINDS = (*CONTAINERS.values(), "video/*", "application/octet-stream", "application/mp4", "application/x-matroska")
 FORMATS = ("-protocol_whitelist", "file", "-format_whitelist", ",".join((*CONTAINERS, "webm")))
+# Microseconds that ffmpeg may read to find the size of the picture: in MPEG-TS a picture that stands still is known
+# only when the next one comes.
+ANALYSIS = ("-analyzeduration", "100000000")
 TIMEOUT = 10  # seconds for ffprobe
 MAX_CPU_SECONDS = 60  # for one run of ffprobe or ffmpeg
 MAX_MEMORY = 1024**3  # bytes for ffprobe or ffmpeg: a file of 7 kilobytes can make them take gigabytes
 MAX_DURATION = 7 * 24 * 3600  # seconds; a file that claims more lies
+MAX_START = 0.1  # seconds; the clock of a file that begins later is not taken for its duration
+TAIL = 10  # seconds at the end of a file in which the last packets of each stream are
 MAX_SIDE = 65535  # pixels
 MAX_BOXES = 300_000  # boxes of an MP4 that are read: half a second
 SIGNATURES = (  # offset, bytes, container
@@ -42,7 +51,15 @@ SIGNATURES = (  # offset, bytes, container
 )
 # MPEG-TS packets: the offset of their first byte (G), and their length. Cameras put a time of 4 bytes before it.
 PACKETS = ((0, 188), (4, 192))
+UNKNOWN = b"N/A"  # ffprobe's word for a time that a packet does not tell
 CUT = "the file is not whole: its end is missing"
+SLOW = "the file takes too long to look at"
+BROKEN = "the file cannot be read as a video: it is of another kind, or damaged"
+# The first brand of an MP4 that is no video: HEIF (HEIC, AVIF, and their bursts and animations), Canon's raw pictures.
+PICTURES = {
+    *(b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+    *(b"avif", b"avis", b"avci", b"avcs", b"crx "),
+}
 
 
 class NotAVideo(ValueError):
@@ -67,21 +84,37 @@ def command(name: str) -> list[str] | None:
     program, limit = shutil.which(name), shutil.which("prlimit")  # on Linux alone
     within = [limit, f"--data={MAX_MEMORY}", f"--cpu={MAX_CPU_SECONDS}"] if limit else []
     # -max_alloc bounds one block of memory on every system: ffmpeg believes the lengths that a file claims.
-    return [*within, program, "-v", "quiet", "-max_alloc", str(MAX_MEMORY // 8), *FORMATS] if program else None
+    options = ("-v", "quiet", "-max_alloc", str(MAX_MEMORY // 8), *ANALYSIS, *FORMATS)
+    return [*within, program, *options] if program else None
 
 
 def probe(path: Path) -> Video:
-    """Probe a file. Raises NotAVideo."""
+    """Probe a file. Raises NotAVideo.
+
+    A fault of ours is logged, and the file taken as if there were no ffprobe: it must not keep an upload from its end.
+    """
     with path.open("rb") as file:
         container = _find_container(file)
-        if not _is_whole(container, file, path.stat().st_size):
-            raise NotAVideo(CUT)
+        try:
+            return _measure(container, file, path)
+        except (NotAVideo, OSError):
+            raise
+        except Exception:
+            log.exception("a file of the kind %s could not be measured", container)
+            return Video(CONTAINERS[container])
+
+
+def _measure(container: str, file: IO[bytes], path: Path) -> Video:
+    if not _is_whole(container, file, path.stat().st_size):
+        raise NotAVideo(CUT)
     ffprobe = command("ffprobe")
     return _ask_ffprobe(ffprobe, container, path) if ffprobe else Video(CONTAINERS[container])
 
 
 def _find_container(file: IO[bytes]) -> str:
     begin = file.read(4 + 192 + 1)
+    if begin[4:8] == b"ftyp" and begin[8:12] in PICTURES:
+        raise NotAVideo("the file is a picture, not a video")
     for offset, signature, container in SIGNATURES:
         if begin[offset:].startswith(signature):
             return container
@@ -161,13 +194,16 @@ def _run(command: list[str]) -> bytes:
     try:
         return subprocess.run(command, stdout=subprocess.PIPE, timeout=TIMEOUT, check=True).stdout
     except subprocess.CalledProcessError:
-        raise NotAVideo("the file cannot be read as a video: it is of another kind, or damaged") from None
+        raise NotAVideo(BROKEN) from None
     except subprocess.TimeoutExpired:
-        raise NotAVideo("the file takes too long to look at") from None
+        raise NotAVideo(SLOW) from None
 
 
 def _ask_ffprobe(ffprobe: list[str], container: str, path: Path) -> Video:
-    wanted = "format=duration:stream=codec_type,width,height:stream_disposition=attached_pic:stream_side_data=rotation"
+    wanted = (
+        "format=start_time,duration:stream=codec_type,width,height,sample_aspect_ratio"
+        ":stream_disposition=attached_pic:stream_side_data=rotation"
+    )
     ask = [*ffprobe, "-f", container, "-show_entries"]
     found = orjson.loads(_run([*ask, wanted, "-of", "json", f"file:{path}"]))
     pictures = [
@@ -177,18 +213,54 @@ def _ask_ffprobe(ffprobe: list[str], container: str, path: Path) -> Video:
     ]
     if not pictures:
         raise NotAVideo("there is no moving picture in the file")
-    seconds = float(found["format"].get("duration", 0))
-    # A browser's recording has no duration in its header: the browser does not go back to write it.
-    if not seconds and container == "matroska":
-        times = _run([*ask, "packet=pts_time", "-select_streams", "V:0", "-of", "csv=p=0", f"file:{path}"]).split()
-        seconds = max((float(time) for time in times if time != b"N/A"), default=0.0)
+    seconds, start = (float(found.get("format", {}).get(name, 0)) for name in ("duration", "start_time"))
+    # A browser's recording has no duration in its header: the browser does not go back to write it. If the clock of a
+    # file begins late, its header may have the time of its end. ffprobe itself measures MPEG-TS from the first packet.
+    if container != "mpegts" and (not seconds or start > MAX_START):
+        seconds = _find_end([*ask, "packet=codec_type,pts_time,dts_time,duration_time"], path, seconds) - max(0, start)
     if not seconds >= 0.001:
         raise NotAVideo("the file does not tell how long it plays: it may not be whole")
     if seconds > MAX_DURATION:
         raise NotAVideo("the file says that it plays for more than a week")
-    width, height = pictures[0].get("width"), pictures[0].get("height")
+    return Video(CONTAINERS[container], round(seconds * 1000), *_shown_size(pictures[0]))
+
+
+def _find_end(ask: list[str], path: Path, about: float) -> float:
+    """Read packets, and return when the longest stream ends, in seconds of the file's clock. Raises NotAVideo.
+
+    `about` is the end or the duration from the header, or 0: only the packets after that are read, and a few before.
+    """
+    end, tail = 0.0, ("-read_intervals", f"{about - TAIL:.3f}%") if about > TAIL else ()
+    with subprocess.Popen([*ask, *tail, "-of", "csv=p=0", f"file:{path}"], stdout=subprocess.PIPE) as process:
+        timer = threading.Timer(TIMEOUT, process.kill)
+        timer.start()
+        try:
+            assert process.stdout
+            for line in process.stdout:  # there may be millions
+                kind, *times = line.split(b",")
+                if kind in (b"video", b"audio"):
+                    shown, decoded, length = times[:3]  # a fourth is empty: it stands for what else the packet has
+                    begun = decoded if shown == UNKNOWN else shown
+                    end = max(end, sum(float(time) for time in (begun, length) if time.strip() != UNKNOWN))
+            if status := process.wait():
+                raise NotAVideo(SLOW if status < 0 else BROKEN)  # killed, by the timer or by its limit of CPU time
+        finally:
+            timer.cancel()
+            process.kill()
+    return end
+
+
+def _shown_size(stream: dict[str, Any]) -> tuple[int, int]:
+    """Return the width and height in which a picture is shown. Raises NotAVideo."""
+    width, height = stream.get("width"), stream.get("height")
     if not width or not height or max(width, height) > MAX_SIDE:
         raise NotAVideo("the picture in the file has no size")
-    if any(part.get("rotation", 0) % 180 for part in pictures[0].get("side_data_list", [])):  # a phone held upright
+    # Pixels may be wider than high. As in browsers, one side grows and none becomes smaller.
+    across, _, down = stream.get("sample_aspect_ratio", "").partition(":")
+    ratio = int(across) / int(down) if across.isdigit() and down.isdigit() and int(across) and int(down) else 1
+    shown = (round(width * max(1, ratio)), round(height * max(1, 1 / ratio)))
+    if max(shown) <= MAX_SIDE:
+        width, height = shown
+    if any(part.get("rotation", 0) % 180 for part in stream.get("side_data_list", [])):  # a phone held upright
         width, height = height, width
-    return Video(CONTAINERS[container], round(seconds * 1000), width, height)
+    return width, height

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from media import video
+from media.thumbnails import thumbnail
 from media.video import NotAVideo, probe
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast")
@@ -37,6 +38,7 @@ GOOD = {
 CUT = "the file is not whole: its end is missing"
 KIND = "the file does not begin like an MP4, WebM, Matroska, AVI, FLV or MPEG-TS video"
 SILENT = "the file does not tell how long it plays: it may not be whole"
+PHOTO = "the file is a picture, not a video"
 AUDIO = "there is no moving picture in the file"
 BROKEN = "the file cannot be read as a video: it is of another kind, or damaged"
 FTYP = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
@@ -153,6 +155,8 @@ OTHERS = {
     **{kind: (picture(kind), KIND) for kind in ("PNG", "JPEG", "GIF", "WEBP")},
     "mp3": (b"ID3\x04\0\0\0\0\0\0" + b"\xff\xfb\x90\0" * 500, KIND),
     "dash": (b'<?xml version="1.0"?><MPD type="static"><BaseURL>/etc/passwd</BaseURL></MPD>', KIND),
+    "HEIC": (box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(60)) + box(b"mdat", bytes(60)), PHOTO),
+    "an animated AVIF": (box(b"ftyp", b"avis\0\0\0\0") + box(b"moov", bytes(60)) + box(b"mdat", bytes(60)), PHOTO),
     "random after ftyp": (FTYP + os.urandom(2000), CUT),
     "many boxes": (FTYP + box(b"free") * 100_000, CUT),
     "an index without an end": (FTYP + box(b"moov", length=8) * 1000, CUT),
@@ -175,9 +179,103 @@ def test_other_files_are_refused_with_and_without_ffprobe(name, look, monkeypatc
     assert look(data) == reason
 
 
-def test_how_long_a_browsers_recording_plays_is_told_by_its_last_picture(clips):
-    path = clips("live.webm", "-c:v", "libvpx", "-live", "1", size="64x36")
-    assert probe(path).duration_ms == 900  # of ten pictures a second
+LATE = ("-output_ts_offset", "1000")
+LATE_FILES = {
+    "header.webm": ("-c:v", "libvpx", *LATE),
+    "recording.webm": ("-c:v", "libvpx", "-live", "1", *LATE),
+    "week.webm": ("-c:v", "libvpx", "-live", "1", "-output_ts_offset", "700000"),
+    "matroska.mkv": (*X264, *LATE),
+    "plain.mp4": (*X264, *LATE),
+    "quicktime.mov": (*X264, *LATE),
+    "span.flv": ("-c:v", "flv1", *LATE),
+    "end.flv": ("-c:v", "flv1", "-flvflags", "no_duration_filesize", *LATE),
+    "stream.ts": (*X264, *LATE),
+}
+
+
+@pytest.mark.parametrize("name", LATE_FILES)
+def test_a_duration_is_a_span_wherever_the_clock_begins(name, clips):
+    assert 3800 <= probe(clips(name, *LATE_FILES[name], size="64x36", seconds=4)).duration_ms <= 4200
+
+
+def test_pieces_whose_clock_begins_late_last_as_long_as_they_play(tiny, look, tmp_path):
+    data = bytearray(tiny("fragments.mp4"))
+    scale, at = int.from_bytes(data[(m := data.index(b"mdhd") + 16) : m + 4], "big"), 0
+    while (at := data.find(b"tfdt", at + 1)) > 0:  # a version, flags, and a time of 8 bytes
+        data[at + 8 : at + 16] = (int.from_bytes(data[at + 8 : at + 16], "big") + 1000 * scale).to_bytes(8, "big")
+    assert look(data) == ""
+    assert 300 <= probe(tmp_path / "file.mp4").duration_ms <= 700
+
+
+MIXED = {
+    "recording.webm": ("-c:v", "libvpx", "-c:a", "libopus", "-live", "1"),
+    "header.webm": ("-c:v", "libvpx", "-c:a", "libopus"),
+    "plain.mp4": (*X264, "-c:a", "aac"),
+    "stream.ts": (*X264, "-c:a", "aac"),
+    "flash.flv": ("-c:v", "flv1", "-c:a", "libmp3lame"),
+    "old.avi": ("-c:v", "mpeg4", "-c:a", "libmp3lame"),
+}
+
+
+@pytest.mark.parametrize("longer", ["picture", "sound"])
+@pytest.mark.parametrize("name", MIXED)
+def test_the_longest_stream_decides(name, longer, tmp_path):
+    picture, sound = (8, 1) if longer == "picture" else (1, 8)
+    sources = ("-f", "lavfi", "-i", f"testsrc2=size=64x36:rate=10:duration={picture}",
+               "-f", "lavfi", "-i", f"sine=duration={sound}")  # fmt: skip
+    options = (*MIXED[name], "-pix_fmt", "yuv420p")
+    subprocess.run(["ffmpeg", "-v", "error", *sources, *options, str(tmp_path / name)], check=True)
+    found = probe(tmp_path / name)
+    assert 7700 <= found.duration_ms <= 8300
+    assert (found.width, found.height) == (64, 36)
+
+
+@pytest.mark.parametrize("name", ["recording.webm", "stream.ts"])
+def test_one_picture_that_stands_still_lasts_as_long_as_its_sound(name, tmp_path):
+    sources = ("-f", "lavfi", "-i", "testsrc2=size=64x36:rate=1:duration=1", "-f", "lavfi", "-i", "sine=duration=20")
+    options = (*MIXED[name], "-pix_fmt", "yuv420p")
+    subprocess.run(["ffmpeg", "-v", "error", *sources, *options, str(tmp_path / name)], check=True)
+    found = probe(tmp_path / name)
+    assert 19_500 <= found.duration_ms <= 20_500
+    assert (found.width, found.height) == (64, 36)
+    assert thumbnail(tmp_path / name, found.duration_ms).startswith(b"\xff\xd8")
+
+
+def test_a_recording_that_is_transparent_is_measured(clips):
+    options = ("-c:v", "libvpx", "-auto-alt-ref", "0", "-vf", "format=yuva420p", "-pix_fmt", "yuva420p", "-live", "1")
+    assert probe(clips("alpha.webm", *options, size="64x36")).duration_ms == 1000
+
+
+@pytest.mark.parametrize(
+    ("shape", "turned", "size"),
+    [
+        ("16/9", False, (114, 36)),
+        ("1/2", False, (64, 72)),
+        ("16/9", True, (36, 114)),
+        ("0/1", False, (64, 36)),
+        ("2000:max=2000", False, (64, 36)),  # no screen is as wide
+    ],
+)
+def test_sizes_are_told_as_they_are_shown(shape, turned, size, clips, tmp_path):
+    path = clips("wide.mp4", *X264, "-vf", f"setsar={shape}", size="64x36")
+    if turned:
+        command = ["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-metadata:s:v:0", "rotate=90"]
+        path = tmp_path / "turned.mp4"
+        subprocess.run([*command, str(path)], check=True)
+    found = probe(path)
+    assert (found.width, found.height) == size
+    if "max" not in shape:
+        assert Image.open(io.BytesIO(thumbnail(path, found.duration_ms))).size == size
+
+
+def test_a_fault_of_ours_refuses_no_video_and_is_logged(tiny, look, tmp_path, monkeypatch, listen):
+    (tmp_path / "ffprobe").write_text("#!/bin/sh\necho '{\"streams\": 5}'\n")
+    (tmp_path / "ffprobe").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    lines = listen()
+    assert look(tiny("plain.mp4")) == ""
+    assert probe(tmp_path / "file.mp4") == video.Video("video/mp4")
+    assert any("could not be measured" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -205,13 +303,26 @@ def test_with_ffprobe_there_is_a_picture_that_moves(name, reason, look, tmp_path
     assert look(data) == reason
 
 
-@pytest.mark.parametrize(("duration", "reason"), [(0, SILENT), (2**31 - 1, "the file says that it plays for more than a week")])  # fmt: skip
-def test_a_duration_of_nothing_or_of_years_is_refused(duration, reason, tiny, look):
-    data = tiny("plain.mp4")
+def claim(data: bytes, duration: int) -> bytes:
+    """Let the header of an MP4 tell another duration."""
     for name, offset in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
         at = data.index(name) + offset
         data = data[:at] + duration.to_bytes(4, "big") + data[at + 4 :]
-    assert look(data) == reason
+    return data
+
+
+def test_a_duration_of_years_is_refused(tiny, look):
+    assert look(claim(tiny("plain.mp4"), 2**31 - 1)) == "the file says that it plays for more than a week"
+
+
+def test_a_duration_that_the_header_does_not_tell_is_measured(tiny, look, tmp_path):
+    assert look(claim(tiny("plain.mp4"), 0)) == ""
+    assert probe(tmp_path / "file.mp4").duration_ms == 500
+
+
+def test_a_file_in_which_nothing_plays_is_refused(tiny, look):
+    data = tiny("fragments.mp4")
+    assert look(data[: data.index(b"moof") - 4] + box(b"mdat")) == SILENT
 
 
 def trap(folder: Path) -> Path:
@@ -281,6 +392,19 @@ def test_ffprobe_is_given_up_after_a_while(tiny, look, tmp_path, monkeypatch):
     begun = time.monotonic()
     assert look(tiny("plain.mp4")) == "the file takes too long to look at"
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(("script", "reason"), [("sleep 60", "the file takes too long to look at"), ("exit 1", BROKEN)])
+def test_ffprobe_is_given_up_while_it_reads_packets(script, reason, clips, look, tmp_path, monkeypatch):
+    (tmp_path / "ffprobe").write_text(
+        '#!/bin/sh\ncase "$*" in *packet=*) echo video,1.0,1.0,0.1\n'
+        f'exec {script} ;; esac\nexec {shutil.which("ffprobe")} "$@"\n'
+    )
+    (tmp_path / "ffprobe").chmod(0o755)
+    data = clips("recording.webm", *LATE_FILES["recording.webm"], size="64x36", seconds=4).read_bytes()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(video, "TIMEOUT", 1)
+    assert look(data) == reason
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
