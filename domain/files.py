@@ -15,11 +15,11 @@ from pydantic import AfterValidator
 
 from current import db
 from media.storage import Arriving, Storage, new_key
-from media.video import KINDS, probe
+from media.video import KINDS, NotAVideo, probe
 from web import capacity
 from web.api import after_commit, after_rollback, check_match
 from web.body import Part, Upload
-from web.errors import Problem
+from web.errors import InvalidInput, Problem
 from web.send_file import send_file
 
 # A cache may keep a public video, but must ask before each use: the video can become private.
@@ -101,12 +101,15 @@ def no_room(room: int) -> Problem:
 
 
 def probe_file(file: Arriving) -> Arriving:
-    """Probe a file that has arrived, and keep the result in `file.video`. Raises NotAVideo with the reason.
+    """Probe a file that has arrived, and keep the result in `file.video`. Raises InvalidInput with the reason.
 
     Sync the file to the disk first: for some gigabytes that takes too long to do in a transaction, which holds locks.
     """
     os.fsync(file.fileno())
-    file.video = capacity.run_within("probes", lambda: probe(file.path))
+    try:
+        file.video = capacity.run_within("probes", lambda: probe(file.path))
+    except NotAVideo as error:
+        raise InvalidInput(str(error)) from None
     return file
 
 

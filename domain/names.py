@@ -10,6 +10,7 @@ from flask import abort
 from pydantic import AfterValidator
 
 from current import db
+from web.errors import InvalidInput
 from web.text import INVISIBLE, Line, fold
 
 # A part of RFC 5322: the names that mailboxes really have, in ASCII. No quotes, comments, routes (% and !) or encoded
@@ -32,11 +33,11 @@ LOOKALIKES = str.maketrans("авеһікморстхуѕјԁгпοαιρτυνκ
 def _check_name(name: str) -> str:
     key = fold(name)
     if not all(c in "_.-" or unicodedata.category(c)[0] in "LMN" for c in name + key) or INVISIBLE.search(name):
-        raise ValueError("a username has letters of any script, digits, _ . and - alone")
+        raise InvalidInput("a username has letters of any script, digits, _ . and - alone")
     if not any(c.isalnum() for c in key):
-        raise ValueError("a username has a letter or a digit")
+        raise InvalidInput("a username has a letter or a digit")
     if len(key) > 128:
-        raise ValueError("this name is too long once its letters are written out")
+        raise InvalidInput("this name is too long once its letters are written out")
     return name
 
 
@@ -44,15 +45,15 @@ def _check_free(name: str) -> str:
     bare = "".join(c for c in unicodedata.normalize("NFD", fold(name)) if unicodedata.category(c) != "Mn")
     plain = bare.translate(LOOKALIKES | dict.fromkeys(map(ord, "_.-")))
     if plain in RESERVED or any(word in plain for word in OFFICES):
-        raise ValueError("this username is reserved: take another one")
+        raise InvalidInput("this username is reserved: take another one")
     return name
 
 
 def _check_address(email: str) -> str:
     if not email.isascii():  # few mail servers accept other letters, and lookalikes would let one user pass for another
-        raise ValueError("an e-mail address has only the letters a to z: write a domain of another script as xn--")
+        raise InvalidInput("an e-mail address has only the letters a to z: write a domain of another script as xn--")
     if not ADDRESS.fullmatch(email):
-        raise ValueError("an e-mail address reads name@example.org")
+        raise InvalidInput("an e-mail address reads name@example.org")
     return email
 
 

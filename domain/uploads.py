@@ -22,11 +22,10 @@ from domain.upload_locks import allow_takeover, lock
 from domain.upload_metadata import UploadMetadata
 from domain.videos import make
 from media.storage import Arriving
-from media.video import NotAVideo
 from web import audit
 from web.api import after_commit, after_rollback
 from web.body import has_body
-from web.errors import Problem
+from web.errors import InvalidInput, Problem
 
 EXPIRY_HOURS = 24  # an upload that gets no piece for so long expires
 MAX_OPEN_UPLOADS = 100  # unfinished ones per user: each costs a row, a file and a lock file, even if it is small
@@ -156,7 +155,7 @@ def check_video(piece: Piece) -> Piece:
     if piece.is_last and piece.file:
         try:
             files.probe_file(piece.file)
-        except NotAVideo:
+        except InvalidInput:
             if piece.upload:
                 drop(piece.upload)
             raise

@@ -12,6 +12,7 @@ from current import db
 from domain.files import lock_room, store_file
 from domain.search import index
 from media.storage import Arriving
+from web.errors import InvalidInput
 from web.inputs import Input
 from web.text import Line, Text, fold
 
@@ -21,13 +22,13 @@ MAX_KEY_LENGTH = 128  # characters of tags.name_key
 
 def _check_key(tag: str) -> str:
     if len(fold(tag)) > MAX_KEY_LENGTH:
-        raise ValueError("this tag is too long once its letters are written out")
+        raise InvalidInput("this tag is too long once its letters are written out")
     return tag
 
 
 def _check_distinct(tags: list[str]) -> list[str]:
     if len({fold(tag) for tag in tags}) < len(tags):
-        raise ValueError("a tag stands there twice")
+        raise InvalidInput("a tag stands there twice")
     return tags
 
 

@@ -6,6 +6,7 @@ import io
 import logging
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -23,6 +24,11 @@ PORTRAIT_SIDE = 256  # pixels; a portrait is a square
 THUMBNAIL_SIDE = 640  # pixels of the longer side
 WORKING_SIDE = 2048  # pixels; enough to make either of them
 QUALITY = 85
+STRIP = 64  # lines of which a checksum is made at a time
+JPEG_END = b"\xff\xd9"
+# Data that a decoder reads if a picture goes on, and passes over if it does not: without a marker, and after each of
+# the eight that may stand within a picture.
+MORE_JPEG = bytes(range(255)) + b"".join(bytes((0xFF, mark, *range(255))) for mark in range(0xD0, 0xD8))
 
 TOO_LARGE = (
     f"these are too many pixels: a picture has at most {MAX_SIDE} a side and 25 million in all, a WebP half of them"
@@ -38,12 +44,16 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
+class NotAPicture(ValueError):
+    """The bytes are no picture that we take. The message is for their sender."""
+
+
 class _TimedBytes(io.BytesIO):
     """Bytes with a deadline for the reader: a few megabytes can keep a decoder busy for minutes."""
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, until: float):
         super().__init__(data)
-        self.until = time.monotonic() + TIMEOUT
+        self.until = until
 
     def read(self, size: int | None = -1) -> bytes:
         if time.monotonic() > self.until:
@@ -54,8 +64,8 @@ class _TimedBytes(io.BytesIO):
 def portrait(data: bytes) -> bytes:
     """Make a square JPEG of a picture's middle, upright, on white where the picture is transparent.
 
-    Raises a ValueError that says what is wrong. The bytes decide the format, not the declared type. It takes up to
-    200 MB of memory: let few run at once.
+    Raises NotAPicture. The bytes decide the format, not the declared type. It takes up to 200 MB of memory: let few
+    run at once.
     """
     return _make(data, _middle)
 
@@ -77,16 +87,49 @@ def _whole(width: int, height: int) -> tuple[Box, Size]:
 
 
 def _make(data: bytes, frame: Frame) -> bytes:
+    until = time.monotonic() + TIMEOUT
     try:
-        image = Image.open(_TimedBytes(data), formats=("JPEG", "PNG", "WEBP", "GIF"))
-        _refuse_large(image)
-        return _shrink(image, frame)
+        try:
+            return _shrink(_open(data, until), frame)
+        except OSError:
+            if not _lacks_only_its_end(data, until):
+                raise
+            return _shrink(_open(data + JPEG_END, until), frame)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ValueError(TOO_LARGE) from None
+        raise NotAPicture(TOO_LARGE) from None
     except Exception as error:  # for broken bytes Pillow may raise anything, from SyntaxError to struct.error
         if not isinstance(error, UnidentifiedImageError):
             log.info("a picture was refused: %s: %s", type(error).__name__, error)
-        raise ValueError("this is no image that can be read") from None
+        raise NotAPicture("this is no image that can be read") from None
+
+
+def _open(data: bytes, until: float) -> Image.Image:
+    image = Image.open(_TimedBytes(data, until), formats=("JPEG", "PNG", "WEBP", "GIF"))
+    _refuse_large(image)
+    image.decodermaxblock = BLOCK
+    return image
+
+
+def _lacks_only_its_end(data: bytes, until: float) -> bool:
+    """Return whether a JPEG lacks nothing but the mark of its end, which browsers do not miss.
+
+    Decode it twice, once with more data: that changes a picture which is not whole.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    whole, longer = (_checksum(data.removesuffix(b"\xff") + more + JPEG_END, until) for more in (b"", MORE_JPEG))
+    return whole == longer
+
+
+def _checksum(data: bytes, until: float) -> int:
+    """Return a checksum of a picture's pixels, without a second copy of them."""
+    image, checksum = _open(data, until), 0
+    if image.width * image.height * len(image.getbands()) > 3 * MAX_PIXELS:
+        raise MemoryError  # in four colours a large picture takes 300 MB here
+    image.load()
+    for top in range(0, image.height, STRIP):
+        checksum = zlib.crc32(image.crop((0, top, image.width, min(top + STRIP, image.height))).tobytes(), checksum)
+    return checksum
 
 
 def _refuse_large(image: Image.Image) -> None:
@@ -97,7 +140,6 @@ def _refuse_large(image: Image.Image) -> None:
 
 
 def _shrink(image: Image.Image, frame: Frame) -> bytes:
-    image.decodermaxblock = BLOCK  # type: ignore[attr-defined]
     enough = 2 * max(frame(*image.size)[1])
     image.draft("RGB", (enough, enough))  # decodes a JPEG at a half, a quarter or an eighth of its size
     image.load()

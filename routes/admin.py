@@ -13,6 +13,7 @@ from current import db
 from domain.accounts import keep_an_admin
 from domain.names import NOBODY, prefix_pattern, user_id_of
 from web.api import api, created, row
+from web.errors import InvalidInput
 from web.inputs import UNSENT, Input, sent
 from web.paging import Page
 from web.text import Line
@@ -29,7 +30,7 @@ def _to_utc(instant: datetime) -> datetime:
     try:
         instant = instant.astimezone(timezone.utc)
     except OverflowError:
-        raise ValueError("in UTC this is outside the years 1 to 9999") from None
+        raise InvalidInput("in UTC this is outside the years 1 to 9999") from None
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)  # the database would round up
 
 
@@ -37,7 +38,7 @@ def _check_iso_form(value: Any) -> Any:
     if isinstance(value, str) and not re.match(
         r"\d{4}-\d\d-\d\d", value
     ):  # pydantic takes 0.5 for half a second of 1970
-        raise ValueError("an instant reads 2026-12-31T23:59:59Z")
+        raise InvalidInput("an instant reads 2026-12-31T23:59:59Z")
     return value
 
 

@@ -8,16 +8,16 @@ from flask import Blueprint, abort, g
 from pydantic import AfterValidator
 
 from current import db
+from domain.pictures import convert
 from media import images
 from web.api import api
 from web.body import Raw
-from web.capacity import run_within
 
 bp = Blueprint("avatars", __name__, url_prefix="/api/v1")
 
 
 def _make_portrait(data: bytes) -> bytes:
-    return run_within("pictures", lambda: images.portrait(data))
+    return convert(data, images.portrait)
 
 
 Picture = Annotated[bytes, Raw(*images.FORMATS, largest=images.MAX_BYTES), AfterValidator(_make_portrait)]

@@ -9,12 +9,12 @@ from pydantic import AfterValidator, Field
 
 from current import db
 from domain.files import CACHE, lock_room, lock_video, receive, send_stored, storage, use_room
+from domain.pictures import convert
 from domain.sharing import Token, visibility_arguments
 from media import images
 from media.storage import Arriving
 from web.api import after_commit, after_rollback, api, check_match
 from web.body import Raw
-from web.capacity import run_within
 
 bp = Blueprint("thumbnails", __name__, url_prefix="/api/v1/videos")
 
@@ -23,7 +23,7 @@ A_DAY = "public, max-age=86400"
 
 
 def _make_thumbnail(data: bytes) -> Arriving:
-    picture = run_within("pictures", lambda: images.thumbnail(data))
+    picture = convert(data, images.thumbnail)
     file = receive(len(picture))
     file.write(picture)
     return file

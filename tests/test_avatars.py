@@ -528,6 +528,36 @@ def test_a_picture_that_was_cut_is_refused(alice, kind):
         assert refused(alice, data[:length]) == UNREADABLE
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 5}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_may_lack_the_mark_of_its_end_and_no_more(alice, options, mode):
+    data = written(Image.effect_noise((200, 200), 90).convert(mode), "JPEG", **options)
+    assert data.endswith(images.JPEG_END)
+    for cut in (data[:-2], data[:-1]):
+        assert shown(alice, cut).tobytes() == shown(alice, data).tobytes()
+    for cut in (data[:-40], data[: len(data) // 2]):
+        assert refused(alice, cut) == UNREADABLE
+    if "restart_marker_blocks" in options:
+        middle = data.index(b"\xff\xd3", len(data) // 2)
+        assert refused(alice, data[:middle]) == UNREADABLE
+
+
+def test_a_large_jpeg_in_four_colours_needs_its_end(alice, monkeypatch):
+    monkeypatch.setattr(images, "MAX_PIXELS", 250 * 200)
+    for mode, pixels, is_taken in (("CMYK", 250, False), ("CMYK", 180, True), ("RGB", 250, True)):
+        cut = written(Image.new(mode, (pixels, 200)), "JPEG")[:-2]
+        assert send(alice, cut, "image/jpeg").status_code == (200 if is_taken else 422)
+
+
+def test_a_jpeg_without_an_end_does_not_keep_the_server_busy(alice, monkeypatch):
+    monkeypatch.setattr(images, "TIMEOUT", 0.3)
+    data = written(Image.new("L", (4896, 4896), 128), "JPEG", progressive=True)[:-2]
+    last = data[data.rindex(b"\xff\xda") :]
+    begun = time.thread_time()
+    assert refused(alice, data + last * 5000) == UNREADABLE
+    assert time.thread_time() - begun < 4
+
+
 @pytest.mark.parametrize("size", [(6001, 10), (10, 6001), (5001, 5000), (10_000, 10_000), (20_000, 20_000)])
 def test_too_many_pixels_are_refused_before_they_are_decoded(alice, size, monkeypatch):
     width, height = size

@@ -59,6 +59,13 @@ class Problem(HTTPException):
         self.code, self.name_for_programs, self.errors, self.headers = status, code, errors, dict(headers)
 
 
+class InvalidInput(ValueError):
+    """A validator refuses a value. The message is for its sender.
+
+    Any other ValueError in a validator is a fault of ours, and answered as one.
+    """
+
+
 def install(app: Flask) -> None:
     """Answer every exception in the application."""
     app.register_error_handler(Exception, answer)

@@ -23,7 +23,7 @@ from flask import abort, request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from web.body import FORM, Part, Raw, Upload, refuse_part
-from web.errors import Problem
+from web.errors import InvalidInput, Problem
 
 MAX_ERRORS = 20  # in one answer; a hostile body may have thousands
 MAX_NAME_LENGTH = 64  # characters of an unknown field's name, in an answer
@@ -151,6 +151,10 @@ class Inputs:
         checked = _validate(self.headers.model_validate, given, errors, self.headers, "headers")
         for name in self.refusals.keys() & errors.keys():
             raise self.refusals[name]()
+        for name, field in self.headers.model_fields.items():
+            # pydantic also reads `1_000`, `+5` and `5.0`, which for HTTP are no numbers.
+            if isinstance(getattr(checked, name, None), int) and not given.get(field.alias, "0").isdecimal():
+                errors[str(field.alias)] = "Input should be a number, written in digits alone."
         return {name: getattr(checked, name) for name in self.headers.model_fields} if checked else {}
 
     def _read_query(self, errors: dict[str, str]) -> dict[str, Any]:
@@ -218,6 +222,9 @@ def _validate(validate: Any, data: Any, errors: dict[str, str], model: type[Base
         return validate(data)
     except ValidationError as error:
         for one in error.errors(include_url=False, include_input=False)[:MAX_ERRORS]:
+            fault = one.get("ctx", {}).get("error")
+            if isinstance(fault, Exception) and not isinstance(fault, InvalidInput):
+                raise fault from None
             if one["type"] == "json_invalid":
                 _refuse_json(data, one["msg"])
             errors[".".join(map(str, one["loc"]))[:MAX_NAME_LENGTH] or where] = _sentence(one, model)

@@ -11,6 +11,8 @@ from typing import Any
 from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, StringConstraints
 
+from web.errors import InvalidInput
+
 # Characters that show nothing (Unicode's Default_Ignorable_Code_Point). Two names must not differ only in them.
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -24,15 +26,15 @@ DOT = re.compile("(i[\u0316-\u0319\u031c-\u0320\u0323-\u0326\u0328-\u0333]*)\u03
 def _check_paragraphs(text: str) -> str:
     text = text.replace("\r\n", "\n")
     if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
-        raise ValueError("control characters are not allowed")
+        raise InvalidInput("control characters are not allowed")
     return text
 
 
 def _check_line(text: str) -> str:
     if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text):
-        raise ValueError("line breaks and control characters are not allowed")
+        raise InvalidInput("line breaks and control characters are not allowed")
     if text and not INVISIBLE.sub("", text).strip():
-        raise ValueError("this shows nothing")
+        raise InvalidInput("this shows nothing")
     return text
 
 

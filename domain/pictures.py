@@ -1,0 +1,17 @@
+"""Pictures that people send: avatars and thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from media.images import NotAPicture
+from web.capacity import run_within
+from web.errors import InvalidInput
+
+
+def convert(data: bytes, make: Callable[[bytes], bytes]) -> bytes:
+    """Make a small picture with make(). Raises an InvalidInput, and a 503 if too many pictures are being read."""
+    try:
+        return run_within("pictures", lambda: make(data))
+    except NotAPicture as error:
+        raise InvalidInput(str(error)) from None
