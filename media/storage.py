@@ -31,9 +31,14 @@ class Storage:
 
     def store(self, data: bytes) -> str:
         """Store data from memory. Return the key of the file."""
-        with self.receive(new_key(), len(data), ValueError("longer than it is")) as file:
-            file.write(data)
-            return file.keep()
+        key = new_key()
+        try:
+            with self.receive(key, len(data), ValueError("longer than it is")) as file:
+                file.write(data)
+                return file.keep()
+        except BaseException:  # a full disk takes only a part: remove it
+            self.remove(key)
+            raise
 
     def path(self, key: str) -> Path:
         """Return the path of a complete file."""

@@ -346,3 +346,10 @@ def test_an_answer_may_be_nothing_but_headers_and_a_method_may_be_head(extended)
     assert "Content-Type" not in answer.headers
     assert client.get("/extra").status_code == 405
     assert list(contract["paths"]["/extra"]) == ["head"]
+
+
+def test_what_refuses_an_input_is_told_from_a_fault_of_ours():
+    """A validator raises InvalidInput: any other ValueError becomes a 500."""
+    files = [path for folder in ("domain", "routes", "web") for path in sorted((ROOT / folder).glob("*.py"))]
+    raised = [path.name for path in files if "raise ValueError(" in path.read_text(encoding="utf-8")]
+    assert (len(files) > 30, raised) == (True, [])

@@ -139,6 +139,64 @@ def test_what_is_no_video_is_refused_and_leaves_nothing(alice, clip, storage):
     assert left(storage) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["video/matroska", "video/mov", "video/x-ms-wmv", "Video/MP4; codecs=avc1", "application/octet-stream",
+     "application/mp4", "application/x-matroska", None],
+)  # fmt: skip
+def test_a_file_may_be_declared_as_any_kind_of_video(alice, clip, kind):
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json
+    answer = alice.put(f"/api/v1/videos/{video['id']}/file", data=clip, content_type=kind)
+    assert answer.status_code == 200
+    with alice.get(answer.json["stream_url"]) as played:  # as what it is, not as what it was called
+        assert (played.mimetype, played.data) == ("video/mp4", clip)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "image/png", "application/json", "application/x-mpegurl", "videos/mp4", "*/*"]
+)
+def test_what_is_declared_as_no_video_is_not_read(alice, clip, kind, storage):
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json
+    answer = alice.put(f"/api/v1/videos/{video['id']}/file", data=clip, content_type=kind)
+    assert answer.status_code == 415
+    assert "video/*" in answer.json["detail"]
+    assert left(storage) == (0, 0)
+
+
+def test_the_document_tells_the_kinds_that_are_taken(client):
+    operation = client.get("/openapi.json").json["paths"]["/api/v1/videos/{video_id}/file"]["put"]
+    assert {"video/mp4", "video/*", "application/octet-stream"} <= operation["requestBody"]["content"].keys()
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"avif"])
+def test_a_photo_is_told_to_be_one(alice, brand, storage, monkeypatch):
+    photo = b"\0\0\0\x10ftyp" + brand + b"\0\0\0\0" + b"\0\0\0\x10meta" + bytes(8)
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json
+    for path in (os.environ["PATH"], ""):
+        monkeypatch.setenv("PATH", path)
+        answer = alice.put(f"/api/v1/videos/{video['id']}/file", data=photo, headers=MP4)
+        assert (answer.status_code, answer.json["errors"]) == (422, {"body": "The file is a picture, not a video."})
+    assert left(storage) == (0, 0)
+
+
+@pytest.mark.parametrize("fault", [ValueError("could not convert"), AssertionError("no")])
+def test_a_fault_of_ours_is_not_told_as_the_senders(alice, clip, storage, monkeypatch, listen, fault):
+    def probe(path: Path) -> Video:
+        raise fault
+
+    monkeypatch.setattr("domain.files.probe", probe)
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json
+    lines = listen()
+    for answer in (
+        alice.put(f"/api/v1/videos/{video['id']}/file", data=clip, headers=MP4),
+        alice.post("/api/v1/videos", data={"title": "Waves", "file": (io.BytesIO(clip), "a.mp4")}),
+    ):
+        assert answer.status_code == 500
+        assert str(fault) not in answer.text
+    assert len([line for line in lines if " ERROR " in line]) == 2
+    assert left(storage) == (0, 0)
+
+
 def test_more_than_the_quota_is_refused(make_app: Callable[..., Any], alice, clip, storage):
     small = make_app(QUOTA_BYTES=len(clip) + 10).test_client()
     small.token = alice.token

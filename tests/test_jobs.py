@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -327,6 +328,21 @@ def test_a_second_thumbnail_takes_the_place_of_the_first(admin, alice, video, wo
     worker.work()
     assert key_of(root, video) != first
     assert len(keys(storage)) == 2
+
+
+def test_a_thumbnail_that_a_full_disk_cuts_off_is_removed(alice, video, worker, storage, monkeypatch):
+    monkeypatch.setattr(inspection, "thumbnail", lambda *_: bytes(100_000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = keys(storage)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (50_000, limits[1])
+    )  # what comes after that is refused, as by a full disk
+    try:
+        worker.work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert job_of(alice, video)["last_error"] == "Something went wrong on our side; it will be in the log."
+    assert (keys(storage), list(storage.incoming.iterdir())) == (before, [])
 
 
 def test_a_transaction_that_fails_leaves_no_thumbnail(alice, video, worker, storage, root):

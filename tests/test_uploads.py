@@ -277,10 +277,19 @@ def test_a_beginning_says_its_length_or_that_it_will(alice, storage, more, data)
     assert left(storage) == (0, 0)
 
 
-@pytest.mark.parametrize("length", ["0", "-1", "x", "1.5", "99999999999999999999"])
+@pytest.mark.parametrize("length", ["0", "-1", "x", "1.5", "99999999999999999999", "1_000", "+5", "5.0", "5e3", "\xb2"])
 def test_a_length_is_a_number_of_bytes(alice, length):
     headers = {**TUS, "Upload-Length": length, "Upload-Metadata": described(title="x")}
     assert alice.post(URL, headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize("offset", ["+0", "0.0", "1_0", "-0"])
+def test_an_offset_has_digits_alone(alice, offset):
+    url = begin(alice, 100)
+    answer = send(alice, url, 0, b"x", 422, **{"Upload-Offset": offset})
+    assert answer.json["errors"] == {"Upload-Offset": "Input should be a number, written in digits alone."}
+    assert ask(alice, url)["Upload-Offset"] == "0"
+    send(alice, url, 0, b"x", **{"Upload-Offset": "00"})
 
 
 def test_the_server_tells_what_it_speaks(client, alice):
@@ -491,6 +500,34 @@ def test_what_is_said_of_a_file_is_checked_at_the_beginning(alice, storage, abou
     assert (used(alice), left(storage)) == (0, (0, 0))
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("Rec 2024.01.05", "Rec 2024.01.05"),
+        ("第1.5集", "第1.5集"),
+        ("第1.5集.MKV", "第1.5集"),
+        ("C:\\fakepath\\sea.mp4", "sea"),
+        ("C:\\fakepath\\Rec 2024.01.05", "Rec 2024.01.05"),
+        ("../folder/sea.webm", "sea"),
+        ("folder/", "folder"),
+        ("sea.final.mov", "sea.final"),
+        ("sea.mp4.mp4", "sea.mp4"),
+        (".mp4", ".mp4"),
+        (" .mp4 ", ".mp4"),
+        ("readme.txt", "readme.txt"),
+        ("海.m2ts", "海"),
+        ("x" * 300 + ".mp4", "x" * 200),
+    ],
+)
+def test_a_file_gives_its_name_to_its_video(alice, clip, name, title):
+    headers = {**PIECE, "Upload-Length": str(len(clip)), "Upload-Metadata": described(filename=name)}
+    assert made(alice, alice.post(URL, data=clip, headers=headers))["title"] == title
+
+
+def test_a_name_that_is_none_makes_no_title(alice):
+    begin(alice, 10, status=422, filename="/")
+
+
 def test_a_file_that_nobody_describes_is_refused(alice):
     assert alice.post(URL, headers={**TUS, "Upload-Length": "10"}).status_code == 422
 
@@ -523,6 +560,25 @@ def test_what_is_no_video_is_refused_at_the_end_and_leaves_nothing(alice, clip, 
         assert list(answer.json["errors"]) == ["body"]
         assert (used(alice), left(storage)) == (0, (0, 0))
     assert alice.get("/api/v1/users/alice/videos").json["items"] == []
+
+
+def test_a_fault_of_ours_blocks_no_upload(alice, clip, tmp_path, monkeypatch, storage):
+    (tmp_path / "ffprobe").write_text("#!/bin/sh\necho nonsense\n")
+    (tmp_path / "ffprobe").chmod(0o755)
+    url = begin(alice, len(clip))
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        answer = send(alice, url, 0, clip)
+    assert ask(alice, url)["Content-Location"] == answer.headers["Content-Location"]
+    assert made(alice, answer)["duration_ms"] is None
+    assert left(storage) == (0, 1)
+
+
+def test_a_transparent_recording_makes_a_video(alice, clips):
+    options = ("-c:v", "libvpx", "-auto-alt-ref", "0", "-vf", "format=yuva420p", "-pix_fmt", "yuva420p", "-live", "1")
+    data = clips("alpha.webm", *options, size="64x36").read_bytes()
+    url = begin(alice, len(data))
+    assert made(alice, send(alice, url, 0, data))["duration_ms"] == 1000
 
 
 # Room

@@ -4,6 +4,6 @@ import schemathesis
 
 schemathesis.serializer.alias(
     ["application/offset+octet-stream", "video/mp4", "video/webm", "video/x-msvideo", "video/x-flv", "video/mp2t",
-     "video/quicktime", "video/x-matroska", "image/png", "image/jpeg", "image/webp", "image/gif"],
+     "video/*", "application/mp4", "application/x-matroska", "image/png", "image/jpeg", "image/webp", "image/gif"],
     "application/octet-stream",
 )  # fmt: skip
