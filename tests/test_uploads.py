@@ -562,6 +562,14 @@ def test_what_is_no_video_is_refused_at_the_end_and_leaves_nothing(alice, clip, 
     assert alice.get("/api/v1/users/alice/videos").json["items"] == []
 
 
+def test_what_is_no_video_is_found_after_a_crash_as_well(alice, storage):
+    url = begin(alice, 1000)
+    (storage.incoming / url.rpartition("/")[2]).write_bytes(b"plain text" * 100)  # the server ended before its look
+    ask(alice, url, 422)
+    ask(alice, url, 404)
+    assert (used(alice), left(storage)) == (0, (0, 0))
+
+
 def test_a_fault_of_ours_blocks_no_upload(alice, clip, tmp_path, monkeypatch, storage):
     (tmp_path / "ffprobe").write_text("#!/bin/sh\necho nonsense\n")
     (tmp_path / "ffprobe").chmod(0o755)

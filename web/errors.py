@@ -104,6 +104,8 @@ def explain(error: Exception) -> Problem:
         return Problem(
             status, str(error.description if own else SENTENCES.get(status, error.description)), headers=headers
         )
+    if isinstance(error, InvalidInput):  # not from a validator: a HEAD has looked at a file that was whole already
+        return Problem(422, f"{str(error)[:1].upper()}{str(error)[1:]}.", "validation_failed")
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
         return Problem(507, SENTENCES[507])
     if isinstance(error, PoolTimeout):
