@@ -58,17 +58,17 @@ OF_USERS = (
     Dependent(
         "videos.user_id",
         ("videos.delete_for_user",),  # after the rows that depend on them: see OF_VIDEOS
-        export_as("videos", "videos.list_for_user", user_id="id", viewer_id="id"),
+        export_as("videos", "videos.list_for_user", user_id="id", viewer_id="id", is_staff=None),
     ),
     Dependent(
         "follows.follower_id",
         ("users.set_follower_counts", "follows.delete_following"),
-        export_as("following", "follows.list_following"),
+        export_as("following", "follows.list_following", user_id="id", is_staff=None),
     ),
     Dependent(
         "follows.followed_id",
         ("users.set_following_counts", "follows.delete_followers"),
-        export_as("followers", "follows.list_followers"),
+        export_as("followers", "follows.list_followers", user_id="id", is_staff=None),
     ),
     Dependent(
         "sessions.user_id",

@@ -22,8 +22,8 @@ from web.body import Part, Upload
 from web.errors import InvalidInput, Problem
 from web.send_file import send_file
 
-# A cache may keep a public video, but must ask before each use: the video can become private.
-CACHE = {"public": "public, no-cache", "private": "private, no-store"}
+# A cache may keep a public video, but must ask before each use: the video can become private, or hidden.
+CACHE = {"public": "public, no-cache", "private": "private, no-store", "hidden": "private, no-store"}
 
 
 def install(app: Flask) -> None:
@@ -148,12 +148,15 @@ def store_file(video_id: int, file: Arriving, free: int, less: int = 0, is_resum
     db.execute("jobs.create", video_id=video_id, kind="inspect")
 
 
-def detach(video_id: int) -> None:
-    """Free the bytes of a video that is being deleted, and remove its files after the commit. Raises a 404."""
-    lock_room()  # first the owner, then the video, as everywhere
-    old = lock_video(video_id)
+def detach(video_id: int, user_id: int) -> None:
+    """Free the bytes of a video of this user that is being deleted, and remove its files after the commit.
+
+    Raises a 404 if the user has no such video.
+    """
+    db.fetch_one("users.lock_visibility", user_id=user_id)  # first the owner, then the video, as everywhere
+    old = lock_video(video_id, user_id)
     check_match(old["version"])
-    db.execute("users.set_used", user_id=g.user["id"], more=0, less=old["size_bytes"] + old["thumbnail_bytes"])
+    db.execute("users.set_used", user_id=user_id, more=0, less=old["size_bytes"] + old["thumbnail_bytes"])
     after_commit(lambda: storage().remove(old["file_key"], old["thumbnail_key"]))
 
 
@@ -165,9 +168,9 @@ def use_room(free: int, more: int, less: int) -> None:
         db.execute("users.set_used", user_id=g.user["id"], more=more, less=less)
 
 
-def lock_video(video_id: int) -> dict[str, Any]:
+def lock_video(video_id: int, user_id: int | None = None) -> dict[str, Any]:
     """Lock a video of the user until the end of the transaction. Return its files and version. Raises a 404."""
-    return db.fetch_one("videos.lock_files", video_id=video_id, user_id=g.user["id"]) or abort(
+    return db.fetch_one("videos.lock_files", video_id=video_id, user_id=user_id or g.user["id"]) or abort(
         404, "No such video of yours."
     )
 

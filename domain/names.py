@@ -65,9 +65,12 @@ Email = Annotated[str, Line(3, 254), AfterValidator(_check_address)]
 NOBODY = "There is nobody of this name."
 
 
-def user_id_of(username: str) -> int:
+ANYBODY = ("public", "hidden")  # the visibilities of users: for those who may see all of them
+
+
+def user_id_of(username: str, shown: tuple[str, ...] = ANYBODY) -> int:
     """Return the id of the user with this name, in any case and width. Aborts with a 404."""
-    found: int = db.fetch_value("users.get_id", username_key=fold(username)) or abort(404, NOBODY)
+    found: int = db.fetch_value("users.get_id", username_key=fold(username), shown=shown) or abort(404, NOBODY)
     return found
 
 

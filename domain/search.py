@@ -74,11 +74,11 @@ def _collect(text: str, of_run: Callable[[str], list[str]]) -> list[str]:
 
 
 def index(video: dict[str, Any], *, is_new: bool = False) -> None:
-    """Write the search terms and tags of a video in place of its old ones. A private video gets none."""
+    """Write the search terms and tags of a video in place of its old ones. Only a public video gets new ones."""
     if not is_new:  # for a new video a DELETE would lock the end of the index, where other new videos are inserted
         db.execute("video_tags.delete_for_video", video_id=video["id"])
         db.execute("video_terms.delete_for_video", video_id=video["id"])
-    if video["visibility"] == "private":
+    if video["visibility"] != "public":
         return
     tags = sorted(({"name": tag, "name_key": fold(tag)} for tag in video["tags"]), key=lambda tag: tag["name_key"])
     if tags:

@@ -1,7 +1,8 @@
-"""Signed links: with one, anybody may watch a private video for a while without a login. <video> sends no bearer token.
+"""Who may see what; and signed links: with one, anybody may watch a private video for a while without a login.
 
 The token of a link holds the video, its share_version and an expiry. A new share_version revokes all links: the owner
-asks for it, or sends a new file, or makes a public video private. An invalid or expired token counts as no token.
+asks for it, or sends a new file, or makes a public video private. An invalid or expired token counts as no token. A link
+is needed because <video> sends no bearer token.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
-from flask import current_app
+from flask import current_app, g
 from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import Field
 
+from web.audit import STAFF
 from web.guards import viewer_id
 
 MAX_LINK_SECONDS = 30 * 24 * 3600  # seconds
@@ -29,7 +31,18 @@ def sign(video_id: int, share_version: int, seconds: int) -> str:
 
 def visibility_arguments(video_id: int, token: str | None) -> dict[str, Any]:
     """Return the arguments of a query that shows a video only to those who may see it: by their account, or by a link."""
-    return {"video_id": video_id, "viewer_id": viewer_id(), "share_version": _read_version(video_id, token)}
+    version = _read_version(video_id, token)
+    return {"video_id": video_id, "viewer_id": viewer_id(), "share_version": version, "shown": shown()}
+
+
+def is_staff() -> bool:
+    """Return whether a moderator or an admin asks."""
+    return bool(g.user) and g.user["role"] in STAFF
+
+
+def shown() -> tuple[str, ...]:
+    """Return the visibilities of people and videos that are shown to who asks: the staff see what is hidden, too."""
+    return ("public", "hidden") if is_staff() else ("public",)
 
 
 def _read_version(video_id: int, token: str | None) -> int | None:

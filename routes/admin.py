@@ -11,8 +11,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from current import db
 from domain.accounts import keep_an_admin
+from domain.hiding import HEAD_START, settle
 from domain.names import NOBODY, prefix_pattern, user_id_of
-from web.api import api, created, row
+from web.api import after_commit, api, created, row
 from web.errors import InvalidInput
 from web.inputs import UNSENT, Input, sent
 from web.paging import Page
@@ -62,6 +63,7 @@ class Ban(Input):
         Annotated[AwareDatetime, FutureDatetime, AfterValidator(_to_utc)] | None,
         Field(description="The end of the ban; null for no end.", examples=["2099-12-31T00:00:00Z"]),
     ]
+    keep_videos: Annotated[bool, Field(description="Go on showing the profile and the videos.")] = False
 
 
 class QuotaChange(Input):
@@ -167,9 +169,10 @@ def set_role(username, body: RoleChange):
 def ban_user(username, body: Ban):
     """Ban an account.
 
-    Its tokens stop working at once. A moderator may ban plain users. An admin may ban everybody but the last admin.
+    Its tokens stop working at once. Its profile and videos are hidden until the ban ends, unless you keep them. A
+    moderator may ban plain users. An admin may ban everybody but the last admin.
     """
-    return set_ban(username, body.until or FOR_GOOD, body.reason)
+    return set_ban(username, body.until or FOR_GOOD, body.reason, "public" if body.keep_videos else "hidden")
 
 
 @bp.delete("/users/<username>/ban")
@@ -177,9 +180,10 @@ def ban_user(username, body: Ban):
 def unban_user(username):
     """Unban an account.
 
-    A moderator may end the ban of a plain user. If there is no ban, nothing changes.
+    A moderator may end the ban of a plain user. What the ban has hidden is restored. If there is no ban, nothing
+    changes.
     """
-    return set_ban(username, None, "")
+    return set_ban(username, None, "", "public")
 
 
 @bp.put("/users/<username>/quota")
@@ -271,12 +275,14 @@ def retry_job(job_id):
     return db.fetch_one("jobs.get", job_id=job_id) or abort(404, "No such job.")
 
 
-def set_ban(username: str, until: datetime | None, reason: str) -> dict[str, Any]:
+def set_ban(username: str, until: datetime | None, reason: str, visibility: str) -> dict[str, Any]:
     """Begin or end a ban. Aborts with a 403 if a moderator may not do it."""
     user_id, is_admin = user_id_of(username), g.user["role"] == "admin"
     if until and is_admin:  # a moderator cannot ban an admin
         keep_an_admin(user_id)
-    db.execute("users.set_ban", user_id=user_id, banned_until=until, ban_reason=reason, is_admin=is_admin) or abort(
+    ban = {"banned_until": until, "ban_reason": reason, "visibility": visibility, "seconds": HEAD_START}
+    db.execute("users.set_ban", user_id=user_id, **ban, is_admin=is_admin) or abort(
         403, "A moderator decides about plain users alone."
     )
+    after_commit(lambda: settle(user_id))
     return get_user(username)

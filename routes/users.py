@@ -9,6 +9,7 @@ from pydantic import Field
 
 from current import db
 from domain.names import NOBODY, prefix_pattern, user_id_of
+from domain.sharing import is_staff, shown
 from web.api import api
 from web.errors import Problem
 from web.guards import viewer_id
@@ -27,7 +28,7 @@ def list_users(page: Page, q: Beginning = ""):
 
     They are sorted by name: all, or those whose name begins with `q`.
     """
-    return page.fetch("users.list_named", pattern=prefix_pattern(q))
+    return page.fetch("users.list_named", pattern=prefix_pattern(q), shown=shown())
 
 
 @bp.get("/<username>")
@@ -37,8 +38,8 @@ def get_user(username):
 
     The name may be in any case and width.
     """
-    key = fold(username)
-    return db.fetch_one("users.get_by_username", username_key=key, viewer_id=viewer_id()) or abort(404, NOBODY)
+    who = {"username_key": fold(username), "viewer_id": viewer_id(), "shown": shown()}
+    return db.fetch_one("users.get_by_username", **who) or abort(404, NOBODY)
 
 
 @bp.get("/<username>/videos")
@@ -46,9 +47,10 @@ def get_user(username):
 def list_user_videos(username, page: Page):
     """List the videos of a person.
 
-    The newest come first. Private ones are shown only to their owner.
+    The newest come first. Private ones are shown only to their owner, hidden ones to the staff too.
     """
-    return page.fetch("videos.list_for_user", user_id=user_id_of(username), viewer_id=viewer_id())
+    who = {"user_id": user_id_of(username, shown()), "viewer_id": viewer_id(), "is_staff": is_staff()}
+    return page.fetch("videos.list_for_user", **who)
 
 
 @bp.get("/<username>/followers")
@@ -58,7 +60,7 @@ def list_followers(username, page: Page):
 
     The newest follower comes first.
     """
-    return page.fetch("follows.list_followers", user_id=user_id_of(username))
+    return page.fetch("follows.list_followers", user_id=user_id_of(username, shown()), is_staff=is_staff())
 
 
 @bp.get("/<username>/following")
@@ -68,7 +70,7 @@ def list_following(username, page: Page):
 
     The latest comes first.
     """
-    return page.fetch("follows.list_following", user_id=user_id_of(username))
+    return page.fetch("follows.list_following", user_id=user_id_of(username, shown()), is_staff=is_staff())
 
 
 @bp.put("/<username>/follow")
@@ -97,7 +99,7 @@ def unfollow_user(username):
 
 def _lock_pair(username: str) -> dict[str, int]:
     """Lock the user and the person of this name until the end of the transaction. Raises a 404, or a 409 for oneself."""
-    pair = {"follower_id": g.user["id"], "followed_id": user_id_of(username)}
+    pair = {"follower_id": g.user["id"], "followed_id": user_id_of(username, shown())}
     if pair["follower_id"] == pair["followed_id"]:
         raise Problem(409, "Nobody follows themselves.", "oneself")
     len(db.fetch_all("users.lock_pair", **pair)) == 2 or abort(404, NOBODY)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from current import db
 from domain.dependents import delete_rows_of_videos
-from domain.files import FilePart, detach
+from domain.files import FilePart, detach, lock_video
 from domain.search import index, search_arguments
 from domain.sharing import Token, visibility_arguments
 from domain.videos import Category, Description, NewVideo, Tags, Title, Visibility, make
@@ -23,6 +23,7 @@ from web.text import Line, fold
 bp = Blueprint("videos", __name__, url_prefix="/api/v1/videos")
 
 MAX_RELATED = 12
+HIDDEN = "This video is hidden by a moderator: only they can change who sees it."
 
 Sort = Literal["new", "hot", "views"]
 
@@ -75,7 +76,7 @@ def list_videos(page: Page, filters: Filters):
     if filters.tag is not None:
         return page.fetch("videos.list_for_tag", tag_id=_find_tag(filters.tag))
     if filters.user is not None:
-        return page.fetch("videos.list_for_user", user_id=_find_user(filters.user), viewer_id=None)
+        return page.fetch("videos.list_for_user", user_id=_find_user(filters.user), viewer_id=None, is_staff=None)
     if filters.q is not None:
         return page.fetch("videos.list_for_terms", **search_arguments(filters.q))
     if filters.category is not None:
@@ -88,7 +89,7 @@ def _find_tag(name: str) -> int | None:
 
 
 def _find_user(username: str) -> int | None:
-    return db.fetch_value("users.get_id", username_key=fold(username))
+    return db.fetch_value("users.get_id", username_key=fold(username), shown=("public",))
 
 
 def _list_in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -126,7 +127,7 @@ def create_video(body: NewVideo, file: FilePart = None):
 def get_video(video_id, token: Token = None):
     """Get a video.
 
-    A private one is shown only to its owner, or with a signed link.
+    A private one is shown only to its owner, or with a signed link; a hidden one only to its owner and the staff.
     """
     return db.fetch_one("videos.get", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
 
@@ -143,27 +144,27 @@ def list_related(video_id):
 
 
 @bp.patch("/<int:video_id>")
-@api(returns="videos.get", login=True, audit="video.update", errors=(412,))
+@api(returns="videos.get", login=True, audit="video.update", errors=(409, 412))
 def update_video(video_id, body: VideoChange):
     """Update a video.
 
     Only the owner may do it. A field that is not sent keeps its value. With If-Match, only the version that you have read
-    is changed.
+    is changed. The visibility of a hidden video cannot be changed (409).
     """
     values = {**sent(body), "tags": orjson.dumps(body.tags).decode()}
     db.execute(
         "videos.update", video_id=video_id, user_id=g.user["id"], version=if_match(), **values
-    ) or _refuse_change(video_id)
+    ) or _refuse_change(video_id, body)
     video = get_video(video_id)
     if body.model_fields_set & {"title", "tags", "visibility"}:
         index(video)
     return video
 
 
-def _refuse_change(video_id: int) -> NoReturn:
-    if db.fetch_value("files.get_size", video_id=video_id, user_id=g.user["id"]) is not None:
-        abort(412, CHANGED)
-    abort(404, "No such video of yours.")
+def _refuse_change(video_id: int, body: VideoChange) -> NoReturn:
+    if lock_video(video_id)["visibility"] == "hidden" and "visibility" in body.model_fields_set:
+        raise Problem(409, HIDDEN, "hidden")
+    abort(412, CHANGED)
 
 
 @bp.delete("/<int:video_id>")
@@ -173,6 +174,6 @@ def delete_video(video_id):
 
     Only the owner may do it. Its files are deleted too. With If-Match, only the version that you have read is deleted.
     """
-    detach(video_id)
+    detach(video_id, g.user["id"])
     delete_rows_of_videos([video_id])
     db.execute("videos.delete", video_id=video_id, user_id=g.user["id"]) or abort(404, "No such video of yours.")

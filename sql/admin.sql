@@ -102,6 +102,7 @@ SELECT
     active.active_today_count,
     public.public_video_count,
     private.private_video_count,
+    hidden.hidden_video_count,
     files.file_count,
     on_disk.used_bytes,
     waiting.waiting_job_count,
@@ -140,6 +141,13 @@ CROSS JOIN (
     WHERE
         v.visibility = 'private'
 ) AS private
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS hidden_video_count
+    FROM videos AS v
+    WHERE
+        v.visibility = 'hidden'
+) AS hidden
 CROSS JOIN (
     SELECT
         COUNT(v.file_key) AS file_count
@@ -199,7 +207,7 @@ new_videos AS (
         COUNT(*) AS video_count
     FROM videos AS v
     WHERE
-        v.visibility IN ('public', 'private')
+        v.visibility IN ('public', 'private', 'hidden')
         AND v.created_at >= CURRENT_DATE - INTERVAL 29 DAY
     GROUP BY
         DATE(v.created_at)

@@ -5,8 +5,10 @@
 SELECT
     a.image
 FROM avatars AS a
+INNER JOIN users AS u ON u.id = a.user_id
 WHERE
-    a.id = %(avatar_id)s;
+    a.id = %(avatar_id)s
+    AND u.visibility = 'public';
 
 -- name: create
 -- REPLACE deletes the old avatar. A DELETE by user_id would lock the gap where a first avatar is inserted: if several

@@ -3,7 +3,8 @@
 -- constraint ck_follows_oneself: 409 oneself: Nobody follows themselves.
 
 -- name: list_followers
--- The followers of a user, the newest first. The page is chosen on the index alone (see videos.list_newest).
+-- The followers of a user, the newest first. The page is chosen in the order of the index (see videos.list_newest), which
+-- STRAIGHT_JOIN keeps. Who is hidden is left out, but still counted.
 SELECT
     c.*,
     page.created_at AS followed_at
@@ -12,8 +13,10 @@ FROM (
         p.follower_id,
         p.created_at
     FROM follows AS p
+    STRAIGHT_JOIN users AS u ON u.id = p.follower_id
     WHERE
         p.followed_id = %(user_id)s
+        AND (u.visibility = 'public' OR u.visibility = 'hidden' AND %(is_staff)s)
         AND (
             %(after_id)s IS NULL
             OR p.created_at < %(after_followed_at)s
@@ -39,8 +42,10 @@ FROM (
         p.followed_id,
         p.created_at
     FROM follows AS p
+    STRAIGHT_JOIN users AS u ON u.id = p.followed_id
     WHERE
         p.follower_id = %(user_id)s
+        AND (u.visibility = 'public' OR u.visibility = 'hidden' AND %(is_staff)s)
         AND (
             %(after_id)s IS NULL
             OR p.created_at < %(after_followed_at)s

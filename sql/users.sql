@@ -29,7 +29,7 @@ WHERE
 
 -- name: get_by_username
 -- A user as everybody may see them, and whether the viewer follows them. Without a login, viewer_id is NULL and matches
--- no follow.
+-- no follow. `shown` is 'public', for the staff 'hidden' too: see videos.get.
 SELECT
     c.*,
     EXISTS (
@@ -43,27 +43,31 @@ SELECT
 FROM users AS u
 INNER JOIN user_cards AS c ON c.id = u.id
 WHERE
-    u.username_key = %(username_key)s;
+    u.username_key = %(username_key)s
+    AND u.visibility IN %(shown)s;
 
 -- name: get_id
 SELECT
     u.id
 FROM users AS u
 WHERE
-    u.username_key = %(username_key)s;
+    u.username_key = %(username_key)s
+    AND u.visibility IN %(shown)s;
 
 -- name: list_named
 -- Users whose name begins like the pattern, sorted by name: a range of the unique index. The cursor has an id, as the key
 -- is not in the answer. If that user was deleted since, the name in lower case is used, which is close to the key.
+-- The index is forced: MariaDB would rather sort all users, as the visibility is not in it.
 SELECT
     c.*
 FROM (
     SELECT
         p.id,
         p.username_key
-    FROM users AS p
+    FROM users AS p FORCE INDEX (uq_users_username_key)
     WHERE
         p.username_key LIKE %(pattern)s
+        AND p.visibility IN %(shown)s
         AND (
             %(after_id)s IS NULL
             OR p.username_key > COALESCE(
@@ -285,14 +289,72 @@ WHERE
     id = %(user_id)s;
 
 -- name: set_ban
--- NULL ends the ban. A moderator may ban only plain users.
+-- NULL ends the ban. A moderator may ban only plain users. The request itself begins to hide or restore the videos; the
+-- worker goes on after so many seconds.
 UPDATE users
 SET
     banned_until = %(banned_until)s,
-    ban_reason = %(ban_reason)s
+    ban_reason = %(ban_reason)s,
+    visibility = %(visibility)s,
+    due_at = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND
 WHERE
     id = %(user_id)s
     AND (role = 'user' OR %(is_admin)s);
+
+-- name: list_due
+-- The users whose videos are to be hidden or restored. This takes no lock: set_taken decides which worker does it.
+SELECT
+    u.id
+FROM users AS u
+WHERE
+    u.due_at <= CURRENT_TIMESTAMP(3)
+ORDER BY
+    u.due_at,
+    u.id
+LIMIT 20;
+
+-- name: set_taken
+-- Of two workers, one matches. If it is killed, the user is due again after so many seconds.
+UPDATE users
+SET
+    due_at = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND
+WHERE
+    id = %(user_id)s
+    AND due_at <= CURRENT_TIMESTAMP(3);
+
+-- name: set_due
+-- Due again after so many seconds, unless nothing is left to do.
+UPDATE users
+SET
+    due_at = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND
+WHERE
+    id = %(user_id)s
+    AND due_at IS NOT NULL;
+
+-- name: lock_visibility
+-- Lock a user until the end of the transaction. `is_over` says that the ban that hides them has ended by itself.
+SELECT
+    u.visibility,
+    u.visibility = 'hidden' AND COALESCE(u.banned_until <= CURRENT_TIMESTAMP(3), TRUE) AS is_over
+FROM users AS u
+WHERE
+    u.id = %(user_id)s
+FOR UPDATE;
+
+-- name: set_public
+UPDATE users
+SET
+    visibility = 'public'
+WHERE
+    id = %(user_id)s;
+
+-- name: set_settled
+-- The videos are as they should be. When the ban ends, they are due again; one for good never is.
+UPDATE users
+SET
+    due_at = IF(visibility = 'hidden', banned_until, NULL)
+WHERE
+    id = %(user_id)s;
 
 -- name: set_quota
 UPDATE users

@@ -14,3 +14,8 @@ WHERE
 DELETE FROM video_tags
 WHERE
     video_id = %(video_id)s;
+
+-- name: delete_for_videos
+DELETE FROM video_tags
+WHERE
+    video_id IN %(video_ids)s;

@@ -34,3 +34,8 @@ VALUES (%(term)s, %(video_id)s);
 DELETE FROM video_terms
 WHERE
     video_id = %(video_id)s;
+
+-- name: delete_for_videos
+DELETE FROM video_terms
+WHERE
+    video_id IN %(video_ids)s;

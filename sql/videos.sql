@@ -3,18 +3,21 @@
 -- constraint ck_videos_title: 422 validation_failed title: A title cannot be empty.
 
 -- name: get
--- Who may see a video: everybody if it is public, its owner, and the holder of a signed link with its share_version. The
--- last line is this rule. It is the same in get_visible, word for word; a test checks that.
--- A third visibility, `hidden` (set by moderators, seen by the owner and the staff), will need no other index, as lists
--- already ask for 'public'. A link must not open a hidden video. So the last condition becomes `v.visibility = 'private'
--- AND v.share_version = ...`, and `v.visibility = 'hidden' AND %(is_staff)s` is added. `update` must not end it.
+-- Who may see a video: its owner; else everybody if it is public, the staff if it is hidden, and the holder of a signed
+-- link with its share_version if it is private. `shown` is 'public', for the staff 'hidden' too. It holds for the owner
+-- of the video as well: with a ban their videos disappear at once, before the worker has hidden each of them. This rule
+-- is the same in get_visible, word for word; a test checks that. The owner is read in a subquery, which locks nothing.
 SELECT
     c.*
 FROM videos AS v
 INNER JOIN video_cards AS c ON c.id = v.id
 WHERE
     v.id = %(video_id)s
-    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
+    AND (
+        v.user_id = %(viewer_id)s
+        OR (v.visibility IN %(shown)s OR v.visibility = 'private' AND v.share_version = %(share_version)s)
+        AND (SELECT o.visibility FROM users AS o WHERE o.id = v.user_id) IN %(shown)s
+    );
 
 -- name: get_visible
 -- The columns that our own code needs, if the viewer may see the video.
@@ -28,7 +31,11 @@ SELECT
 FROM videos AS v
 WHERE
     v.id = %(video_id)s
-    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
+    AND (
+        v.user_id = %(viewer_id)s
+        OR (v.visibility IN %(shown)s OR v.visibility = 'private' AND v.share_version = %(share_version)s)
+        AND (SELECT o.visibility FROM users AS o WHERE o.id = v.user_id) IN %(shown)s
+    );
 
 -- name: list_newest
 -- The page is chosen on the index alone. Then only the rows of the page are read in full. The first page has no cursor.
@@ -190,7 +197,7 @@ ORDER BY
     page.id DESC;
 
 -- name: list_for_user
--- The videos of a user, the newest first. Private ones are shown only to their owner.
+-- The videos of a user, the newest first. Private ones are shown only to their owner, hidden ones to the staff too.
 SELECT
     c.*
 FROM (
@@ -200,7 +207,7 @@ FROM (
     FROM videos AS p
     WHERE
         p.user_id = %(user_id)s
-        AND (p.visibility = 'public' OR p.user_id = %(viewer_id)s)
+        AND (p.visibility = 'public' OR p.user_id = %(viewer_id)s OR p.visibility = 'hidden' AND %(is_staff)s)
         AND (
             %(after_id)s IS NULL
             OR p.created_at < %(after_created_at)s
@@ -267,7 +274,8 @@ ORDER BY
 -- name: list_for_terms
 -- The videos that have all of the terms. It walks over the videos with the rarest term, and looks up the next rarest by
 -- the primary key. Only a video with both is checked for all terms. Counting all terms at once would read every video
--- that has any of them.
+-- that has any of them. The videos of a banned person lose their terms only after they are hidden, as they have many: so
+-- the video itself says whether it is public.
 SELECT
     c.*
 FROM (
@@ -293,6 +301,7 @@ FROM (
                 vt.video_id = p.video_id
                 AND vt.term IN %(terms)s
         ) = %(term_count)s
+        AND (SELECT v.visibility FROM videos AS v WHERE v.id = p.video_id) = 'public'
     ORDER BY
         p.video_id DESC
     LIMIT %(limit)s
@@ -404,6 +413,7 @@ SELECT
     v.is_own_thumbnail,
     v.size_bytes,
     v.thumbnail_bytes,
+    v.visibility,
     v.version
 FROM videos AS v
 WHERE
@@ -418,7 +428,7 @@ VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(category)s, %
 -- name: update
 -- A field that was not sent keeps its value. An explicit null removes the category. With a version, only this version is
 -- changed. If a public video becomes private, its old links end. That line comes before visibility changes, as the
--- assignments are made in their order.
+-- assignments are made in their order. The visibility of a hidden video is not its owner's to change.
 UPDATE videos
 SET
     share_version = share_version + (visibility = 'public' AND %(has_visibility)s AND %(visibility)s = 'private'),
@@ -431,7 +441,8 @@ SET
 WHERE
     id = %(video_id)s
     AND user_id = %(user_id)s
-    AND (%(version)s IS NULL OR version = %(version)s);
+    AND (%(version)s IS NULL OR version = %(version)s)
+    AND NOT (%(has_visibility)s AND visibility = 'hidden');
 
 -- name: delete
 DELETE FROM videos

@@ -208,7 +208,7 @@ def test_demo_load_makes_videos_that_can_be_played(
     assert capsys.readouterr().err == "Making 6 small videos for the demo world ...\n"
     storage, db = Storage(Path(scratch.MEDIA_DIR)), database(database=scratch.DB_NAME)
     videos = [
-        db.fetch_one("videos.get", video_id=row["id"], viewer_id=None, share_version=None)
+        db.fetch_one("videos.get", video_id=row["id"], viewer_id=None, share_version=None, shown=("public",))
         for row in stored(db, "videos")
     ]
     playable = [video for video in videos if video and video["stream_url"]]

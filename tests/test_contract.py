@@ -131,7 +131,7 @@ def test_every_body_has_a_complete_example(contract):
 def test_the_columns_of_a_query_are_its_schema(contract):
     video = contract["components"]["schemas"]["videos.get"]
     assert video["properties"]["title"] == {"type": "string", "maxLength": 200}
-    assert video["properties"]["visibility"] == {"type": "string", "enum": ["public", "private"]}
+    assert video["properties"]["visibility"] == {"type": "string", "enum": ["public", "private", "hidden"]}
     assert video["properties"]["created_at"] == {"type": "string", "format": "date-time"}
 
 

@@ -539,10 +539,11 @@ def test_a_clean_check_prints_a_table_and_ends_with_0(flask):
     assert done.exit_code == 0, done.output
     head, _, *rows, closing = done.output.splitlines()
     assert head.split() == ["query", "kind", "parameters", "columns", "plan", "access", "rows"]
-    assert next(row for row in rows if row.startswith("videos.get ")).split()[1:5] == [
+    assert next(row for row in rows if row.startswith("videos.get ")).split()[1:6] == [
         "SELECT",
         "video_id,",
         "viewer_id,",
+        "shown,",
         "share_version",
     ]
     assert f"{len(rows)} queries, 0 findings" in closing
@@ -631,7 +632,7 @@ def test_explain_gives_its_lock_back(flask, filled, root):
     ("words", "sentence"),
     [
         (["videos.gett"], "There is no query videos.gett; did you mean videos.get?"),
-        (["videos.get", "id=1"], "id=1: videos.get takes video_id=..., viewer_id=..., share_version=...."),
+        (["videos.get", "id=1"], "id=1: videos.get takes video_id=..., viewer_id=..., shown=..., share_version=...."),
         (["users.get_first", "5"], "5: users.get_first takes no values."),
     ],
 )

@@ -66,7 +66,7 @@ def test_whether_one_follows_somebody_is_told(client, alice, bob):
     assert client.get(f"{USERS}/bob").json["is_followed"] is False
 
 
-def test_somebody_who_is_banned_is_still_shown(client, alice, root):
+def test_somebody_whose_ban_hides_nothing_is_still_shown(client, alice, root):
     root.cursor().execute("UPDATE users SET banned_until = '9999-12-31', ban_reason = 'spam'")
     shown = client.get(f"{USERS}/alice")
     assert shown.status_code == 200
@@ -144,7 +144,7 @@ def test_a_page_deep_in_a_long_list_reads_no_more_than_the_first(root, db):
     query, after = db.query("users.list_named"), {"after_id": cursor.fetchone()[0], "after_username": "user29"}
     for position in ({"after_id": None, "after_username": None}, after):
         cursor.execute("FLUSH STATUS")
-        cursor.execute(query.text, query.bind({"pattern": "user2%", "limit": 21, **position}))
+        cursor.execute(query.text, query.bind({"pattern": "user2%", "shown": ("public",), "limit": 21, **position}))
         assert len(cursor.fetchall()) == 21
         assert rows_read(cursor) < 100  # 21 of the index, of the page, of its order, and of the people
 

@@ -183,7 +183,7 @@ def _respond(operation: Operation, answer: Any) -> Response:
     return response
 
 
-def after_commit(work: Callable[[], None]) -> None:
+def after_commit(work: Callable[[], object]) -> None:
     """Run work() after the commit: for mail and files.
 
     An error in it is only logged, as the commit cannot be undone.
@@ -196,7 +196,7 @@ def after_rollback(work: Callable[[], None]) -> None:
     g.after_rollback.append(work)
 
 
-def _run(after: Callable[[], None]) -> None:
+def _run(after: Callable[[], object]) -> None:
     """Run one of these functions, and log its error."""
     try:
         after()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
 from current import db
 from domain.accounts import sweep_accounts
+from domain.hiding import settle
 from domain.mails import send_waiting, sweep_mails
 from domain.uploads import sweep_uploads
 from domain.views import WINDOW
 
 BATCH = 500  # rows in one transaction
+TURN = 2.0  # seconds that people whose videos change take, before other chores and jobs have their turn
+LEASE = 60  # seconds after which another worker goes on with a person, if this one is killed
 
 
 def fold_views() -> None:
@@ -49,8 +53,21 @@ def forget_views() -> None:
         count = len(rows)
 
 
-# Each chore, and the seconds between two runs.
+def settle_people() -> bool:
+    """Hide or restore the videos of people whose ban has begun or ended. Return whether there is more to do."""
+    deadline = time.monotonic() + TURN
+    for user in db.fetch_all("users.list_due"):
+        if not db.execute("users.set_taken", user_id=user["id"], seconds=LEASE):
+            continue
+        if not settle(user["id"], deadline - time.monotonic()):
+            db.execute("users.set_due", user_id=user["id"], seconds=0)
+            return True
+    return False
+
+
+# Each chore, and the seconds between two runs. One that returns true has more to do, and runs again soon.
 CHORES: dict[Callable[[], object], int] = {
+    settle_people: 2,
     fold_views: 5,
     send_waiting: 10,
     forget_views: 300,

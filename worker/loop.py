@@ -67,12 +67,13 @@ class Worker:
         self._bell.put(None)
 
     def work(self) -> bool:
-        """Do what is due now. Return whether there was a job."""
+        """Do what is due now. Return whether there was a job, or there is more to do."""
+        is_done = False
         for chore, seconds in CHORES.items():
             if time.monotonic() >= self._due[chore] and not self.is_ending:
                 self._due[chore] = time.monotonic() + seconds
-                chore()
-        is_done = False
+                if chore():
+                    self._due[chore], is_done = 0.0, True
         for row in db.fetch_all("jobs.list_due"):
             if not self.is_ending and (job := self._take(row["id"])):
                 self._run_job(job)

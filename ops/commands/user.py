@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from config import ConfigError, Settings
 from current import db
 from domain.accounts import NewPassword, keep_an_admin
-from domain.names import Email, Username
+from domain.names import ANYBODY, Email, Username
 from ops.command import command
 from pool import Connection
 from web import audit, limits
@@ -118,7 +118,7 @@ def run_transaction(work: Callable[[], None]) -> None:
 
 def find_user_id(name: str) -> int:
     """Find the id of a user by name. Raises ConfigError."""
-    user_id: int | None = db.fetch_value("users.get_id", username_key=fold(name))
+    user_id: int | None = db.fetch_value("users.get_id", username_key=fold(name), shown=ANYBODY)
     if not user_id:
         raise ConfigError(f"There is nobody called {name}.")
     return user_id

@@ -7,6 +7,7 @@ SELECT
     u.email,
     u.email_key IS NOT NULL AS is_email_verified,
     u.role,
+    u.visibility,
     u.quota_bytes,
     u.used_bytes,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,

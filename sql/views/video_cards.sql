@@ -6,6 +6,7 @@ SELECT
     v.title,
     v.description,
     v.visibility,
+    v.hidden_reason,
     v.category,
     v.tags,
     IF(v.file_key IS NULL, NULL, CONCAT('/api/v1/videos/', v.id, '/stream')) AS stream_url,
