@@ -193,4 +193,4 @@ def reset_password(body: PasswordReset):
     db.execute("users.set_email_key_if_free", user_id=user_id, email=email, email_key=fold(email))
     db.execute("email_tokens.delete_for_user", user_id=user_id, purpose="reset")
     db.execute("sessions.delete_for_user", user_id=user_id)
-    limits.forget_guesses(fold(g.user["username"]))
+    limits.forget_guesses(g.user["username_key"])

@@ -32,6 +32,7 @@ WHERE
 SELECT
     u.id,
     u.username,
+    u.username_key,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
     u.banned_until,
     u.ban_reason,

@@ -1,3 +1,5 @@
+-- A row also says, for a month, that an account has logged in from a network: see limits.remember().
+
 -- name: create
 -- Count one try in one command, exactly. The insert id is the number of tries including this one; 0 means the first. A
 -- try past the limit is reported but not stored, so that giving back the others makes room at once.

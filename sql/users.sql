@@ -163,6 +163,7 @@ WHERE
 SELECT
     u.id,
     u.username,
+    u.username_key,
     u.role,
     u.password_hash,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
@@ -209,6 +210,7 @@ LIMIT 1;
 -- The e-mail address of a user, and whether it is proven.
 SELECT
     u.id,
+    u.username,
     u.email,
     u.email_key IS NOT NULL AS is_proven
 FROM users AS u

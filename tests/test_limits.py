@@ -86,8 +86,15 @@ def hits(root):
         return [hits for (hits,) in cursor.fetchall()]
 
 
+def guesses(root):
+    """The counters of guesses, without the rows that say who has logged in from where, which last a month."""
+    with root.cursor() as cursor:
+        cursor.execute("SELECT hits FROM rate_limits WHERE expires_at < NOW(3) + INTERVAL 1 DAY ORDER BY hits")
+        return [hits for (hits,) in cursor.fetchall()]
+
+
 def end_the_windows(root):
-    root.cursor().execute("UPDATE rate_limits SET expires_at = NOW(3)")
+    root.cursor().execute("UPDATE rate_limits SET expires_at = NOW(3) WHERE expires_at < NOW(3) + INTERVAL 1 DAY")
 
 
 # Guesses at a password
@@ -123,7 +130,7 @@ def test_the_right_password_works_below_the_limit_and_is_not_counted(make_app, a
         assert log_in(client).status_code == 401
     for _ in range(5):
         assert log_in(client, password=PASSWORD).status_code == 200
-    assert hits(root) == [2, 2]
+    assert guesses(root) == [2, 2]
     assert log_in(client).status_code == 401
     assert log_in(client).status_code == 429
 
@@ -132,7 +139,7 @@ def test_a_class_behind_one_address_logs_in_to_one_account_after_the_other(make_
     account("alice")
     client = make_app(RATE_LIMITS=True).test_client()
     assert [log_in(client, password=PASSWORD).status_code for _ in range(60)] == [200] * 60
-    assert hits(root) == [0, 0]
+    assert guesses(root) == [0, 0]
 
 
 @pytest.mark.whole
@@ -143,7 +150,7 @@ def test_a_class_behind_one_address_logs_in_to_one_account_together(make_app, ac
     threading.Timer(1, slow.set).start()  # when all are there
     answers = at_once(app, 40, lambda client, n: log_in(client, password=PASSWORD))
     assert Counter(answer.status_code for answer in answers) == {200: 40}
-    assert hits(root) == [0, 0]
+    assert guesses(root) == [0, 0]
 
 
 def test_those_who_may_not_wait_are_told_to_come_back_soon(make_app, account, slow):
@@ -224,6 +231,78 @@ def test_an_address_is_one_for_all_accounts(make_app, account):
     assert [log_in(client, f"nobody{n}").status_code for n in range(3)] == [401, 401, 429]
     assert log_in(client, password=PASSWORD).status_code == 429
     assert log_in(client, password=PASSWORD, address="192.0.2.1").status_code == 200
+    assert log_in(client, password=PASSWORD).status_code == 429  # known there, not here
+
+
+def test_a_pupil_who_guesses_does_not_lock_out_those_who_have_logged_in_from_there(make_app, account, root):
+    for name in ("alice", "bobby", "carol"):
+        account(name)
+    client = make_app(RATE_LIMITS=True, LIMIT_LOGIN="3/5/900").test_client()
+    class_room = {"address": "192.0.2.7"}
+    assert [log_in(client, name, PASSWORD, **class_room).status_code for name in ("alice", "bobby")] == [200, 200]
+    root.cursor().execute("DELETE FROM sessions")  # they have logged out since
+    assert [log_in(client, f"nobody{n}", **class_room).status_code for n in range(6)] == [401] * 5 + [429]
+
+    assert log_in(client, "alice", PASSWORD, **class_room).status_code == 200
+    assert log_in(client, "carol", PASSWORD, **class_room).status_code == 429  # new here
+    assert log_in(client, "carol", PASSWORD).status_code == 200
+
+    # Each is still under its own limit. A wrong password gets the answer that a name gets which nobody has.
+    known, unknown = (log_in(client, name, **class_room) for name in ("bobby", "nobody"))
+    assert {**known.json, "request_id": ""} == {**unknown.json, "request_id": ""}
+    assert {*known.headers.keys()} == {*unknown.headers.keys()}
+    assert abs(int(known.headers["Retry-After"]) - int(unknown.headers["Retry-After"])) <= 1
+    assert [log_in(client, "bobby", **class_room).status_code for _ in range(2)] == [429] * 2
+    answer = log_in(client, "bobby", PASSWORD, **class_room)
+    assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
+    assert guesses(root) == [0, 0, 1, 1, 1, 1, 1, 3, 5]  # alice, carol elsewhere; five names; bobby; the class room
+
+
+def test_the_holder_of_a_session_may_prove_it_though_the_address_is_past_its_limit(make_app, account):
+    account("alice")
+    client = make_app(RATE_LIMITS=True, LIMIT_LOGIN="9/2/900").test_client()
+    token = log_in(client, password=PASSWORD, address="192.0.2.1").json["token"]
+    assert [log_in(client, f"nobody{n}").status_code for n in range(3)] == [401, 401, 429]
+    client.token = token
+    assert client.put(CHANGE, json={"password": WRONG, "new_password": "another horse"}).status_code == 429
+    assert client.put(CHANGE, json={"password": PASSWORD, "new_password": "another horse"}).status_code == 204
+
+
+def test_who_was_known_a_month_ago_is_not_known_any_more(make_app, account, root):
+    account("alice")
+    client = make_app(RATE_LIMITS=True, LIMIT_LOGIN="9/1/900").test_client()
+    assert log_in(client, password=PASSWORD).status_code == 200
+    with root.cursor() as cursor:
+        cursor.execute("SELECT MAX(TIMESTAMPDIFF(HOUR, NOW(3), expires_at)) FROM rate_limits")
+        assert cursor.fetchone()[0] in (limits.KNOWN_DAYS * 24 - 1, limits.KNOWN_DAYS * 24)
+    root.cursor().execute("UPDATE rate_limits SET expires_at = NOW(3)")
+    assert [log_in(client, "nobody").status_code, log_in(client, password=PASSWORD).status_code] == [401, 429]
+
+
+def test_the_name_and_the_proven_address_of_an_account_have_one_counter(make_app, account, root):
+    account("alice", "alice@example.org")
+    account("bobby", "bobby@example.org")
+    root.cursor().execute("UPDATE users SET email_key = email WHERE username = 'alice'")
+    client = make_app(RATE_LIMITS=True, LIMIT_LOGIN="3/300/900").test_client()
+    names = ["alice", "alice@example.org", "ALICE@example.org", "alice", "alice@example.org"]
+    assert [log_in(client, name).status_code for name in names] == [401] * 3 + [429] * 2
+    names = ["bobby", "bobby@example.org", "bobby", "bobby@example.org", "bobby"]  # an address that is not proven
+    assert [log_in(client, name).status_code for name in names] == [401] * 5
+
+
+def test_a_name_that_reads_like_the_counter_of_a_session_is_counted_as_a_name(make_app, account, root):
+    account("alice")
+    client = make_app(RATE_LIMITS=True, LIMIT_LOGIN="2/300/900").test_client()
+    client.token = log_in(client, password=PASSWORD).json["token"]
+    with root.cursor() as cursor:
+        cursor.execute("SELECT id FROM users")
+        ((user_id,),) = cursor.fetchall()
+    token, client.token = client.token, None
+    for name in (f"holder {user_id}", f"Holder {user_id}"):
+        log_in(client, name)
+    assert log_in(client, f"holder {user_id}").status_code == 429
+    client.token = token
+    assert client.put(CHANGE, json={"password": PASSWORD, "new_password": "another horse"}).status_code == 204
 
 
 def test_an_address_that_is_refused_locks_nobody_out(make_app, account, root):
@@ -321,7 +400,7 @@ def test_a_stolen_token_guesses_no_further_than_a_login(make_app, account, root)
     assert client.get(VIDEOS).status_code == 200  # an open session goes on
     end_the_windows(root)
     assert change(PASSWORD) == 204
-    assert sorted(hits(root)) == [0, 0, 0, 1]  # the token's holder, two addresses; the name, whose window is over
+    assert guesses(root) == [0, 0, 0, 1]  # the token's holder, two addresses; the name, whose window is over
 
 
 def test_nothing_that_was_typed_is_stored(make_app, root):
@@ -535,21 +614,22 @@ def test_a_login_costs_one_command_for_each_counter_and_one_to_give_it_back(make
     client = make_app(RATE_LIMITS=True, DB_SOCKET=proxy.path).test_client()
     log_in(client, password=PASSWORD)
     assert sent(proxy, lambda: log_in(client, password=PASSWORD)) == [
-        "INSERT", "INSERT",  # the tries
         "SELECT",
+        "INSERT", "INSERT",  # the tries
         "UPDATE", "UPDATE",  # given back
+        "INSERT",  # that they have logged in from here
         "BEGIN", "INSERT", "SELECT", "SELECT", "INSERT", "COMMIT",  # the session, and the audit log
         "BEGIN", "DELETE", "DELETE", "SELECT", "COMMIT",  # what has expired, after the commit
     ]  # fmt: skip
 
 
-def test_a_wrong_login_and_a_refused_one_cost_four_commands(make_app, proxy, account):
+def test_a_wrong_login_and_a_refused_one_cost_few_commands(make_app, proxy, account):
     account("alice")
     client = make_app(RATE_LIMITS=True, LIMIT_LOGIN="2/9/900", DB_SOCKET=proxy.path).test_client()
     log_in(client)
-    assert sent(proxy, lambda: log_in(client)) == ["INSERT", "INSERT", "SELECT", "INSERT"]
+    assert sent(proxy, lambda: log_in(client)) == ["SELECT", "INSERT", "INSERT", "INSERT"]
     # How long the window lasts; and the address has its try back.
-    assert sent(proxy, lambda: log_in(client)) == ["INSERT", "INSERT", "SELECT", "UPDATE"]
+    assert sent(proxy, lambda: log_in(client)) == ["SELECT", "INSERT", "INSERT", "SELECT", "UPDATE"]
 
 
 @pytest.mark.whole

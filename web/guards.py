@@ -90,18 +90,33 @@ def authenticate(body: Any, action: str) -> None:
     """
     holder: Any = g.user
     account = holder["username_key"] if holder else fold(body.username)  # the key may be one of an older fold()
-    # Counted apart for the holder of a token: the guesses of others must not stop them from changing the password.
-    counted, is_wrong = limits.begin_guess(f"holder {holder['id']}" if holder else account), False
+    user: Any = db.fetch_one("users.get_password", account=account)
+    if holder:
+        _guess(user, body.password, action, "holder", str(holder["id"]), Problem(403, "This is not your password."))
+    else:
+        # The name and the proven address of an account have one counter. A name that nobody has counts by itself.
+        who = user["username_key"] if user else account
+        _guess(user, body.password, action, "account", who, Problem(401, "The username or the password is wrong."))
+        limits.remember(user["id"])
+    _refuse_banned(user)
+    g.user = {**user, **(holder or {})}
+
+
+def _guess(user: Any, password: str, action: str, kind: str, who: str, refusal: Problem) -> None:
+    """Check a password, within the limit of guesses. Raises a 429, or `refusal`, which is recorded.
+
+    `kind` and `who` say under which name it is counted: the holder of a token apart from the account, as the guesses of
+    others must not stop them from changing the password.
+    """
+    is_holder, is_wrong = kind == "holder", False
+    counted, too_many = limits.begin_guess(kind, who, lambda: is_holder or bool(user and limits.is_known(user["id"])))
     try:
-        user: Any = db.fetch_one("users.get_password", account=account)
-        is_wrong = not is_password(body.password, user and user["password_hash"])
+        is_wrong = not is_password(password, user and user["password_hash"])
     finally:
         limits.end_guess(counted, is_wrong)  # also after the 503 of a full queue, which is not a guess
     if is_wrong:
-        audit.record(f"{action}.failed", holder and holder["id"], user and user["id"])
-        abort(403, "This is not your password.") if holder else abort(401, "The username or the password is wrong.")
-    _refuse_banned(user)
-    g.user = {**user, **(holder or {})}
+        audit.record(f"{action}.failed", int(who) if is_holder else None, user and user["id"])
+        raise too_many or refusal
 
 
 def follow_link(purpose: str, token: str) -> None:

@@ -12,12 +12,15 @@ import math
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from flask import Flask, current_app, g, request
 
 from current import db
 from web.errors import Problem
+from web.text import fold
 
+KNOWN_DAYS = 30  # how long an account is known where it has logged in
 MAX_WAIT = 5.0  # seconds that a guess may wait for the guesses before it
 RETRY_SOON = 3  # seconds for Retry-After if a place may come free before the window ends
 
@@ -33,15 +36,31 @@ def count(rule: str, account: str | None) -> None:
 
     Past the limit raise a 429 and count nothing.
     """
-    end_guess(_count(rule, account), is_wrong=True)
+    end_guess(_count(rule, address=network(), account=account), is_wrong=True)
 
 
-def begin_guess(account: str) -> list[bytes]:
-    """Count a guess at a password before the password is checked.
+def begin_guess(kind: str, who: str, is_known: Callable[[], bool]) -> tuple[list[bytes], Problem | None]:
+    """Count a guess at a password before the password is checked. Raises a 429 past the limit.
 
-    Return the argument of end_guess(). Raises a 429 past the limit.
+    Return the argument of end_guess(), and the answer to a wrong password if the address is past its limit. An account
+    that `is_known` there may still be tried, under its own limit: one pupil must not lock a class out. The answer to a
+    wrong password is then the 429 that all other names get, so that it does not tell which accounts are known.
     """
-    return _count("login", account)
+    refusal: Problem | None = None
+    counted: list[bytes] = []
+    try:
+        counted = _count("login", address=network())
+    except Problem as problem:
+        if not is_known():
+            raise
+        refusal = problem
+    try:
+        return counted + _count("login", **{kind: who}), refusal
+    except BaseException as error:
+        end_guess(counted, is_wrong=False)
+        if refusal and isinstance(error, Problem):
+            raise refusal from None
+        raise
 
 
 def end_guess(counted: list[bytes], is_wrong: bool) -> None:
@@ -53,16 +72,17 @@ def end_guess(counted: list[bytes], is_wrong: bool) -> None:
         current_app.extensions["guesses"].end(counted, is_wrong)
 
 
-def _count(rule: str, account: str | None) -> list[bytes]:
+def _count(rule: str, **subjects: str | None) -> list[bytes]:
+    """Count one try for each subject, by its kind. Return what was counted."""
     if not current_app.config["RATE_LIMITS"]:
         return []
     by_account, by_address, seconds = map(int, current_app.config[f"LIMIT_{rule.upper()}"].split("/"))
     counted: list[bytes] = []
     try:
-        for kind, who, limit in (("address", network(), by_address), ("account", account, by_account)):
+        for kind, who in subjects.items():
             if who is not None:
                 subject = subject_of(rule, kind, who)
-                _count_one(subject, limit, seconds)
+                _count_one(subject, by_address if kind == "address" else by_account, seconds)
                 counted.append(subject)
     except BaseException:
         end_guess(counted, is_wrong=False)
@@ -85,9 +105,24 @@ def _count_one(subject: bytes, limit: int, seconds: int) -> None:
             raise too_many(RETRY_SOON if is_open else db.fetch_value("rate_limits.get_seconds", subject=subject) or 1)
 
 
-def forget_guesses(account: str) -> None:
+def forget_guesses(username_key: str) -> None:
     """Reset the count of guesses for an account, after its owner has proven who they are in another way."""
-    db.execute("rate_limits.delete", subject=subject_of("login", "account", account))
+    db.execute("rate_limits.delete", subject=subject_of("login", "account", username_key))
+
+
+def remember(user_id: int) -> None:
+    """Remember for KNOWN_DAYS that a user has logged in from this network."""
+    if current_app.config["RATE_LIMITS"]:
+        db.insert("rate_limits.create", subject=_login_of(user_id), limit=1, seconds=KNOWN_DAYS * 24 * 3600)
+
+
+def is_known(user_id: int) -> bool:
+    """Return whether a user has logged in from this network lately."""
+    return (db.fetch_value("rate_limits.get_seconds", subject=_login_of(user_id)) or 0) > 0
+
+
+def _login_of(user_id: int) -> bytes:
+    return subject_of("known", network(), str(user_id))
 
 
 def subject_of(rule: str, kind: str, who: str) -> bytes:
@@ -97,12 +132,18 @@ def subject_of(rule: str, kind: str, who: str) -> bytes:
 
 
 def may_mail(address: str) -> bool:
-    """Count one mail to an address, no matter who asked for it. Return False if the mailbox has had its limit."""
+    """Count one mail to a mailbox, no matter who asked for it. Return False if the mailbox has had its limit."""
     if not current_app.config["RATE_LIMITS"]:
         return True
     most, seconds = map(int, current_app.config["LIMIT_MAILS"].split("/"))
-    counted = {"subject": subject_of("mail", "address", address), "limit": most, "seconds": seconds}
+    counted = {"subject": subject_of("mail", "address", _mailbox(address)), "limit": most, "seconds": seconds}
     return (db.insert("rate_limits.create", **counted) or 0) <= most
+
+
+def _mailbox(address: str) -> str:
+    """Return the mailbox of an address: name+tag@host goes to that of name@host. Dots count, but at a few hosts."""
+    name, _, host = fold(address).rpartition("@")
+    return f"{name.partition('+')[0] or name}@{host}"
 
 
 def sweep() -> None:
