@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from urllib.parse import quote
 
 from flask import current_app, render_template
 
@@ -17,7 +18,6 @@ from queries import Row
 from web import limits
 from web.guards import new_token
 from web.mail import describe, is_final, page_address, run_later, send
-from web.text import fold
 
 log = logging.getLogger("rawreel.mail")
 
@@ -43,16 +43,16 @@ def send_link(purpose: str, user_id: int | None, email: str) -> bool:
     """
     if db.fetch_value("email_tokens.count_for_user", user_id=user_id, purpose=purpose) >= MAX_LINKS:
         return False
-    link, token_id = _create_link(purpose, user_id, email)
+    token, token_id = _create_token(purpose, user_id, email)
     if token_id:
-        _post(purpose, user_id, email, link, token_id)
+        _post(purpose, user_id, email, token, token_id)
     return token_id is not None
 
 
 def tell(user: Row | None, what: str) -> None:
     """Mail a user what was changed, if the address is proven. `user` is a row of users.get_email."""
     if user and user["is_proven"]:
-        _post(what, user["id"], user["email"], page_address("/account"))
+        _post(what, user["id"], user["email"])
 
 
 def send_waiting() -> None:
@@ -68,16 +68,16 @@ def sweep_mails() -> None:
         log.error("%d mails are given up: the mail server has not taken them for %d hours", count, MAX_HOURS)
 
 
-def _create_link(purpose: str, user_id: int | None, email: str) -> tuple[str, int | None]:
-    """Return a new link and the id of its token, which is None if the address is no longer the user's."""
+def _create_token(purpose: str, user_id: int | None, email: str) -> tuple[str, int | None]:
+    """Return a new token and its id, which is None if the address is no longer the user's."""
     (token, token_hash), hours = new_token(), LINK_HOURS[purpose]
     token_id = db.insert(
         "email_tokens.create", user_id=user_id, purpose=purpose, token_hash=token_hash, email=email, hours=hours
     )
-    return page_address("/account") + f"#{purpose}={token}", token_id
+    return token, token_id
 
 
-def _post(what: str, user_id: int | None, email: str, link: str, token_id: int | None = None) -> None:
+def _post(what: str, user_id: int | None, email: str, token: str = "", token_id: int | None = None) -> None:
     """Store a mail in the transaction of the request, and try to send it after the commit."""
     mail: Row = {"user_id": user_id, "what": what, "email": email}
     mail_id = db.insert("mails.create", **mail, seconds=HEAD_START)
@@ -85,7 +85,7 @@ def _post(what: str, user_id: int | None, email: str, link: str, token_id: int |
 
     def work() -> None:
         if _take(mail):
-            _send(mail, link, token_id)
+            _send(mail, token, token_id)
 
     run_later(work)
 
@@ -95,15 +95,15 @@ def _retry(mail: Row) -> None:
     what, user_id, email = mail["what"], mail["user_id"], mail["email"]
     if not _take(mail):
         return
-    link, token_id = page_address("/account"), None
+    token, token_id = "", None
     if what in LINK_HOURS:
         user = db.fetch_one("users.get_email", user_id=user_id)
         if what != "verify" or (user and not user["is_proven"]):
-            link, token_id = _create_link(what, user_id, email)
+            token, token_id = _create_token(what, user_id, email)
         if not token_id:
             db.execute("mails.delete", mail_id=mail["id"])
             return
-    _send(mail, link, token_id)
+    _send(mail, token, token_id)
 
 
 def _take(mail: Row) -> bool:
@@ -111,19 +111,22 @@ def _take(mail: Row) -> bool:
     return bool(db.execute("mails.set_taken", mail_id=mail["id"], tries=mail["tries"], seconds=LEASE))
 
 
-def _send(mail: Row, link: str, token_id: int | None) -> None:
+def _send(mail: Row, token: str, token_id: int | None) -> None:
     """Send templates/mail_<what>.txt, and delete its row; or let it wait for the next try.
 
-    No mail holds text that a user has chosen, such as a name: a stranger can register with anybody's address.
+    A mail names the account, as a stranger can register with anybody's address. It holds no other text that a user has
+    chosen, and the name is no link: see _write_name().
     """
     what = mail["what"]
-    if not limits.may_mail(fold(mail["email"])):  # it counts no matter who asked for the mail
+    if not limits.may_mail(mail["email"]):  # it counts no matter who asked for the mail
         log.warning("one address has had too many mails, so one was not sent: %s", SUBJECTS[what])
         if mail["tries"]:
             _postpone(mail, token_id)
             return
     else:
-        text = render_template(f"mail_{what}.txt", link=link)
+        user = db.fetch_one("users.get_email", user_id=mail["user_id"]) or {"username": ""}
+        link = page_address("/account") + (f"#{what}={token}&account={quote(user['username'])}" if token else "")
+        text = render_template(f"mail_{what}.txt", link=link, name=_write_name(user["username"]))
         try:
             send(mail["email"], SUBJECTS[what], text)
         except Exception as error:
@@ -132,6 +135,11 @@ def _send(mail: Row, link: str, token_id: int | None) -> None:
                 _postpone(mail, token_id)
                 return
     db.execute("mails.delete", mail_id=mail["id"])
+
+
+def _write_name(username: str) -> str:
+    """Write a name so that no mail program makes a link of it: a name may read www.example.org."""
+    return username.replace(".", ".\u200b")  # a zero-width space
 
 
 def _postpone(mail: Row, token_id: int | None) -> None:

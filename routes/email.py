@@ -26,9 +26,17 @@ class EmailChange(Input):
 
 
 class Verification(Input):
-    """The token from the mail."""
+    """The token from the mail, and the password of the account that the mail names."""
 
     token: Annotated[str, Field(max_length=100, examples=["what-follows-verify-in-the-link"])]
+    password: Annotated[
+        str | None,
+        Field(
+            max_length=1000,
+            examples=["rawreel-demo"],
+            description="Not needed with the account's own `Authorization: Bearer <token>`.",
+        ),
+    ] = None
 
 
 @bp.put("")
@@ -66,7 +74,8 @@ def send_verification():
 def verify_email(body: Verification):
     """Verify your e-mail address.
 
-    Send the token of the link that was mailed to the address. After that you can also log in with the address.
+    Send the token of the link that was mailed to the address. The mail names the account: send its password too, or be
+    logged in as it. After that you can also log in with the address.
     """
     user_id, email = g.user["id"], g.user["email"]
     db.execute("users.set_email_key", user_id=user_id, email=email, email_key=fold(email))

@@ -1,13 +1,19 @@
-// The page that our mails link to: #reset=<token> or #verify=<token>. Nothing is sent before the user presses a button, as
-// mail scanners open links too. The token is removed from the address bar, and so from the history.
+// The page that our mails link to: #reset=<token>&account=<name>, or #verify=... Nothing is sent before the user presses a
+// button, as mail scanners open links too. The token is removed from the address bar, and so from the history.
 const api = document.body.dataset.api;
 const [forms, result] = [document.forms, document.getElementById("result")];
 let purpose, token;
 
 function begin() {
-  [purpose, token] = location.hash.slice(1).split("=");
+  const asked = new URLSearchParams(location.hash.slice(1));
+  purpose = ["reset", "verify"].find((name) => asked.get(name)) ?? "forgot";
+  token = asked.get(purpose);
   history.replaceState(null, "", location.pathname);
-  show(token && ["reset", "verify"].includes(purpose) ? purpose : "forgot", "");
+  for (const line of document.querySelectorAll(".account")) {
+    line.querySelector("bdi").textContent = asked.get("account") ?? "";
+    line.hidden = !asked.get("account");
+  }
+  show(purpose, "");
 }
 
 function show(id, text) {
@@ -42,7 +48,7 @@ async function send(form, path, body, done) {
 const actions = {
   reset: (form) => send(form, "/password/reset", { token, new_password: form.password.value },
     "密码已设置，请用它登录；所有设备都已退出。 · Your password is set: log in with it. All devices are logged out."),
-  verify: (form) => send(form, "/email/verify", { token },
+  verify: (form) => send(form, "/email/verify", { token, password: form.current.value },
     "邮箱已确认。 · Your e-mail address is confirmed."),
   forgot: (form) => send(form, "/password/forgot", { username: form.username.value },
     "如果有这个账号，也有邮箱，邮件已经发出；链接一小时内有效。 · If there is such an account, and it has an address, a mail is on its way. Its link works for an hour."),

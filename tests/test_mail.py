@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
+from urllib.parse import quote, unquote
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -27,7 +28,7 @@ from worker.loop import Worker
 AUTH = "/api/v1/auth"
 SITE = "https://video.example"
 FIRST, SECOND = "a first password", "a second password"
-LINK = re.compile(r"https?://\S+/account#(?:reset|verify)=(\S+)")
+LINK = re.compile(r"https?://\S+/account#(?:reset|verify)=([\w-]+)&account=\S+")
 
 
 class PostOffice:
@@ -127,8 +128,9 @@ def reset(client, token, new_password=SECOND):
     return client.post(f"{AUTH}/password/reset", json={"token": token, "new_password": new_password})
 
 
-def verify(client, token):
-    return client.post(f"{AUTH}/email/verify", json={"token": token})
+def verify(client, token, password=FIRST, **headers):
+    body = {"token": token, **({} if password is None else {"password": password})}
+    return client.post(f"{AUTH}/email/verify", json=body, headers=headers)
 
 
 def change(client, email, password=FIRST):
@@ -188,6 +190,17 @@ def test_one_mailbox_gets_a_few_mails_whoever_asks_for_them(open_app, post):
     assert len(post.mails) == 3
     register(client, "other", "other@example.org")
     assert len(post.mails) == 4
+
+
+def test_all_tags_of_a_mailbox_are_one_mailbox(open_app, post):
+    client = open_app(post.port, RATE_LIMITS=True, LIMIT_MAILS="3/3600").test_client()
+    addresses = ["victim@example.org", "victim+1@example.org", "Victim+2+3@EXAMPLE.org", "victim+@example.org"]
+    for n, email in enumerate([*addresses, "victim+4@example.org"]):
+        register(client, f"person{n}", email)
+    assert [to for to, _ in post.mails] == [[email] for email in addresses[:3]]
+    for n, email in enumerate(["vic.tim@example.org", "victim+1@example.net", "+1@example.org", "+2@example.org"]):
+        register(client, f"other{n}", email)
+    assert len(post.mails) == 3 + 4  # other mailboxes; of `+1` and `+2` nothing would be left
 
 
 def test_a_reset_ends_the_wait_after_too_many_guesses(open_app, post):
@@ -256,6 +269,7 @@ def test_a_token_that_is_not_ours_is_refused_and_costs_no_hash(mailing, monkeypa
 def test_what_is_no_token_is_422(mailing, value):
     assert reset(mailing, value).json["errors"].keys() == {"token"}
     assert verify(mailing, value).json["errors"].keys() == {"token"}
+    assert verify(mailing, "x", 7).json["errors"].keys() == {"password"}
 
 
 def test_a_new_password_is_held_to_the_rule_and_the_link_stays(mailing, post):
@@ -395,6 +409,60 @@ def test_an_address_is_proven_by_a_link_and_is_then_a_name_to_log_in_with(mailin
     assert rows(root, "SELECT actor_id FROM audit_logs WHERE action = 'email.verify'") == ((user_id,),)
 
 
+def test_a_stranger_who_claims_an_address_does_not_get_it_by_a_click_of_its_owner(mailing, post, root):
+    register(mailing, "mallory", "alice@example.org", SECOND)
+    register(mailing)
+    ours, theirs = post.sent("alice@example.org")[::-1]
+    assert "account alice " in ours.get_content()
+    assert "account mallory " in theirs.get_content()
+    token = token_in(theirs)
+
+    # Alice clicks the wrong one of the two: without a login, with her password, and logged in.
+    answer = verify(mailing, token, None)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "belongs to the account mallory" in answer.json["detail"]
+    answer = verify(mailing, token, FIRST)
+    assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+    assert "not the password of the account mallory" in answer.json["detail"]
+    log_in(mailing)
+    answer = verify(mailing, token, None)
+    assert answer.status_code == 403
+    assert "belongs to the account mallory, and you are logged in as alice" in answer.json["detail"]
+    assert not is_proven(root, "mallory")
+    assert log_in(mailing, "alice@example.org", SECOND).status_code == 401
+
+    # No link is spent by that. Her own one works, and then a forgotten password by address is that of her account.
+    assert len(rows(root, "SELECT id FROM email_tokens")) == 2
+    assert verify(mailing, token_in(ours)).status_code == 204
+    forget(mailing, "alice@example.org")
+    assert "account alice " in post.sent("alice@example.org")[-1].get_content()
+    assert reset(mailing, newest(post)).status_code == 204
+    assert log_in(mailing, password=SECOND).status_code == 200
+
+
+def test_a_link_is_followed_with_the_token_of_its_account_or_with_its_password(mailing, post, root):
+    register(mailing)
+    log_in(mailing)
+    token = newest(post)
+    assert verify(mailing, token, None, Authorization="Bearer x").status_code == 401
+    assert verify(mailing, token, None, Authorization="Basic x").status_code == 401
+    assert verify(mailing, token, "a guess").status_code == 403  # a password that is sent has to be right
+    assert not is_proven(root)
+    assert verify(mailing, token, None).status_code == 204
+    assert is_proven(root)
+    logged = "SELECT action, actor_id IS NULL FROM audit_logs WHERE action LIKE 'email.verify%%' ORDER BY id"
+    assert rows(root, logged) == (("email.verify.failed", 1), ("email.verify", 0))
+
+
+def test_guesses_with_a_link_are_those_of_its_account(open_app, post):
+    client = open_app(post.port, RATE_LIMITS=True, LIMIT_LOGIN="2/300/900").test_client()
+    register(client)
+    token = newest(post)
+    assert [verify(client, token, "a guess").status_code for _ in range(3)] == [403, 403, 429]
+    assert verify(client, token).status_code == 429
+    assert log_in(client).status_code == 429
+
+
 def test_an_address_that_is_somebody_elses_is_taken_as_any_other(mailing, post, root):
     register(mailing)
     assert verify(mailing, newest(post)).status_code == 204
@@ -409,7 +477,7 @@ def test_an_address_that_is_somebody_elses_is_taken_as_any_other(mailing, post, 
 
 def test_of_two_who_prove_one_address_at_once_one_does(mailing, post):
     register(mailing, "alice", "a@example.org")
-    register(mailing, "bob", "a@example.org")
+    register(mailing, "bob", "a@example.org", FIRST)
     tokens, together = list(map(token_in, post.sent("a@example.org"))), threading.Barrier(2)
 
     def go(token):
@@ -567,8 +635,29 @@ def test_a_mail_is_short_plain_and_in_two_languages(mailing, post):
     text = message.get_content()
     assert "请在三天内" in text
     assert "within three days" in text
-    assert re.search(rf"^{SITE}/account#verify=[\w-]{{43}}$", text, re.MULTILINE)
-    assert "alice" not in text  # a name is its owner's choice, and the address may be a stranger's
+    assert re.search(rf"^{SITE}/account#verify=[\w-]{{43}}&account=alice$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("username", ["www.evil.example", "王小明.com", "a.b.c"])
+def test_a_name_in_a_mail_is_no_link(mailing, post, username):
+    register(mailing, username)
+    forget(mailing, username)
+    for message in post.sent("alice@example.org"):
+        text = message.get_content()
+        assert username.replace(".", ".\u200b") in text
+        assert username not in text.replace(f"&account={quote(username)}", "")
+        assert unquote(re.search(r"&account=(\S+)$", text, re.MULTILINE)[1]) == username
+
+
+def test_every_mail_names_the_account(mailing, post, root):
+    register(mailing)
+    assert verify(mailing, newest(post)).status_code == 204
+    forget(mailing)
+    log_in(mailing)
+    assert mailing.put(f"{AUTH}/password", json={"password": FIRST, "new_password": SECOND}).status_code == 204
+    assert change(mailing, None, SECOND).status_code == 204
+    assert len(post.mails) == 4
+    assert all(" alice " in message.get_content() for _, message in post.mails)
 
 
 def test_a_link_begins_with_the_public_url_whatever_the_host_header_says(open_app, post):

@@ -27,7 +27,7 @@ from current import db
 from web import audit as audit_log
 from web import limits
 from web.errors import Problem
-from web.guards import LINKS, Login, authenticate, follow_link, identify
+from web.guards import LINKS, Login, authenticate, confirm_account, follow_link, identify
 from web.inputs import Inputs
 from web.paging import Page
 from web.text import fold
@@ -157,6 +157,8 @@ def _admit(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
         authenticate(body, str(operation.audit))
     elif operation.login in LINKS:
         follow_link(str(operation.login), getattr(body, "token", ""))
+        if operation.login == "verify":
+            confirm_account(getattr(body, "password", None), str(operation.audit))
     return arguments
 
 

@@ -111,6 +111,8 @@ def _operation(
         # {} means that no login is needed. The list holds the roles of which one is needed: OpenAPI 3.1 allows that for
         # schemes other than OAuth.
         result["security"] = [*([] if operation.login else [{}]), {"bearer": roles}]
+    elif operation.login == "verify":  # a token, or a password in the body
+        result["security"] = [{}, {"bearer": []}]
     return result
 
 
@@ -119,6 +121,7 @@ def _problems(rule: Rule, operation: Operation) -> set[int]:
     problems = {*operation.errors, 422, 500, 503}  # 422: every view refuses an unknown parameter
     if operation.login in LINKS:
         problems |= {403, 410}  # 403: the user is banned; 410: the link is used, replaced or expired
+        problems |= {401} if operation.login == "verify" else set()
     elif operation.login is not None:
         problems |= {
             401,

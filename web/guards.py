@@ -22,7 +22,8 @@ Login = bool | Literal["credentials", "reset", "verify", "password", "moderator"
 
 False: everybody; a token is read if one is sent. None: everybody; a token is not even read.
 True: everybody with a token. "password": a token, and the account's password in the body. A role: a token of that role.
-"credentials": a name and a password in the body. "reset", "verify": the `token` of a mailed link in the body."""
+"credentials": a name and a password in the body. "reset", "verify": the `token` of a mailed link in the body; "verify"
+also takes the token of the link's account, or else its `password` in the body."""
 
 LINKS = ("reset", "verify")  # the purposes of a mailed link
 NOT_BEARERS = (None, "credentials", *LINKS)  # their views do not read the Authorization header
@@ -125,6 +126,28 @@ def follow_link(purpose: str, token: str) -> None:
     if not g.user:
         raise _gone()
     _refuse_banned(g.user)
+
+
+def confirm_account(password: str | None, action: str) -> None:
+    """Check that the account of a link follows it: by its token, or by its password. The link is not spent.
+
+    A mailbox gets the links of whoever names it. If each worked by itself, the owner of the mailbox would prove it for
+    the account of somebody else. Raises a 401 if there is neither, and a 403 if it is another account's.
+    """
+    owner: Any = g.user
+    name = owner["username"]
+    if password is not None:
+        user: Any = db.fetch_one("users.get_password", account=owner["username_key"])
+        wrong = Problem(403, f"This is not the password of the account {name}, to which this link belongs.")
+        _guess(user, password, action, "account", owner["username_key"], wrong)
+    elif "Authorization" in request.headers:
+        identify(True)
+        if g.user["id"] != owner["id"]:
+            abort(403, f"This link belongs to the account {name}, and you are logged in as {g.user['username']}.")
+    else:
+        sentence = f"This link belongs to the account {name}: send its password, or its token as Authorization: Bearer."
+        raise _unauthorized(sentence, "Bearer")
+    g.user = owner
 
 
 def spend_link() -> None:

@@ -86,7 +86,7 @@ async function tutorial() {
 
 /** The links of all mails; without a mail server they are in the log. */
 const links = (purpose) =>
-  readFileSync(join(folder, "server.log"), "utf8").match(new RegExp(`/account#${purpose}=[\\w-]+`, "g")) ?? [];
+  readFileSync(join(folder, "server.log"), "utf8").match(new RegExp(`/account#${purpose}=[\\w-]+&account=\\S+`, "g")) ?? [];
 
 /** The link of the mail that something brings. */
 async function mailed(purpose, action) {
@@ -107,8 +107,10 @@ async function account() {
   const email = `${username}@example.org`;
   await page.goto(address + await mailed("verify", () => send("register", { username, email, password: "a first password" })));
   assert.equal(page.url(), `${address}/account`, "the token stays in the address bar");
+  await page.locator("#verify").getByText(username).waitFor();
   await look("account-verify.png");
-  await page.keyboard.press("Enter"); // the button has the focus
+  await page.keyboard.type("a first password"); // its field has the focus
+  await page.keyboard.press("Enter");
   await page.getByText("邮箱已确认").waitFor();
 
   await page.goto(`${address}/account`);
@@ -116,6 +118,7 @@ async function account() {
   const reset = await mailed("reset", () => page.keyboard.press("Enter"));
   await page.getByText("邮件已经发出").waitFor();
   await page.goto(address + reset);
+  await page.locator("#reset").getByText(username).waitFor();
   await page.getByLabel("新密码").fill("a second password");
   await page.getByLabel("显示密码").check();
   await look("account-reset.png");
