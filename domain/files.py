@@ -20,6 +20,7 @@ from web import capacity
 from web.api import after_commit, after_rollback, check_match
 from web.body import Part, Upload
 from web.errors import InvalidInput, Problem
+from web.guards import check_session
 from web.send_file import send_file
 
 # A cache may keep a public video, but must ask before each use: the video can become private, or hidden.
@@ -116,12 +117,14 @@ def probe_file(file: Arriving) -> Arriving:
 def lock_room() -> int:
     """Lock the user's row until the end of the transaction, and return the user's room, which can be below 0.
 
-    Lock the user before the video and the rows below it, as everywhere.
+    Lock the user before the video and the rows below it, as everywhere. Raises a 401 or a 403 if the user was logged out
+    or banned while the file arrived: every way to store one comes by here, so nothing is made public after that.
     """
-    found = db.fetch_value("users.lock_room", **_room_arguments())
+    found = db.fetch_one("users.lock_room", **_room_arguments(), session_id=g.user["session_id"])
     if found is None:
         abort(401, "This account is gone.")
-    return int(found)
+    check_session(found)
+    return int(found["room_bytes"])
 
 
 def attach(video_id: int, file: Arriving, free: int, reserved: int = 0, is_resumable: bool = False) -> None:

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, g
 from pydantic import AfterValidator
 
 from current import db
+from domain.files import lock_room
 from domain.pictures import convert
 from media import images
 from web.api import api
@@ -31,7 +32,7 @@ def set_avatar(picture: Picture):
     The body is the picture itself. Its middle is stored, as a JPEG of 256 x 256 pixels. Of an animation, the first frame
     is used. The picture may have up to 6000 pixels a side and 25 million in all (a WebP half of that).
     """
-    db.execute("avatars.set_current", user_id=g.user["id"], avatar_id=None)  # first, as this locks the user's row
+    lock_room()
     avatar_id = db.insert("avatars.create", user_id=g.user["id"], image=picture)
     db.execute("avatars.set_current", user_id=g.user["id"], avatar_id=avatar_id)
     return db.fetch_one("users.get", user_id=g.user["id"])

@@ -374,10 +374,17 @@ WHERE
     u.id = %(user_id)s;
 
 -- name: lock_room
--- The same, and lock the user until the end of the transaction: of two files at once, the second counts the first.
+-- The same, and lock the user until the end of the transaction: of two files at once, the second counts the first. The
+-- session is locked too, and what may have happened while a file arrived is read: a logout or a ban comes before what
+-- the transaction stores, or after it, never between.
 SELECT
-    CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes
+    CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes,
+    s.id IS NOT NULL AS is_open,
+    COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
+    u.banned_until,
+    u.ban_reason
 FROM users AS u
+LEFT JOIN sessions AS s ON s.id = %(session_id)s AND s.user_id = u.id
 WHERE
     u.id = %(user_id)s
 FOR UPDATE;

@@ -255,7 +255,8 @@ def test_a_pupil_who_guesses_does_not_lock_out_those_who_have_logged_in_from_the
     assert [log_in(client, "bobby", **class_room).status_code for _ in range(2)] == [429] * 2
     answer = log_in(client, "bobby", PASSWORD, **class_room)
     assert (answer.status_code, answer.json["code"]) == (429, "too_many_requests")
-    assert guesses(root) == [0, 0, 0, 1, 1, 1, 1, 1, 3, 5]  # right ones here and elsewhere; five names; bobby; the class
+    # Right ones here and elsewhere; five names; bobby; the class.
+    assert guesses(root) == [0] * 3 + [1] * 5 + [3, 5]
 
 
 def test_the_holder_of_a_session_may_prove_it_though_the_address_is_past_its_limit(make_app, account):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -27,7 +28,7 @@ from current import db
 from web import audit as audit_log
 from web import limits
 from web.errors import Problem
-from web.guards import LINKS, Login, authenticate, confirm_account, follow_link, identify
+from web.guards import LINKS, Login, authenticate, confirm_account, follow_link, identify, identify_again
 from web.inputs import Inputs
 from web.paging import Page
 from web.text import fold
@@ -35,6 +36,7 @@ from web.text import fold
 View = TypeVar("View", bound=Callable[..., Any])
 log = logging.getLogger("rawreel.errors")
 CHANGED = "It has been changed since: read it again."
+FRESH_SECONDS = 1.0  # how long the check of a token holds while a body arrives
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -144,6 +146,7 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
 
 def _admit(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
     """Check login, rate limits, inputs and password. Return the view's arguments, or raise the refusal."""
+    begun = time.monotonic()
     if operation.login is not None:
         identify(operation.login)
     if request.method in WRITES:
@@ -159,6 +162,8 @@ def _admit(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
         follow_link(str(operation.login), getattr(body, "token", ""))
         if operation.login == "verify":
             confirm_account(getattr(body, "password", None), str(operation.audit))
+    if time.monotonic() - begun > FRESH_SECONDS:
+        identify_again(operation.login)
     return arguments
 
 

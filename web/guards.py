@@ -66,7 +66,7 @@ def identify(login: Login) -> None:
     if scheme.lower() == "bearer" and token.strip():
         g.user = db.fetch_one("sessions.get_user", token_hash=token_hash(token.strip()))
         if not g.user:
-            raise _unauthorized("This token is not valid, or no longer.", 'Bearer error="invalid_token"')
+            raise _invalid_token()
         _refuse_banned(g.user)
         if login in ROLES and ROLES.index(g.user["role"]) < ROLES.index(login):
             abort(403, f"This is for the role {' or '.join(ROLES[ROLES.index(login) :])}.")
@@ -78,6 +78,21 @@ def identify(login: Login) -> None:
         raise _unauthorized("The Authorization header has to read: Bearer <token>.", "Bearer")
     elif login:
         raise _unauthorized("This needs a login: send the token as Authorization: Bearer <token>.", "Bearer")
+
+
+def identify_again(login: Login) -> None:
+    """Check the token again, after a body that took long to arrive: a logout, a ban or a lost role counts at once."""
+    if login not in NOT_BEARERS and g.user:
+        before = g.user
+        identify(login)
+        g.user = {**before, **g.user}
+
+
+def check_session(user: dict[str, Any]) -> None:
+    """Raise a 401 if the session of the request has ended, a 403 if the user is banned. `user` is as it is now."""
+    if not user["is_open"]:
+        raise _invalid_token()
+    _refuse_banned(user)
 
 
 def authenticate(body: Any, action: str) -> None:
@@ -169,6 +184,10 @@ def _gone() -> Problem:
     return Problem(
         410, "This link was used, has expired, or is no longer needed: ask for a new one if it is.", "token_invalid"
     )
+
+
+def _invalid_token() -> Problem:
+    return _unauthorized("This token is not valid, or no longer.", 'Bearer error="invalid_token"')
 
 
 def _unauthorized(sentence: str, challenge: str) -> Problem:

@@ -78,7 +78,8 @@ def _lock_row(row: Row) -> Row:
 
 def _forget(row: Row) -> None:
     """Clear the columns whose file is missing, and order a new thumbnail."""
-    db.fetch_value("users.lock_room", user_id=row["user_id"], quota_bytes=0)  # first its owner, as everywhere
+    # First its owner, as everywhere.
+    db.fetch_value("users.lock_room", user_id=row["user_id"], session_id=None, quota_bytes=0)
     gone = _list_missing(_lock_row(row))
     if "thumbnail_key" in gone:
         db.execute("files.set_thumbnail_lost", video_id=row["id"])
