@@ -26,7 +26,8 @@ def check(settings: Settings) -> None:
     """Let the database check every query, and compare the calls in Python with the queries. Exit code 1 on any finding.
 
     Each finding is one line, FILE:LINE: code: message. A line `-- accept CODE: reason` in a query's header accepts one.
-    Plans are judged on MariaDB, for tables of 1000 rows or more: `flask demo fill` first.
+    Queries of tables of 1000 rows or more are run, in a transaction that only reads, and judged by the rows that the
+    server reads: `flask demo fill` first.
     """
     begun = time.perf_counter()
     with open_inspector(settings) as inspector:
@@ -45,7 +46,7 @@ def check(settings: Settings) -> None:
 def explain_query(settings: Settings, name: str, values: tuple[str, ...]) -> None:
     """Show a query with its values, its plan, and the cost of one run. A value that is not given is taken from a row.
 
-    A SELECT is run, in a transaction that is rolled back. Other statements are not run.
+    A SELECT is run, in a transaction that is rolled back. Of other statements the search for their rows is run.
     """
     with open_inspector(settings) as inspector:
         query = explaining.find(checking.load(SQL)[0], name)

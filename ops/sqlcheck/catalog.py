@@ -20,6 +20,7 @@ from ops import migrations
 from ops.demo import world as demo
 from ops.server.startup import ensure_database
 from ops.sqlcheck.inspection import Inspector
+from ops.sqlcheck.values import samples
 from pool import Connection
 from queries import Query, QueryError
 
@@ -71,7 +72,7 @@ def is_described(query: Query) -> bool:
 
 def describe(inspector: Inspector, query: Query) -> dict[str, Any]:
     """Return the JSON Schema of a query's row, with a row of the demo world as example if there is one."""
-    arguments = inspector.samples(query)
+    arguments = samples(inspector, query)
     try:
         columns = inspector.describe(query, arguments)
     except Connection.Error as error:

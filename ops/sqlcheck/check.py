@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ops.sqlcheck.callers import LISTS, Use, find_uses
 from ops.sqlcheck.inspection import LARGE, Inspector
+from ops.sqlcheck.measure import READS, READS_PER_ROW
 from ops.sqlcheck.proofread import Finding, finding_in, proofread, proofread_view
 from queries import Query, QueryError, View, load_queries, load_views
 
@@ -26,10 +27,10 @@ CODES = {
     "unbounded": "a list without LIMIT.",
     "lock-name": "SELECT ... FOR UPDATE or SHARE is called lock_..., and nothing else is.",
     "unmerged": "a view that is made whole, into a temporary table, before it is joined.",
-    "full-scan": f"a whole table or index of {LARGE} rows or more is read or sorted.",
+    "full-scan": f"it reads over {READS} rows and {READS_PER_ROW} for each that it gives, from tables of {LARGE} rows or more.",
 }
 HELP = "\b\n" + "\n".join(f"{code:19} {sentence}" for code, sentence in CODES.items())
-HEAD = ("query", "kind", "parameters", "columns", "plan access", "rows")
+HEAD = ("query", "kind", "parameters", "columns", "rows read", "given")
 
 
 @dataclass
@@ -101,7 +102,7 @@ def _check_is_read(view: View, queries: dict[str, Query]) -> Iterator[Finding]:
 def _check_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> Iterator[Finding]:
     tables = set(inspector.inner_aliases(query).values()) - inspector.views.keys()
     for code, reason in query.accepted.items():
-        is_judged = code != "full-scan" or (inspector.is_mariadb and all(inspector.is_large(t) for t in tables))
+        is_judged = code != "full-scan" or all(inspector.is_large(t) for t in tables)
         if code not in CODES:
             yield finding_in(query, query.line, "unused", f"`-- accept {code}`: there is no such code")
         elif not reason:
@@ -113,10 +114,8 @@ def _check_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> I
 
 
 def _summarize(inspector: Inspector) -> str:
-    if not inspector.is_mariadb:
-        return f"{inspector.server}: syntax, names and arguments. Plans are judged on MariaDB alone."
     tables = sorted(inspector.columns.keys() - {row["name"] for row in inspector.db.fetch_all("migrations.list_views")})
     if large := [table for table in tables if inspector.is_large(table)]:
-        return f"{inspector.server}. Plans are judged for {', '.join(large)}: the others have under {LARGE} rows."
+        return f"{inspector.server}. Reads are judged for {', '.join(large)}: the others have under {LARGE} rows."
     few = f"no table has {LARGE} rows; `flask demo fill --videos 5000` gives some"
-    return f"{inspector.server}. Plans are not judged: {few}."
+    return f"{inspector.server}. Reads are not judged: {few}."

@@ -11,7 +11,9 @@ from click import UsageError
 
 from ops.sqlcheck.callers import Use
 from ops.sqlcheck.inspection import Inspector
+from ops.sqlcheck.measure import measure
 from ops.sqlcheck.text import is_reading
+from ops.sqlcheck.values import samples
 from queries import Query
 
 CELL = 48  # characters in a cell of a table
@@ -45,7 +47,7 @@ def find(queries: Mapping[str, Query], name: str) -> Query:
 
 def arguments(inspector: Inspector, query: Query, given: Iterable[str]) -> dict[str, Any]:
     """Return the sample values, replaced by those given as key=value. Raises UsageError."""
-    values = inspector.samples(query)
+    values = samples(inspector, query)
     for word in given:
         name, equals, text = word.partition("=")
         if not equals or name not in values:
@@ -66,33 +68,15 @@ def _value(text: str, sample: Any) -> Any:
 
 
 def explain(inspector: Inspector, query: Query, values: dict[str, Any]) -> list[str]:
-    """Return the statement with its values, its plan, and for a SELECT how many rows it read."""
+    """Return the statement with its values, its plan, and how many rows it reads."""
     lines = [f"{query.name}  {query.place}", "", inspector.cursor.mogrify(query.text, query.bind(values)), ""]
     plan = inspector.explain(query, values)
     lines += [*tree(plan), ""] if plan else ["It has no plan.", ""]
-    if not is_reading(query):
-        return [*lines, "It writes, so it was not run."]
-    read, returned = measure(inspector, query, values)
-    used = ", ".join(dict.fromkeys(f"{row['table']}.{row['key']}" for row in plan if row["key"])) or "none"
-    return [*lines, f"rows read {read}, returned {returned} ({inspector.server})", f"indexes used: {used}"]
-
-
-def measure(inspector: Inspector, query: Query, values: dict[str, Any]) -> tuple[int, int]:
-    """Run a SELECT in a transaction that is rolled back. Return how many rows it read, and how many it returned."""
-    inspector.connection.begin()
-    try:
-        before = _rows_read(inspector)
-        cost = _rows_read(inspector) - before  # SHOW STATUS itself reads rows too
-        inspector.cursor.execute(query.text, query.bind(values))
-        returned = len(inspector.cursor.fetchall())
-        return _rows_read(inspector) - before - 2 * cost, returned
-    finally:
-        inspector.connection.rollback()
-
-
-def _rows_read(inspector: Inspector) -> int:
-    inspector.cursor.execute("SHOW SESSION STATUS LIKE %s", (r"Handler\_read%",))
-    return sum(int(value) for _, value in inspector.cursor.fetchall())
+    for cost in measure(inspector, query, [values], limits=""):
+        used = ", ".join(dict.fromkeys(f"{row['table']}.{row['key']}" for row in plan if row["key"])) or "none"
+        found = "returned" if is_reading(query) else "found"
+        lines += [f"rows read {cost.read}, {found} {cost.given} ({inspector.server})", f"indexes used: {used}"]
+    return lines if is_reading(query) else [*lines, "It writes, so it was not run."]
 
 
 def tree(plan: list[dict[str, Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The server's own description of a query: its columns, without running it; its plan; and sample values for it."""
+"""The server's own description of a query: its columns, without running it, and its plan."""
 
 from __future__ import annotations
 
@@ -24,14 +24,11 @@ DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
 FORMATS = {FIELD_TYPE.DATETIME: "date-time", FIELD_TYPE.TIMESTAMP: "date-time", FIELD_TYPE.DATE: "date"}
 BYTES_PER_CHARACTER = 4  # the server gives lengths in bytes of utf8mb4
 
-# Values for columns of empty tables, by type.
-STAND_INS = {"datetime": "2026-01-01 00:00:00", "date": "2026-01-01", "binary": b"\0" * 32, "varbinary": b"\0"}
 NO_ALIAS = "SET|WHERE|ON|ORDER|GROUP|LIMIT|LEFT|INNER|JOIN|CROSS|VALUES|SELECT|FOR|USING|UNION|HAVING"
-NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"}
 
 NO_RIGHT_TO_EXPLAIN = 1345  # EXPLAIN of a view needs the right SHOW VIEW
 
-LARGE = 1000  # rows; the plan for a smaller table means little
+LARGE = 1000  # rows; what is read of a smaller table means little
 EXPLAINED = {"SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"}
 # EXPLAIN evaluates a derived table of one row, and these functions have effects when they are evaluated.
 EFFECTS = re.compile(r"(?i)\b(?:GET_LOCK|RELEASE_\w*LOCKS?|SLEEP|BENCHMARK)\s*\(")
@@ -63,7 +60,7 @@ class Inspector:
         self.db, self.cursor = db, connection.cursor()
         self.connection: Any = connection.dbapi_connection
         self.views: dict[str, View] = load_views(db.sql)
-        self._values: dict[tuple[str, str, str], Any] = {}
+        self.values: dict[Any, Any] = {}  # ops/sqlcheck/values.py has looked up
         self._large: dict[str, bool] = {}
 
     @property
@@ -118,47 +115,11 @@ class Inspector:
     def aliases(self, query: Query) -> dict[str, str]:
         """Return {alias: table} of the query. The name of each table counts as an alias too."""
         found = re.findall(
-            rf"(?i)\b(?:FROM|JOIN|INTO|UPDATE)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
+            rf"(?i)\b(?:FROM|JOIN|INTO|UPDATE(?:\s+IGNORE)?)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
             bare(query.text),
         )
         known = self.columns.keys() | self.views.keys()  # the server lists no columns of a broken view
         return {name: table for table, alias in found for name in (alias or table, table) if table in known}
-
-    def samples(self, query: Query) -> dict[str, Any]:
-        """Return a value for each placeholder, from a row if there is one: the plan depends on the values."""
-        return {name: self._sample(query, name) for name in query.parameters}
-
-    def _sample(self, query: Query, name: str) -> Any:
-        text, aliases = bare(query.text), self.aliases(query)
-        if re.search(rf"(?i)\b(?:LIMIT|OFFSET)\s+%\({name}\)s", text):
-            return 20
-        if name.startswith("has_"):
-            return 1
-        compared = re.search(rf"(?i)(?:(\w+)\.)?`?(\w+)`?\s*([<>=!]+|\bIN|\bLIKE)\s*%\({name}\)s", text)
-        # The last row for `<` and the first for `>`, so that a range is as wide as possible.
-        end = " DESC" if compared and compared[3].startswith("<") else ""
-        columns = dict.fromkeys([compared[2] if compared else name, name, name.removeprefix("after_")])
-        tables = [aliases[compared[1]]] if compared and compared[1] in aliases else []
-        places = [(t, c) for c in columns for t in [*tables, *aliases.values()] if c in self.columns.get(t, {})]
-        value = self._value(*places[0], end) if places else 1
-        return (value,) if compared and compared[3].upper() == "IN" else value
-
-    def _value(self, table: str, column: str, end: str) -> Any:
-        """Return a value of a column: from a row of the table, or a stand-in of its type."""
-        if (table, column, end) not in self._values:
-            # Identifiers cannot be parameters; these come from information_schema.
-            keys = self.unique_keys.get(table, [[column]])
-            order = ", ".join(f"`{key}`{end}" for key in keys[0])
-            self.cursor.execute(
-                f"SELECT `{column}` FROM `{table}` WHERE `{column}` IS NOT NULL ORDER BY {order} LIMIT 1"
-            )
-            row = self.cursor.fetchone()
-            type_ = re.split(r"\W", self.columns[table][column])[0]
-            value = row[0] if row else STAND_INS.get(type_, 1 if type_ in NUMERIC else "a")
-            if isinstance(value, str) and type_ == "datetime":
-                value = value.replace("T", " ").removesuffix("Z")
-            self._values[table, column, end] = value
-        return self._values[table, column, end]
 
     def describe(self, query: Query, arguments: dict[str, Any]) -> list[Column]:
         """Return the columns of a SELECT. Nothing is read or evaluated. Raises pymysql's errors for any statement.
@@ -195,7 +156,7 @@ class Inspector:
         return [{**row, "rows": int(row["rows"] or 0), "Extra": row["Extra"] or ""} for row in rows]
 
     def is_large(self, table: str) -> bool:
-        """Return whether a table has enough rows for a plan to mean something. It counts, as statistics lag behind."""
+        """Return whether a table has enough rows for what is read of it to mean something. It counts, as statistics lag behind."""
         if table not in self._large:
             # An identifier cannot be a parameter; this one comes from information_schema.
             self.cursor.execute(f"SELECT COUNT(*) FROM (SELECT 1 FROM `{table}` LIMIT {LARGE}) AS first")

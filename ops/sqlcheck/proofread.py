@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from ops.sqlcheck.inspection import LARGE, Inspector
+from ops.sqlcheck.inspection import EFFECTS, LARGE, Inspector
+from ops.sqlcheck.measure import Cost, measure
 from ops.sqlcheck.text import (
     bare,
     derived_tables,
@@ -22,6 +22,7 @@ from ops.sqlcheck.text import (
     outer,
     strings,
 )
+from ops.sqlcheck.values import runs, samples
 from pool import Connection
 from queries import Query, View
 
@@ -54,24 +55,21 @@ def proofread(inspector: Inspector, query: Query, is_list: bool) -> tuple[list[F
     findings = [*_check_text(query, [a for a, table in inspector.aliases(query).items() if table in inspector.views])]
     findings.extend(_check_name(query))
     columns: list[str] = []
-    plan: list[dict[str, Any]] = []
+    costs: list[Cost] = []
     try:
-        samples = inspector.samples(query)
-        described = inspector.describe(query, samples)
+        described = inspector.describe(query, samples(inspector, query))
         if is_reading(query):  # ANALYZE TABLE returns columns too, but the server names them
             columns = [column.name for column in described]
             findings.extend(_check_columns(query, columns))
-        if inspector.is_mariadb:
-            plan = inspector.explain(query, samples)
-            findings.extend(_check_plan(inspector, query, plan))
+        costs = _measure(inspector, query)
+        findings.extend(_check_costs(inspector, query, costs))
         if is_list and is_reading(query):
             findings.extend(_check_list(inspector, query))
     except Connection.Error as error:
         findings.append(_explain_error(query, error))
-    read = [row for row in plan if row["rows"]]  # the plan row of an INSERT itself reads none
-    access = ", ".join(f"{row['table']} {row['type']}" for row in read)
-    rows = str(max((row["rows"] for row in read), default=""))
-    return findings, (query.name, kind(query), ", ".join(query.parameters), ", ".join(columns), access, rows)
+    worst = max(costs, key=lambda cost: cost.excess, default=None)
+    read, given = (f"{worst.read:,}" if worst.read is not None else "...", f"{worst.given:,}") if worst else ("", "")
+    return findings, (query.name, kind(query), ", ".join(query.parameters), ", ".join(columns), read, given)
 
 
 def proofread_view(inspector: Inspector, view: View) -> list[Finding]:
@@ -167,22 +165,32 @@ def _is_unique(inspector: Inspector, query: Query, text: str, columns: list[tupl
     return False
 
 
-def _check_plan(inspector: Inspector, query: Query, plan: list[dict[str, Any]]) -> Iterator[Finding]:
+def _measure(inspector: Inspector, query: Query) -> list[Cost]:
+    """Return the costs of a query, if it reads a large table. Nothing is run that has effects."""
+    tables = set(inspector.inner_aliases(query).values()) - inspector.views.keys()
+    if EFFECTS.search(bare(query.text)) or not any(map(inspector.is_large, sorted(tables))):
+        return []
+    return measure(inspector, query, [*runs(inspector, query)])
+
+
+def _check_costs(inspector: Inspector, query: Query, costs: list[Cost]) -> Iterator[Finding]:
+    """Find a query that reads far more than it gives, or an UPDATE or DELETE that is planned to read a whole table.
+
+    A server may plan these in another way than the SELECT that was measured in their place.
+    """
+    high = costs[-1:] if costs and costs[-1].is_high else []
     aliases = inspector.inner_aliases(query)
-    limited = any(is_limited(part) for part in derived_tables(bare(query.text)))
-    for row in plan:
-        name, rows = str(row["table"]), row["rows"]
-        sorts = rows > LARGE and ("Using filesort" in row["Extra"] or "Using temporary" in row["Extra"])
-        fault = ""
-        if name in aliases and inspector.is_large(aliases[name]):
-            # In the order of an index, LIMIT stops early. For a derived table, MariaDB's estimate does not show that.
-            stops = row["select_type"] == "DERIVED" and limited and not sorts
-            if (row["type"] == "ALL" and rows) or (row["type"] == "index" and rows > LARGE and not stops):
-                fault = f"reads the whole of {aliases[name]}"
-            elif sorts:
-                fault = f"sorts rows of {aliases[name]}"
-        elif name.startswith("<derived") and sorts and not limited:
-            fault = "sorts a derived table without LIMIT"
-        if fault:
-            place = line_of(query, aliases.get(name, ""))
-            yield finding_in(query, place, "full-scan", f"{fault}: about {rows} rows ({row['Extra'] or row['type']})")
+    if not (high or (costs and kind(query) in ("UPDATE", "DELETE"))):
+        return
+    steps = [
+        {**row, "whole": row["type"] in ("ALL", "index"), "name": aliases[row["table"]]}
+        for row in inspector.explain(query, high[0].values if high else costs[0].values)
+        if row["table"] in aliases and inspector.is_large(aliases[row["table"]])
+    ]
+    worst = max(steps, key=lambda row: (row["whole"], row["rows"]), default=None)
+    place = line_of(query, worst["name"] if worst else "")
+    if high:
+        how = f" ({worst['table']}: {worst['type']}{', ' + worst['Extra'] if worst['Extra'] else ''})" if worst else ""
+        yield finding_in(query, place, "full-scan", f"{high[0]}{how}")
+    elif worst and worst["type"] == "ALL" and worst["rows"] >= LARGE:
+        yield finding_in(query, place, "full-scan", f"is planned to read the whole of {worst['name']}")

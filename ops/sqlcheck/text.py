@@ -13,6 +13,11 @@ QUOTED = re.compile(
     r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/""", re.DOTALL
 )  # strings, and comments of three kinds
 
+UPDATE = re.compile(
+    r"(?is)\s*UPDATE\s+(?:IGNORE\s+)?(?P<tables>.*?)\bSET\b(?P<values>.*?)(?P<rest>\b(?:WHERE|ORDER|LIMIT)\b.*|\s*$)"
+)
+LOCKS = re.compile(r"(?i)\bFOR\s+(?:UPDATE|SHARE)(?:\s+(?:SKIP\s+LOCKED|NOWAIT))?|\bLOCK\s+IN\s+SHARE\s+MODE")
+
 
 def bare(text: str) -> str:
     """Return the text with blanks for comments and strings. Every other character stays in its place."""
@@ -63,7 +68,7 @@ def plain_columns(text: str) -> dict[str, tuple[str, str]]:
 
 def is_locking(text: str) -> bool:
     """Return whether a bare text locks the rows that it reads."""
-    return bool(re.search(r"(?i)\bFOR\s+(?:UPDATE|SHARE)\b|\bLOCK\s+IN\s+SHARE\s+MODE\b", text))
+    return bool(LOCKS.search(text))
 
 
 def groups(text: str) -> list[tuple[str | None, str]]:
@@ -91,6 +96,23 @@ def line_at(query: Query, position: int) -> int:
 def kind(query: Query) -> str:
     """Return the first word of the statement."""
     return re.match(r"\w+", query.text)[0].upper()  # type: ignore[index]  # the loader has put its mark after this word
+
+
+def reading_part(query: Query) -> str:
+    """Return a SELECT that reads what a statement reads, and locks nothing; an empty text for one that only writes.
+
+    The assignments of an UPDATE become the columns: `a = 1` is a comparison there.
+    """
+    text = query.text
+    top = outer(bare(text))
+    if found := UPDATE.match(top):
+        tables, values, rest = (text[slice(*found.span(name))] for name in ("tables", "values", "rest"))
+        values = re.sub(r"(?i)=\s*DEFAULT\b(?!\s*\()", "= NULL", values)
+        return f"SELECT {values} FROM {tables} {rest}"
+    if kind(query) == "DELETE":
+        return f"SELECT 1 {text[re.search(r'(?i)FROM', top).start() :]}"  # type: ignore[union-attr]
+    start, end = re.search(r"(?i)\b(?:SELECT|WITH)\b", top), re.search(r"(?i)\bON\s+DUPLICATE\b", top)
+    return LOCKS.sub(" ", text[start.start() : end.start() if end else None]) if start else ""
 
 
 def is_reading(query: Query) -> bool:

@@ -1,0 +1,127 @@
+"""Values for the placeholders of a query: from a row, from none, for the first page and for one far behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ops.sqlcheck.inspection import LARGE, Inspector
+from ops.sqlcheck.text import bare
+from queries import Query
+
+NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"}
+
+# Values by the type of a column: for one without rows; that no row has; below all rows and above them.
+STAND_INS = {"datetime": "2026-01-01 00:00:00", "date": "2026-01-01", "binary": b"\0" * 32, "varbinary": b"\0"}
+ABSENT = {
+    **dict.fromkeys(NUMERIC, 2_000_000_003),
+    **{"tinyint": 117, "smallint": 32_003, "mediumint": 8_000_003},
+    **{"datetime": "2001-02-03 04:05:06", "date": "2001-02-03", "binary": b"\xfe" * 32, "varbinary": b"\xfe"},
+}
+LOWEST = {**dict.fromkeys(NUMERIC, 0), "datetime": "1000-01-01 00:00:00", "date": "1000-01-01", "binary": b"\0" * 32}
+HIGHEST = {**ABSENT, "datetime": "9999-12-31 00:00:00", "date": "9999-12-31"}
+LAST_CHARACTER = "\U0002fffd"  # of those that a collation sorts
+DEEP = LARGE // 2  # rows between the end of a table and the cursor of a page far behind
+
+
+@dataclass(frozen=True)
+class Place:
+    """The column that a placeholder is compared with, and how: `=`, `<`, `IN` ... or an empty text if it is not."""
+
+    operator: str
+    table: str
+    column: str
+
+
+def samples(inspector: Inspector, query: Query) -> dict[str, Any]:
+    """Return a value for each placeholder, from a row if there is one: the plan depends on the values."""
+    return {name: _sample(inspector, query, name) for name in query.parameters}
+
+
+def runs(inspector: Inspector, query: Query) -> Iterator[dict[str, Any]]:
+    """Yield the values for each run of a query to be measured: those of a row, first page and deep, and of none.
+
+    Placeholders of one column get values that match nothing together, as those belong together; of two columns in turn,
+    else the first would end the search for the second.
+    """
+    text, from_row = bare(query.text), samples(inspector, query)
+    optional = {name for name in query.parameters if re.search(rf"(?i)%\({name}\)s\s+IS\s+NULL", text)}
+    cursor = {name for name in query.parameters if re.fullmatch("after(_.*)?", name)}
+    first = {**from_row, **dict.fromkeys(cursor & optional)}
+    absent: dict[tuple[str, str], dict[str, Any]] = {}  # by column
+    for name in query.parameters:
+        place = _find_place(inspector, query, name)
+        if place and place.operator and place.table and name not in cursor:
+            values = absent.setdefault((place.table, place.column), {**first})
+            values[name] = _absent(inspector, place)
+    tried: list[dict[str, Any]] = []
+    for values in (
+        from_row,
+        first,
+        {**from_row, **dict.fromkeys(optional)},
+        {**from_row, **{name: _sample(inspector, query, name, DEEP) for name in cursor}},
+        *absent.values(),
+    ):
+        if values not in tried:
+            tried.append(values)
+            yield values
+
+
+def _find_place(inspector: Inspector, query: Query, name: str) -> Place | None:
+    text, aliases = bare(query.text), inspector.aliases(query)
+    operators = r"[<>=!]+|\b(?:NOT\s+)?IN|\b(?:NOT\s+)?LIKE"
+    compared = re.search(rf"(?i)(?:(\w+)\.)?`?(\w+)`?\s*({operators})\s*%\({name}\)s", text)
+    columns = dict.fromkeys([compared[2] if compared else name, name, name.removeprefix("after_")])
+    tables = [aliases[compared[1]]] if compared and compared[1] in aliases else []
+    operator = " ".join(compared[3].upper().split()) if compared else ""
+    places = [(t, c) for c in columns for t in [*tables, *aliases.values()] if c in inspector.columns.get(t, {})]
+    return Place(operator, *places[0]) if places else Place(operator, "", "") if operator else None
+
+
+def _sample(inspector: Inspector, query: Query, name: str, skip: int | None = None) -> Any:
+    """Return a value from a row, as wide as possible for a range; with `skip` from so many rows before its other end."""
+    if re.search(rf"(?i)\b(?:LIMIT|OFFSET)\s+%\({name}\)s", bare(query.text)):
+        return 20
+    if name.startswith("has_") or not (place := _find_place(inspector, query, name)):
+        return 1
+    # The last row for `<` and the first for `>`, so that a range is as wide as possible.
+    is_last = place.operator.startswith("<") and place.operator != "<>"
+    value = _value(inspector, place, is_last is (skip is None), skip or 0) if place.table else 1
+    return (value,) if place.operator.endswith("IN") else value
+
+
+def _absent(inspector: Inspector, place: Place) -> Any:
+    """Return a value with which a condition is true for no row, or for few if it is a negation."""
+    declared, is_below = inspector.columns[place.table][place.column], place.operator in ("<", "<=")
+    type_ = re.split(r"\W", declared)[0]
+    if place.operator in ("<>", "!=", "NOT IN", "NOT LIKE"):
+        value = _value(inspector, place, False, DEEP)  # a row in the middle has what most rows have
+    elif type_ == "enum":  # of any other value the server knows that no row has it
+        value = re.findall(r"'([^']*)'", declared)[-1]
+    elif is_below or place.operator in (">", ">="):
+        value = LOWEST.get(type_, "") if is_below else HIGHEST.get(type_, LAST_CHARACTER)
+    else:
+        value = ABSENT.get(type_, "no such value")
+    return (value,) if place.operator.endswith("IN") else value
+
+
+def _value(inspector: Inspector, place: Place, is_last: bool, skip: int = 0) -> Any:
+    """Return a value of a column: from a row of the table, or a stand-in of its type."""
+    key = (place, is_last, skip)
+    if key not in inspector.values:
+        # Identifiers cannot be parameters; these come from information_schema.
+        table, column = place.table, place.column
+        keys = inspector.unique_keys.get(table, [[column]])
+        order = ", ".join(f"`{one}`{' DESC' if is_last else ''}" for one in keys[0])
+        inspector.cursor.execute(
+            f"SELECT `{column}` FROM `{table}` WHERE `{column}` IS NOT NULL ORDER BY {order} LIMIT 1 OFFSET {skip:d}"
+        )
+        row = inspector.cursor.fetchone()
+        type_ = re.split(r"\W", inspector.columns[table][column])[0]
+        value = row[0] if row else STAND_INS.get(type_, 1 if type_ in NUMERIC else "a")
+        if isinstance(value, str) and type_ == "datetime":
+            value = value.replace("T", " ").removesuffix("Z")
+        inspector.values[key] = value
+    return inspector.values[key]
