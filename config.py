@@ -88,6 +88,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     MAIL_FROM: str = ""
     MEDIA_DIR: str = ""
     QUOTA_BYTES: int = Field(10 * 1024**3, ge=0, lt=2**63)
+    QUOTA_VIDEOS: int = Field(5000, ge=0, le=10**9)
     X_ACCEL: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     METRICS_TOKEN: str = Field("", pattern=r"^([!-~]{16,})?$", repr=False)
     WEB_CONCURRENCY: int = Field(2, ge=1, le=256)

@@ -1,4 +1,4 @@
-"""Receiving the files of videos: as a body, in a form, or in pieces (routes/uploads.py), and storing and removing them.
+"""Receiving the files of videos, whole (domain/arrivals.py) or in pieces (domain/uploads.py), storing and removing them.
 
 While a file arrives, the request holds no connection to the database, and only one chunk of the file is in memory.
 """
@@ -8,17 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
 from flask import Flask, Response, abort, current_app, g
-from pydantic import AfterValidator
 
 from current import db
 from media.storage import Arriving, Storage, new_key
-from media.video import KINDS, NotAVideo, probe
+from media.video import NotAVideo, probe
 from web import capacity
 from web.api import after_commit, after_rollback, check_match
-from web.body import Part, Upload
 from web.errors import InvalidInput, Problem
 from web.guards import check_session
 from web.send_file import send_file
@@ -88,14 +86,6 @@ def _end_request(_: Any) -> None:
             work()
 
 
-def get_room() -> int:
-    """Return how many bytes the user may still store."""
-    found = db.fetch_value("users.get_room", **_room_arguments())
-    if found is None:
-        abort(401, "This account is gone.")
-    return max(0, found)
-
-
 def no_room(room: int) -> Problem:
     """Return the error for a file that is larger than the user's room."""
     return Problem(413, f"This is more than you have room for: {room} bytes are left.", "quota_exceeded")
@@ -151,6 +141,14 @@ def store_file(video_id: int, file: Arriving, free: int, less: int = 0, is_resum
     db.execute("jobs.create", video_id=video_id, kind="inspect")
 
 
+def end_reservation(file: Arriving) -> int:
+    """End the reservation of a file that has arrived, if it has one. Return how many used bytes become free by it."""
+    if not file.has_reservation or not db.execute("uploads.delete", upload_id=file.key):
+        return 0
+    after_commit(lambda: setattr(file, "has_reservation", False))
+    return file.reserved
+
+
 def detach(video_id: int, user_id: int) -> None:
     """Free the bytes of a video of this user that is being deleted, and remove its files after the commit.
 
@@ -192,21 +190,3 @@ def detach_all(user_id: int) -> list[int]:
 
 def _room_arguments() -> dict[str, int]:
     return {"user_id": g.user["id"], "quota_bytes": current_app.config["QUOTA_BYTES"]}
-
-
-def _open_for_video(video_id: int, **_: Any) -> Arriving:
-    """Open a file for a video. Raises a 404 if the video is not the user's."""
-    size = db.fetch_value("files.get_size", video_id=video_id, user_id=g.user["id"])
-    if size is None:
-        abort(404, "No such video of yours.")
-    return receive(get_room() + size)
-
-
-File = Annotated[Arriving, Upload(*KINDS, into=_open_for_video), AfterValidator(probe_file)]
-"""A body that is the file of the video whose id is in the URL."""
-FilePart = Annotated[
-    Arriving | None,
-    Part(*KINDS, into=lambda **_: receive(get_room()), before=take_upload_place),
-    AfterValidator(probe_file),
-]
-"""A part of a form that is the file of a new video."""

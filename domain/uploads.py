@@ -17,10 +17,11 @@ from werkzeug.exceptions import NotFound
 
 from current import db
 from domain import files, upload_metadata
-from domain.files import attach, lock_room, no_room, run_at_end, storage
+from domain.arrivals import body_length, open_file
+from domain.files import attach, end_reservation, lock_room, no_room, run_at_end, storage
 from domain.upload_locks import allow_takeover, lock
 from domain.upload_metadata import UploadMetadata
-from domain.videos import make
+from domain.videos import check_video_count, make
 from media.storage import Arriving
 from web import audit
 from web.api import after_commit, after_rollback
@@ -116,10 +117,14 @@ def begin(metadata: UploadMetadata, length: int | None) -> Piece:
     if metadata.video_id:
         args = {"video_id": metadata.video_id, "user_id": g.user["id"]}
         db.fetch_one("files.get_size", **args) or abort(404, "No such video of yours.")
-    free = length if length and not has_body() else files.get_room()  # without a body, the check in create() is enough
-    if (length or 0) > free:
-        raise no_room(free)
-    return Piece(files.receive(length, refusal=_too_much()) if length else files.receive(free), length)
+    else:
+        check_video_count()
+    if not has_body():
+        return Piece(files.receive(length or 0, refusal=_too_much()), length)  # create() reserves the room
+    file = open_file(length or body_length())
+    if length:
+        file.refusal = _too_much()
+    return Piece(file, length)
 
 
 def resume(upload: dict[str, Any], length: int | None = None) -> Piece:
@@ -168,13 +173,12 @@ def create(piece: Piece, metadata: UploadMetadata) -> dict[str, Any]:
     """Create the row of a new upload and reserve its room. If all bytes are there, make the video. Return the row."""
     assert piece.file
     file, needed, free = piece.file, piece.length or piece.size or 0, lock_room()
-    if needed > free:
-        raise no_room(max(0, free))
+    reserved = end_reservation(file)
     if db.fetch_value("uploads.count_open", user_id=g.user["id"], limit=MAX_OPEN_UPLOADS) == MAX_OPEN_UPLOADS:
         raise Problem(
             429, f"You have {MAX_OPEN_UPLOADS} uploads under way: finish or give up some of them.", "too_many_uploads"
         )
-    files.use_room(free, needed, 0)
+    files.use_room(free, needed, reserved)
     db.execute(
         "uploads.create",
         upload_id=file.key,
@@ -187,7 +191,7 @@ def create(piece: Piece, metadata: UploadMetadata) -> dict[str, Any]:
     )
     after_commit(lambda: setattr(file, "stays", True))
     piece.upload = find(file.key)
-    return _finish(piece, free - needed) if piece.is_last else piece.upload
+    return _finish(piece, free + reserved - needed) if piece.is_last else piece.upload
 
 
 def finish(piece: Piece) -> dict[str, Any]:

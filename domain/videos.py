@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import orjson
-from flask import g
+from flask import current_app, g
 from pydantic import AfterValidator, Field, StringConstraints
 
 from current import db
-from domain.files import lock_room, store_file
+from domain.files import end_reservation, lock_room, store_file
 from domain.search import index
 from media.storage import Arriving
-from web.errors import InvalidInput
+from web.errors import InvalidInput, Problem
 from web.inputs import Input
 from web.text import Line, Text, fold
 
@@ -58,16 +58,24 @@ class NewVideo(Input):
     tags: Tags = Field(default=[])
 
 
+def check_video_count() -> None:
+    """Raise a 403 if the user has as many videos as one may have. It is exact while the user is locked."""
+    most = current_app.config["QUOTA_VIDEOS"]
+    if db.fetch_value("videos.count_owned", user_id=g.user["id"], limit=most) >= most:
+        raise Problem(403, f"You have {most} videos, and nobody may have more: delete some first.", "too_many_videos")
+
+
 def make(body: NewVideo, file: Arriving | None = None, free: int | None = None, **how: Any) -> int:
-    """Make a video of the user, in the caller's transaction. Return its id.
+    """Make a video of the user, in the caller's transaction. Return its id. Raises a 403 if they have too many.
 
     `free` is the room of the user, if it is locked already; `how` is for store_file().
     """
-    if file and free is None:
-        free = lock_room()
+    if free is None:
+        free, how["less"] = lock_room(), end_reservation(file) if file else 0
+    check_video_count()
     values = {**body.model_dump(), "tags": orjson.dumps(body.tags).decode()}
     video_id = db.insert("videos.create", user_id=g.user["id"], **values) or 0
     index({"id": video_id, **body.model_dump()}, is_new=True)
     if file:
-        store_file(video_id, file, free or 0, **how)
+        store_file(video_id, file, free, **how)
     return video_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import FileIO, RawIOBase
 from pathlib import Path
@@ -82,6 +82,9 @@ class Arriving(FileIO):
 
     video: Any = None
     stays = False  # whether the file stays after the request that began it
+    has_reservation = False  # whether room is reserved for it until the end of the request (domain/arrivals.py)
+    reserved = 0  # so many bytes
+    grow: Callable[[int], object] | None = None  # asks for more room, so many bytes at least
 
     def __init__(self, storage: Storage, key: str, room: int, refusal: Exception):
         target = storage.path(key)
@@ -102,6 +105,8 @@ class Arriving(FileIO):
     def write(self, data: Any) -> int:
         """Write all the data. Raises `refusal` if there is no room for it."""
         view = memoryview(data)
+        if len(view) > self.room and self.grow:
+            self.grow(len(view) - self.room)
         if len(view) > self.room:
             raise self.refusal
         self.room -= len(view)

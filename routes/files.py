@@ -8,7 +8,8 @@ from flask import Blueprint, abort, g
 from pydantic import BaseModel, Field
 
 from current import db
-from domain.files import CACHE, File, attach, lock_room, send_stored
+from domain.arrivals import File
+from domain.files import CACHE, attach, end_reservation, lock_room, send_stored
 from domain.sharing import MAX_LINK_SECONDS, Token, sign, visibility_arguments
 from web.api import api, link
 from web.inputs import Input
@@ -38,7 +39,7 @@ def set_file(video_id, file: File):
 
     The body is the file. It replaces the file that the video has.
     """
-    attach(video_id, file, lock_room())
+    attach(video_id, file, lock_room(), end_reservation(file))
     return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
 
 

@@ -9,8 +9,9 @@ from flask import Blueprint, abort, g
 from pydantic import BaseModel
 
 from current import db
+from domain.arrivals import FilePart
 from domain.dependents import delete_rows_of_videos
-from domain.files import FilePart, detach, lock_video
+from domain.files import detach, lock_video
 from domain.search import index, search_arguments
 from domain.sharing import Token, visibility_arguments
 from domain.videos import Category, Description, NewVideo, Tags, Title, Visibility, make

@@ -45,6 +45,16 @@ FROM (
     LIMIT %(limit)s
 ) AS open;
 
+-- name: count_lent
+-- Files that are arriving in the room of the file that they replace. The owner's row is locked.
+SELECT
+    COUNT(*) AS lent_count
+FROM uploads AS u
+WHERE
+    u.user_id = %(user_id)s
+    AND u.finished_at IS NULL
+    AND u.size_bytes > u.reserved_bytes;
+
 -- name: get_is_expired
 SELECT
     u.expires_at < CURRENT_TIMESTAMP(3) AS is_expired

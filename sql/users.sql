@@ -365,18 +365,10 @@ SET
 WHERE
     id = %(user_id)s;
 
--- name: get_room
--- How many bytes a user may still store. Below zero if the quota was made smaller.
-SELECT
-    CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes
-FROM users AS u
-WHERE
-    u.id = %(user_id)s;
-
 -- name: lock_room
--- The same, and lock the user until the end of the transaction: of two files at once, the second counts the first. The
--- session is locked too, and what may have happened while a file arrived is read: a logout or a ban comes before what
--- the transaction stores, or after it, never between.
+-- How many bytes a user may still store; below zero if the quota was made smaller. It locks the user until the end of the
+-- transaction: of two files at once, the second counts the first. The session is locked too, and what may have happened
+-- while a file arrived is read: a logout or a ban comes before what the transaction stores, or after it, never between.
 SELECT
     CAST(COALESCE(u.quota_bytes, %(quota_bytes)s) AS SIGNED) - CAST(u.used_bytes AS SIGNED) AS room_bytes,
     s.id IS NOT NULL AS is_open,

@@ -359,6 +359,19 @@ ORDER BY
     page.shared DESC,
     page.id DESC;
 
+-- name: count_owned
+-- Counts only up to the limit. The owner's row is locked, or this is only to refuse early.
+SELECT
+    COUNT(*) AS video_count
+FROM (
+    SELECT
+        v.id
+    FROM videos AS v
+    WHERE
+        v.user_id = %(user_id)s
+    LIMIT %(limit)s
+) AS own;
+
 -- name: list_words
 -- Every public video, with what it is found by and what it should be found by. The subqueries name `page`: a column that
 -- they take from `v` itself makes MySQL call all columns of `v` nullable. The index is forced: both servers would sort

@@ -443,11 +443,11 @@ def test_a_guarded_write_with_its_read_back_and_its_audit_row_is_six_commands(co
     assert [text.split()[0] for text in proxy.texts] == ["SELECT", "BEGIN", "UPDATE", "SELECT", "INSERT", "COMMIT"]
 
 
-def test_a_new_video_is_seven_commands_with_the_words_it_is_found_by(counted, alice, proxy):
+def test_a_new_video_is_nine_commands_with_the_lock_of_its_owner_and_the_words_it_is_found_by(counted, alice, proxy):
     headers = {"Authorization": f"Bearer {alice.token}"}
     assert counted.post("/api/v1/videos", json={"title": "x"}, headers=headers).status_code == 201
     said = [text.split()[0] for text in proxy.texts]
-    assert said == ["SELECT", "BEGIN", "INSERT", "INSERT", "SELECT", "INSERT", "COMMIT"]
+    assert said == ["SELECT", "BEGIN", "SELECT", "SELECT", "INSERT", "INSERT", "SELECT", "INSERT", "COMMIT"]
 
 
 # Editing

@@ -19,6 +19,7 @@ import pymysql
 import pytest
 
 from config import ROOT
+from domain.uploads import sweep_uploads
 from media.storage import Arriving, Storage
 from media.video import Video
 from servers import development, gunicorn
@@ -621,13 +622,36 @@ def test_a_file_is_removed_if_the_database_goes_away_before_the_commit(
     assert left(storage) == (0, 0)
 
 
-def test_a_file_is_kept_if_nobody_knows_whether_it_was_stored(behind, alice, proxy, storage, root, unprobed):
+def test_a_file_is_kept_if_nobody_knows_whether_it_was_stored(
+    behind, alice, proxy, storage, root, unprobed, monkeypatch
+):
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json
+    keep = Arriving.keep
+
+    def keep_and_lose(file: Arriving) -> str:
+        proxy.lost_at = "COMMIT"
+        return keep(file)
+
+    monkeypatch.setattr(Arriving, "keep", keep_and_lose)
+    answer = behind.put(f"/api/v1/videos/{video['id']}/file", data=b"x" * 1000, headers=MP4)
+    assert (answer.status_code, answer.json["code"]) == (500, "outcome_unknown")
+    assert left(storage) == (0, 1)
+    assert is_exact(root, storage)
+
+
+def test_a_reservation_of_which_nobody_knows_stores_nothing_and_is_given_back(
+    behind, alice, proxy, storage, root, unprobed
+):
     video = alice.post("/api/v1/videos", json={"title": "Waves"}).json
     behind.get("/api/v1/me")
     proxy.lost_at = "COMMIT"
     answer = behind.put(f"/api/v1/videos/{video['id']}/file", data=b"x" * 1000, headers=MP4)
-    assert (answer.status_code, answer.json["code"]) == (500, "outcome_unknown")
-    assert left(storage) == (0, 1)
+    proxy.lost_at = ""
+    assert answer.status_code == 503
+    assert left(storage) == (0, 0)
+    with alice.application.app_context():
+        root.cursor().execute("UPDATE uploads SET expires_at = '2020-01-01'")
+        sweep_uploads()  # if the connection for giving back was lost as well
     assert is_exact(root, storage)
 
 

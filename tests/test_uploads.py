@@ -433,7 +433,7 @@ def test_a_request_runs_few_statements_and_locks_nothing_twice(make_app, alice, 
     }
     # BEGIN and COMMIT among them; before each: who asks
     assert counts == {
-        "begin": 8, "look": 3, "piece": 7, "last piece": 16, "look at the end": 2, "all at once": 15
+        "begin": 9, "look": 3, "piece": 7, "last piece": 17, "look at the end": 2, "all at once": 21
     }  # fmt: skip
 
 
