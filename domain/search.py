@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -16,7 +17,10 @@ from current import db
 from web.text import fold
 
 MAX_TERM_LENGTH = 32  # characters; a longer word is found by its first 32
-MAX_TERMS = 1500  # of one text; a title of 200 characters and ten tags have fewer, unless NFKC makes them longer
+BATCH = 100  # tags that are deleted in one transaction
+# Of one text, the first ones: a title of 80 Chinese characters and ten tags of four have 229, of 125 characters 249. Of a
+# longer text the end is not found by words. (A tag is found as a tag.) Each term is a row in two indexes.
+MAX_TERMS = 250
 # Thai, Lao, Burmese, Khmer, Japanese, Chinese.
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
@@ -26,8 +30,11 @@ POINTS = re.compile("[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u0
 
 
 def terms(text: str) -> list[str]:
-    """Return the terms under which a text is stored, each once. 大连的海 gives 大, 连, 的, 海, 大连, 连的 and 的海."""
-    return _collect(text, lambda run: [*run, *_pairs(run)])
+    """Return the terms under which a text is stored, each once. 大连的海 gives 大, 大连, 连, 连的, 的, 的海 and 海.
+
+    They follow the text, so that of a long one the beginning is found whole.
+    """
+    return _collect(text, lambda run: [run[n : n + size] for n in range(len(run)) for size in (1, 2)])
 
 
 def search_terms(text: str) -> list[str]:
@@ -71,6 +78,17 @@ def _collect(text: str, of_run: Callable[[str], list[str]]) -> list[str]:
         run = "".join(letters)
         found += of_run(run) if kind == "unspaced" else [run] if kind else []
     return list(dict.fromkeys(term[:MAX_TERM_LENGTH] for term in found))[:MAX_TERMS]
+
+
+def sweep_tags() -> int:
+    """Delete the tags that no video has any more, some in each transaction. Return how many."""
+    unused = [row["name_key"] for row in db.stream("tags.list_used") if not row["is_used"]]
+    return sum(db.transaction(partial(_delete_tags, unused[n : n + BATCH])) for n in range(0, len(unused), BATCH))
+
+
+def _delete_tags(name_keys: list[str]) -> int:
+    locked = filter(None, (db.fetch_value("tags.lock_one", name_key=key) for key in name_keys))
+    return sum(db.execute("tags.delete_unused", tag_id=tag_id) for tag_id in locked)
 
 
 def index(video: dict[str, Any], *, is_new: bool = False) -> None:

@@ -54,7 +54,38 @@ SET
 WHERE
     id = %(id)s;
 
+-- name: list_used
+-- All tags, and whether a video has them.
+SELECT
+    t.id,
+    t.name_key,
+    EXISTS (
+        SELECT
+            1
+        FROM video_tags AS vt
+        WHERE
+            vt.tag_id = t.id
+    ) AS is_used
+FROM tags AS t
+WHERE
+    t.id > %(after)s
+ORDER BY
+    t.id
+LIMIT %(limit)s;
+
+-- name: lock_one
+-- Lock a tag, unless a request is giving it to a video right now. By the key by which `create` finds it: over another index,
+-- each would have the half of the locks that the other waits for.
+SELECT
+    t.id
+FROM tags AS t
+WHERE
+    t.name_key = %(name_key)s
+FOR UPDATE SKIP LOCKED;
+
 -- name: delete_unused
+-- It is locked before. Else the server could first lock the gaps where a request writes the videos of a tag, which waits
+-- for that request's lock on the tag: a deadlock. One at a time: of a small table IN would scan and lock all rows.
 DELETE FROM tags
 WHERE
     id = %(tag_id)s

@@ -1,4 +1,4 @@
--- constraint fk_video_tags_tag_id never: The tag is read in the same statement, and only ops/keys.py deletes tags.
+-- constraint fk_video_tags_tag_id never: tags.create has locked the tag, and nobody deletes a tag that is locked.
 -- constraint fk_video_tags_video_id never: The video is new in this transaction, or its row is locked.
 
 -- name: create

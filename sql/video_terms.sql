@@ -24,7 +24,7 @@ ORDER BY
         LIMIT 1 OFFSET 200
     ),
     vt.term
-LIMIT 1500;
+LIMIT 250;
 
 -- name: create
 INSERT INTO video_terms (term, video_id)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conftest import IS_MYSQL
 from current import using
-from domain.search import search_arguments
+from domain.search import search_arguments, sweep_tags
+from test_follows import deadlocks
 
 VIDEOS, TAGS, CATEGORIES = "/api/v1/videos", "/api/v1/tags", "/api/v1/categories"
 DESK = "/api/v1/admin/categories"
@@ -119,15 +121,6 @@ def test_what_has_not_every_word_is_not_found(alice, client, q):
     make(alice, "大连的海")
     make(alice, "Night train to Harbin")
     assert found(client, q=q) == []
-
-
-def test_the_last_letter_of_a_long_title_and_of_ten_long_tags_is_found(alice, client):
-    letters = [chr(0x4E00 + n) for n in range(520)]
-    tags = ["".join(letters[200 + 32 * n : 232 + 32 * n]) for n in range(10)]
-    video_id = make(alice, "".join(letters[:200]), tags=tags)
-    for q in (letters[0], letters[199], letters[519], letters[518] + letters[519], tags[9]):
-        assert found(client, q=q) == [video_id]
-    assert found(client, q=letters[199] + letters[200]) == []
 
 
 def test_a_search_walks_along_its_rarest_word(alice, client, root, db):
@@ -770,3 +763,101 @@ def test_the_demo_world_is_found_by_category_tag_and_words(client, app):
     assert len(found(client, q="大连")) == 1
     assert len(found(client, tag="教程")) == 3
     assert len(found(client, category="travel")) == 4
+
+
+# What a video may store
+
+
+def test_a_long_title_is_found_by_its_beginning_and_stores_few_words(alice, client, root):
+    title = "".join(chr(0x4E00 + n) for n in range(200))
+    tags = [f"{chr(0x6000 + n)}" * 3 for n in range(10)]
+    video = alice.post(VIDEOS, json={"title": title, "tags": tags}).json["id"]
+    wide = alice.post(VIDEOS, json={"title": "\ufdfa" * 200}).json["id"]  # each letter of it stands for eighteen
+    with root.cursor() as cursor:
+        cursor.execute("SELECT video_id, COUNT(*) FROM video_terms GROUP BY video_id")
+        assert dict(cursor.fetchall()) == {video: 250, wide: 5}
+    for words, is_found in ((title[:100], True), (title[24:125], True), (title[120:140], False)):
+        found = client.get(f"{VIDEOS}?q={words[:100]}").json["items"]
+        assert [one["id"] for one in found] == ([video] if is_found else [])
+    assert [one["id"] for one in client.get(f"{VIDEOS}?tag={tags[9]}").json["items"]] == [video]
+
+
+def test_a_usual_title_is_found_by_every_word_of_it_and_of_its_tags(alice, client):
+    title = "".join(chr(0x4E00 + n) for n in range(80))
+    tags = ["".join(chr(0x6000 + 4 * n + m) for m in range(4)) for n in range(10)]
+    video = alice.post(VIDEOS, json={"title": title, "tags": tags}).json["id"]
+    for words in (title, title[78:], title[40], tags[9]):
+        assert [one["id"] for one in client.get(f"{VIDEOS}?q={words}").json["items"]] == [video]
+
+
+# Tags that no video has
+
+
+def names_of(root):
+    with root.cursor() as cursor:
+        cursor.execute("SELECT name FROM tags ORDER BY name")
+        return [name for (name,) in cursor.fetchall()]
+
+
+def test_a_tag_goes_with_the_last_video_that_has_it(app, alice, root):
+    one, other = (
+        alice.post(VIDEOS, json={"title": "x", "tags": tags}).json["id"] for tags in (["sea", "sky"], ["sea"])
+    )
+    hidden = alice.post(VIDEOS, json={"title": "x", "tags": ["fog"]}).json["id"]
+    with app.app_context():
+        assert sweep_tags() == 0
+        alice.delete(f"{VIDEOS}/{one}")
+        alice.patch(f"{VIDEOS}/{hidden}", json={"visibility": "private"})
+        assert sweep_tags() == 2
+        assert names_of(root) == ["sea"]
+        alice.patch(f"{VIDEOS}/{hidden}", json={"visibility": "public"})
+        assert names_of(root) == ["fog", "sea"]
+        alice.patch(f"{VIDEOS}/{other}", json={"tags": []})
+        assert sweep_tags() == 1
+
+
+def test_a_tag_that_is_being_given_to_a_video_stays_and_keeps_nobody_waiting(app, server, root):
+    with root.cursor() as cursor:
+        cursor.execute("INSERT INTO tags (name, name_key) VALUES ('sea', 'sea'), ('sky', 'sky')")
+    with server.connect(database="rawreel_test", autocommit=False) as other, app.app_context():
+        other.cursor().execute(
+            "INSERT INTO tags (name, name_key) VALUES ('sea', 'sea') ON DUPLICATE KEY UPDATE name_key = 'sea'"
+        )
+        begun = time.monotonic()
+        assert sweep_tags() == 1
+        assert time.monotonic() - begun < 2  # the lock would be waited for for five seconds
+        other.rollback()
+    assert names_of(root) == ["sea"]
+
+
+def test_tags_that_come_and_go_while_the_worker_sweeps_deadlock_with_nobody(app, alice, root):
+    """All tags are one person's, whose requests wait for one another: so only the worker can be the other side."""
+    client = app.test_client
+    is_over = threading.Event()
+
+    def come_and_go(n: int) -> None:
+        headers = {"Authorization": f"Bearer {alice.token}"}
+        tags = [f"tag{m}" for m in range(n, n + 3)]
+        for _ in range(15):
+            made = client().post(VIDEOS, json={"title": "x", "tags": tags}, headers=headers)
+            assert made.status_code == 201
+            assert client().delete(f"{VIDEOS}/{made.json['id']}", headers=headers).status_code == 204
+
+    def sweep() -> int:
+        count = 0
+        with app.app_context():
+            while not is_over.is_set():
+                count += sweep_tags()
+        return count
+
+    before = deadlocks(root)
+    with ThreadPoolExecutor(4) as threads:
+        swept = threads.submit(sweep)
+        try:
+            list(threads.map(come_and_go, range(3)))
+        finally:
+            is_over.set()
+        assert swept.result() > 0
+    assert deadlocks(root) == before
+    made = alice.post(VIDEOS, json={"title": "x", "tags": ["tag1"]}).json["id"]
+    assert [one["id"] for one in alice.get(f"{VIDEOS}?tag=tag1").json["items"]] == [made]
