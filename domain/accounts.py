@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
 from current import db
 from web import limits
+from web.api import after_commit
 from web.errors import Problem
 from web.guards import SESSION_DAYS, client, new_token
+
+MAX_SESSIONS = 200  # per user: a class may share an account, but each login stores a row
 
 NewPassword = Annotated[str, Field(min_length=8, max_length=128, examples=["correct horse battery"])]
 
@@ -27,7 +31,14 @@ def open_session(user_id: int, password_hash: str) -> tuple[str, str] | None:
     session = {"user_id": user_id, "password_hash": password_hash, "token_hash": token_hash, "days": SESSION_DAYS}
     if (session_id := db.insert("sessions.create", **session, **client())) is None:
         return None
+    after_commit(partial(_end_surplus, user_id))
     return token, db.fetch_value("sessions.get_expires_at", session_id=session_id)
+
+
+def _end_surplus(user_id: int) -> None:
+    """End the oldest sessions of somebody who has too many."""
+    if session_id := db.fetch_value("sessions.get_surplus", user_id=user_id, most=MAX_SESSIONS):
+        db.execute("sessions.delete_surplus", user_id=user_id, session_id=session_id)
 
 
 def sweep_accounts() -> None:

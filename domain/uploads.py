@@ -30,6 +30,7 @@ from web.errors import InvalidInput, Problem
 
 EXPIRY_HOURS = 24  # an upload that gets no piece for so long expires
 MAX_OPEN_UPLOADS = 100  # unfinished ones per user: each costs a row, a file and a lock file, even if it is small
+MAX_FINISHED_UPLOADS = 100  # per user: they only answer clients that ask again, and their metadata is long
 PATIENCE = 3.0  # seconds to wait until the earlier request gives way; it does so within two LOOK_INTERVALs
 GONE = "No such upload of yours."
 
@@ -178,6 +179,8 @@ def create(piece: Piece, metadata: UploadMetadata) -> dict[str, Any]:
         raise Problem(
             429, f"You have {MAX_OPEN_UPLOADS} uploads under way: finish or give up some of them.", "too_many_uploads"
         )
+    if finished_at := db.fetch_value("uploads.get_surplus", user_id=g.user["id"], most=MAX_FINISHED_UPLOADS):
+        db.execute("uploads.delete_surplus", user_id=g.user["id"], finished_at=finished_at)
     files.use_room(free, needed, reserved)
     db.execute(
         "uploads.create",

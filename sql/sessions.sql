@@ -88,6 +88,23 @@ WHERE
     user_id = %(user_id)s
     AND id <> %(session_id)s;
 
+-- name: get_surplus
+-- The newest session of a user beyond the `most` that one may have.
+SELECT
+    s.id
+FROM sessions AS s
+WHERE
+    s.user_id = %(user_id)s
+ORDER BY
+    s.id DESC
+LIMIT 1 OFFSET %(most)s;
+
+-- name: delete_surplus
+DELETE FROM sessions
+WHERE
+    user_id = %(user_id)s
+    AND id <= %(session_id)s;
+
 -- name: delete_expired
 -- A few at each login, so that no login has to wait for all.
 DELETE FROM sessions

@@ -45,6 +45,25 @@ FROM (
     LIMIT %(limit)s
 ) AS open;
 
+-- name: get_surplus
+-- The newest finished upload of a user beyond the `most` that are kept. The owner's row is locked.
+SELECT
+    CAST(u.finished_at AS CHAR) AS finished_at
+FROM uploads AS u
+WHERE
+    u.user_id = %(user_id)s
+    AND u.finished_at IS NOT NULL
+ORDER BY
+    u.finished_at DESC,
+    u.id
+LIMIT 1 OFFSET %(most)s;
+
+-- name: delete_surplus
+DELETE FROM uploads
+WHERE
+    user_id = %(user_id)s
+    AND finished_at <= %(finished_at)s;
+
 -- name: count_lent
 -- Files that are arriving in the room of the file that they replace. The owner's row is locked.
 SELECT

@@ -454,6 +454,15 @@ def test_sessions_are_listed_newest_first_with_where_they_are(client, account):
     assert new.status_code == 200
 
 
+def test_of_many_sessions_the_newest_stay(client, account, alice, root, monkeypatch):
+    monkeypatch.setattr("domain.accounts.MAX_SESSIONS", 2)
+    opened = [account() for _ in range(4)]
+    listed = "/api/v1/auth/sessions"
+    assert [client.get(listed, headers=bearer(one)).status_code for one in opened] == [401, 401, 200, 200]
+    assert len(client.get(listed, headers=bearer(opened[-1])).json["items"]) == 2
+    assert alice.get(listed).status_code == 200
+
+
 def test_one_session_is_revoked_and_the_others_stay(client, account):
     lost, mine = account(), account()
     session = client.get("/api/v1/auth/sessions", headers=bearer(lost)).json["items"][1]["id"]

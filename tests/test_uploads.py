@@ -433,7 +433,7 @@ def test_a_request_runs_few_statements_and_locks_nothing_twice(make_app, alice, 
     }
     # BEGIN and COMMIT among them; before each: who asks
     assert counts == {
-        "begin": 9, "look": 3, "piece": 7, "last piece": 17, "look at the end": 2, "all at once": 21
+        "begin": 10, "look": 3, "piece": 7, "last piece": 17, "look at the end": 2, "all at once": 22
     }  # fmt: skip
 
 
@@ -1007,3 +1007,14 @@ def test_a_page_of_another_site_may_upload(make_app):
     assert {"Location", "Content-Location", "Upload-Offset", "Upload-Length", "Upload-Expires", "Tus-Version"} <= {
         *shown
     }
+
+
+def test_of_finished_uploads_only_the_newest_are_kept(alice, clip, root, monkeypatch):
+    monkeypatch.setattr("domain.uploads.MAX_FINISHED_UPLOADS", 2)
+    first, *others = [begin(alice, len(clip), clip) for _ in range(3)]
+    begin(alice, 5)
+    assert ask(alice, first, 404)
+    assert [ask(alice, url)["Upload-Offset"] for url in others] == [str(len(clip))] * 2
+    with root.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM uploads")
+        assert cursor.fetchone() == (3,)
