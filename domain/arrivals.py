@@ -71,7 +71,7 @@ class _Reservation:
                 db.transaction(self._give_back)
 
     def _give_back(self) -> None:
-        db.fetch_value("users.lock_room", **self._owner(), quota_bytes=0)  # first the owner, as everywhere
+        db.fetch_one("users.lock_visibility", **self._owner())  # first the owner, as everywhere
         row = db.fetch_one("uploads.get", upload_id=self.file.key, **self._owner())
         if row and db.execute("uploads.delete", upload_id=self.file.key):
             db.execute("users.set_used", **self._owner(), more=0, less=row["reserved_bytes"])
