@@ -620,6 +620,7 @@ def test_a_login_costs_one_command_for_each_counter_and_one_to_give_it_back(make
         "UPDATE", "UPDATE",  # given back
         "INSERT",  # that they have logged in from here
         "BEGIN", "INSERT", "SELECT", "SELECT", "INSERT", "COMMIT",  # the session, and the audit log
+        "SELECT",  # whether there are too many sessions now
         "BEGIN", "DELETE", "DELETE", "SELECT", "COMMIT",  # what has expired, after the commit
     ]  # fmt: skip
 
