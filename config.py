@@ -59,7 +59,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     DB_USER: str = "root"
     DB_PASSWORD: str = Field("", repr=False)
     DB_NAME: Identifier = "rawreel"
-    DB_POOL_SIZE: int = Field(8, ge=1, le=1000)
+    DB_POOL_SIZE: int = Field(16, ge=1, le=1000)
     DB_POOL_WAIT: float = Field(5.0, gt=0, le=60)
     DB_READ_TIMEOUT: float = Field(10.0, ge=3, le=3600)
     SLOW_QUERY_MS: float = Field(200.0, ge=0)
@@ -92,7 +92,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     X_ACCEL: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     METRICS_TOKEN: str = Field("", pattern=r"^([!-~]{16,})?$", repr=False)
     WEB_CONCURRENCY: int = Field(2, ge=1, le=256)
-    THREADS: int = Field(8, ge=1, le=256)
+    THREADS: int = Field(16, ge=1, le=256)
 
     @property
     def is_private(self) -> bool:

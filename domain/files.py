@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from filelock import FileLock
 from flask import Flask, Response, abort, current_app, g
 
 from current import db
@@ -17,28 +18,37 @@ from media.storage import Arriving, Storage, new_key
 from media.video import NotAVideo, probe
 from web import capacity
 from web.api import after_commit, after_rollback, check_match
+from web.capacity import Capacity, Turns
 from web.errors import InvalidInput, Problem
 from web.guards import check_session
 from web.send_file import send_file
 
+PROBES = 2  # runs of ffprobe at once in one process: a person has one, so there is one for others
 # A cache may keep a public video, but must ask before each use: the video can become private, or hidden.
 CACHE = {"public": "public, no-cache", "private": "private, no-store", "hidden": "private, no-store"}
 
 
 def install(app: Flask) -> None:
     """Give the application its folder of files, and limit how much work with files runs at once."""
-    app.extensions["storage"] = Storage(app.extensions["settings"].media_dir)
+    folder = app.extensions["settings"].media_dir
+    app.extensions["storage"] = Storage(folder)
     app.teardown_request(_end_request)
-    processors, places = capacity.processors(), capacity.places(app)
-    few = max(1, places // 2)
-    for kind, at_once, most, refusal in (
-        ("pictures", 1, few, "Too many pictures are being read right now."),
-        ("probes", processors, places, "Too many videos are being looked at right now."),
-        ("uploads", places, places, "Too many files are arriving right now."),
-        ("streams", places, places, "Too many people are watching right now."),
-        ("exports", 1, few, "Too many exports are running right now."),
-    ):
-        capacity.add(app, kind, at_once=at_once, places=most, refusal=refusal)
+
+    def one_process(_: object) -> FileLock:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / "pictures.lock", poll_interval=0.01)
+
+    here: Capacity = app.extensions["capacity"]
+    long, few = here.for_long, here.for_few
+    refusal = "Too many pictures are being read right now."
+    here.add("pictures", few, refusal, here.processor.turn)
+    # One at a time in all processes of the server: it takes up to 200 MB of memory.
+    here.add("large_pictures", few, refusal, Turns(1).turn, one_process, here.processor.turn)
+    # ffprobe runs beside the server, at a low priority. A file may keep it busy for long, but only one file of a person.
+    here.add("probes", 0, "", Turns(PROBES, of_one=1).turn)
+    here.add("uploads", long, "Too many files are arriving right now.", is_long=True)
+    here.add("streams", long, "Too many people are watching right now.", is_long=True)
+    here.add("exports", few, "Too many exports are running right now.", is_long=True)
 
 
 def storage() -> Storage:
@@ -69,9 +79,8 @@ def receive(room: int, key: str | None = None, refusal: Exception | None = None)
 
 def take_upload_place() -> None:
     """Take one of the places for arriving files, until the end of the request. Raises a 503 if none is free."""
-    if not g.get("has_place"):
-        run_at_end(capacity.take_place("uploads"))
-        g.has_place = True
+    if "upload_place" not in g:
+        g.upload_place = capacity.take_place("uploads")
 
 
 def run_at_end(work: Callable[[], object]) -> None:
@@ -80,7 +89,8 @@ def run_at_end(work: Callable[[], object]) -> None:
 
 
 def _end_request(_: Any) -> None:
-    g.pop("has_place", None)
+    if give_back := g.pop("upload_place", None):
+        give_back()  # first: the request that waits for this one's lock needs a place too
     for work in g.pop("leaving", []):
         with suppress(FileNotFoundError):
             work()
@@ -138,7 +148,7 @@ def store_file(video_id: int, file: Arriving, free: int, less: int = 0, is_resum
     if not is_resumable:
         after_rollback(lambda: storage().remove(file.key))
     db.execute("files.update", video_id=video_id, file_key=file.keep(), size_bytes=size, **vars(file.video))
-    db.execute("jobs.create", video_id=video_id, kind="inspect")
+    db.execute("jobs.create", video_id=video_id, user_id=g.user["id"], kind="inspect")
 
 
 def end_reservation(file: Arriving) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from media.images import NotAPicture
+from media.images import NotAPicture, is_large
 from web.capacity import run_within
 from web.errors import InvalidInput
 
@@ -12,6 +12,6 @@ from web.errors import InvalidInput
 def convert(data: bytes, make: Callable[[bytes], bytes]) -> bytes:
     """Make a small picture with make(). Raises an InvalidInput, and a 503 if too many pictures are being read."""
     try:
-        return run_within("pictures", lambda: make(data))
+        return run_within("large_pictures" if is_large(data) else "pictures", lambda: make(data))
     except NotAPicture as error:
         raise InvalidInput(str(error)) from None

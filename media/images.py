@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import time
 import warnings
 import zlib
@@ -14,10 +15,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 log = logging.getLogger("rawreel.images")
 
 FORMATS = ("image/png", "image/jpeg", "image/webp", "image/gif")
+PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 MAX_BYTES = 5 * 1024 * 1024  # bytes
 MAX_SIDE = 6000  # pixels
 MAX_PIXELS = 25_000_000  # 100 MB once decoded; a telephone's 24 megapixels are 5712 x 4284
 MAX_WEBP_PIXELS = MAX_PIXELS // 2  # the WebP decoder holds the picture four times
+LARGE = 4_000_000  # pixels; up to 60 MB of memory without it
 TIMEOUT = 5.0  # seconds; the slowest honest picture takes 0.6 s on an idle machine
 BLOCK = 8192  # bytes that are decoded between two checks of the time
 PORTRAIT_SIDE = 256  # pixels; a portrait is a square
@@ -25,6 +28,10 @@ THUMBNAIL_SIDE = 640  # pixels of the longer side
 WORKING_SIDE = 2048  # pixels; enough to make either of them
 QUALITY = 85
 STRIP = 64  # lines of which a checksum is made at a time
+# Parts of a progressive JPEG, each of which goes over the whole picture, even if it is empty. libjpeg writes 10, or 18
+# in four colours.
+MAX_SCANS = 30
+JPEG_MARK = re.compile(rb"\xff+([\x01-\xfe])")
 JPEG_END = b"\xff\xd9"
 # Data that a decoder reads if a picture goes on, and passes over if it does not: without a marker, and after each of
 # the eight that may stand within a picture.
@@ -33,6 +40,8 @@ MORE_JPEG = bytes(range(255)) + b"".join(bytes((0xFF, mark, *range(255))) for ma
 TOO_LARGE = (
     f"these are too many pixels: a picture has at most {MAX_SIDE} a side and 25 million in all, a WebP half of them"
 )
+
+TOO_MANY_SCANS = f"this JPEG is in too many parts: at most {MAX_SCANS} progressive scans are read"
 
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
@@ -64,8 +73,8 @@ class _TimedBytes(io.BytesIO):
 def portrait(data: bytes) -> bytes:
     """Make a square JPEG of a picture's middle, upright, on white where the picture is transparent.
 
-    Raises NotAPicture. The bytes decide the format, not the declared type. It takes up to 200 MB of memory: let few
-    run at once.
+    Raises NotAPicture. The bytes decide the format, not the declared type. A large picture takes up to 200 MB of
+    memory: let one run at once.
     """
     return _make(data, _middle)
 
@@ -73,6 +82,15 @@ def portrait(data: bytes) -> bytes:
 def thumbnail(data: bytes) -> bytes:
     """Make a JPEG of a whole picture, at most 640 pixels a side. The rest is as in portrait()."""
     return _make(data, _whole)
+
+
+def is_large(data: bytes) -> bool:
+    """Return whether a picture takes much memory, by the size in its header."""
+    try:
+        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
+            return image.width * image.height > LARGE
+    except Exception:  # it is no picture: portrait() and thumbnail() say why
+        return False
 
 
 def _middle(width: int, height: int) -> tuple[Box, Size]:
@@ -95,6 +113,8 @@ def _make(data: bytes, frame: Frame) -> bytes:
             if not _lacks_only_its_end(data, until):
                 raise
             return _shrink(_open(data + JPEG_END, until), frame)
+    except NotAPicture:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise NotAPicture(TOO_LARGE) from None
     except Exception as error:  # for broken bytes Pillow may raise anything, from SyntaxError to struct.error
@@ -104,10 +124,25 @@ def _make(data: bytes, frame: Frame) -> bytes:
 
 
 def _open(data: bytes, until: float) -> Image.Image:
-    image = Image.open(_TimedBytes(data, until), formats=("JPEG", "PNG", "WEBP", "GIF"))
+    if data.startswith(b"\xff\xd8") and _has_too_many_scans(data):
+        raise NotAPicture(TOO_MANY_SCANS)
+    image = Image.open(_TimedBytes(data, until), formats=PILLOW_FORMATS)
     _refuse_large(image)
     image.decodermaxblock = BLOCK
     return image
+
+
+def _has_too_many_scans(data: bytes) -> bool:
+    """Return whether a JPEG has more than MAX_SCANS scans. Go from mark to mark, as a decoder does."""
+    scans, at = 0, 2
+    while scans <= MAX_SCANS and (found := JPEG_MARK.search(data, at)):
+        mark, at = found[1][0], found.end()
+        if mark == 0xD9:  # the end of the picture; telephones add others behind it
+            return False
+        if not 0xD0 <= mark <= 0xD8 and mark != 0x01:  # those have no content
+            at += int.from_bytes(data[at : at + 2], "big")
+            scans += mark == 0xDA
+    return scans > MAX_SCANS
 
 
 def _lacks_only_its_end(data: bytes, until: float) -> bool:

@@ -265,7 +265,7 @@ def is_free(count, app):
     taken = []
     try:
         for _ in range(count):
-            taken.append(app.extensions["capacity"]["streams"].take())
+            taken.append(app.extensions["capacity"].take("streams", f"person {len(taken)}"))
         return True
     except Exception:
         return False

@@ -155,8 +155,13 @@ def sweep() -> None:
 def count_write() -> None:
     """Count one ordinary write of the user, or else of the address. Raises a 429 past the limit of this process."""
     if current_app.config["RATE_LIMITS"]:
-        user = g.get("user")
-        current_app.extensions["writes"].count(user["id"] if user else network())
+        current_app.extensions["writes"].count(sender())
+
+
+def sender() -> int | str:
+    """Return who sends this request: the id of the user, or else the address."""
+    user = g.get("user")
+    return user["id"] if user else network()
 
 
 def network() -> str:
