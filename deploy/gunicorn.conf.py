@@ -8,10 +8,13 @@ client can serve nobody else.
 import atexit
 import json
 import os
+import queue
 import re
 import shutil
+import socket
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 
@@ -84,6 +87,7 @@ GRACE = 30
 MIN_BYTES_PER_SECOND = 2000
 SMALL_BODY = 128 * 1024  # bytes
 DRAIN_TIMEOUT = 2  # seconds to read the rest of a body after its answer
+draining = threading.BoundedSemaphore(max(1, threads // 8))  # threads that may wait for such a rest
 
 
 def pre_request(worker, req):  # type: ignore[no-untyped-def]
@@ -110,14 +114,53 @@ def pre_request(worker, req):  # type: ignore[no-untyped-def]
 def post_request(worker, req, environ, resp):  # type: ignore[no-untyped-def]
     """Read the rest of a body that was refused: if we close while the client still sends, it may lose the answer.
 
-    gunicorn itself reads no more than 64 kB. Then it closes a connection that nginx believes to be good: a 502.
+    gunicorn itself reads no more than 64 kB. Then it closes a connection that nginx believes to be good: a 502. If many
+    clients send slowly what was refused, only what is there already is read: they must not hold all threads.
     """
+    may_wait = draining.acquire(blocking=False)
     until = time.monotonic() + DRAIN_TIMEOUT
-    with suppress(Exception):  # the body breaks off, or is not a valid body
-        req.unreader.sock.settimeout(DRAIN_TIMEOUT)
+    with suppress(Exception):  # the body breaks off, or is not a valid body, or nothing is there
+        req.unreader.sock.settimeout(DRAIN_TIMEOUT if may_wait else 0)
         while not getattr(req.body, "failed", False) and time.monotonic() < until and req.body.read(SMALL_BODY):
             pass
+    if may_wait:
+        draining.release()
     vars(req.unreader).pop("chunk", None)  # the next bytes on the connection are another request
+
+
+LINGER = 2  # seconds that a client has to read its answer after we have ended, before a rest of its body resets it
+MAX_LINGERING = 200
+lingering: "queue.SimpleQueue[tuple[float, socket.socket]]" = queue.SimpleQueue()
+
+
+def close_later(sock, timeout=LINGER, max_drain=0):  # type: ignore[no-untyped-def]
+    """Close a connection gently, in a thread of its own.
+
+    gunicorn waits for the client in the thread that accepts all connections: a few clients who stay silent would stop it.
+    """
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        sock.close()
+        return
+    if lingering.qsize() >= MAX_LINGERING:
+        sock.close()
+        return
+    lingering.put((time.monotonic() + timeout, sock))
+
+
+def close_lingering():  # type: ignore[no-untyped-def]
+    while True:
+        due, sock = lingering.get()
+        time.sleep(max(0.0, due - time.monotonic()))
+        sock.close()
+
+
+util.close_graceful = close_later  # gunicorn has no setting for it
+
+
+def post_worker_init(worker):  # type: ignore[no-untyped-def]
+    threading.Thread(target=close_lingering, daemon=True).start()
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]

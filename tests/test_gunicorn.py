@@ -267,3 +267,27 @@ def test_metrics_add_up_over_the_workers_and_outlive_them(server_process, port):
     server_process.send_signal(signal.SIGTERM)
     server_process.wait(20)
     assert not folder.exists()
+
+
+@pytest.mark.whole
+def test_clients_who_were_refused_and_stay_silent_keep_nobody_waiting(server_process, port, alice):
+    """They have sent half of a body. A server that waits for the rest, or for them to end, can do nothing else."""
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json["id"]
+    head = f"PUT /api/v1/videos/{video}/file HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer no\r\nContent-Length: 9000000\r\n"
+    lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(24)]
+    try:
+        for line in lines:
+            line.sendall(f"{head}Content-Type: video/mp4\r\n\r\n".encode() + bytes(70_000))
+        took = []
+        for _ in range(20):
+            begun = time.monotonic()
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+                assert ask(connection, "GET", "/api/v1/videos")[0] == 200
+            took.append(time.monotonic() - begun)
+        assert sorted(took)[10] < 0.5
+        for line in lines:
+            line.settimeout(10)
+            assert b" 401 " in line.recv(1000)
+    finally:
+        for line in lines:
+            line.close()
