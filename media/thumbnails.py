@@ -6,15 +6,17 @@ memory, one thread, and no picture larger than 8K.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 
-from media.video import command
+from media.programs import Failed, MiB, TooSlow, command, run
+from media.video import ANALYSIS, FORMATS
 
 MAX_WIDTH, MAX_HEIGHT = 640, 1280  # pixels of the thumbnail
 MAX_INPUT_PIXELS = 8192 * 4352  # of a frame
 TIMEOUT = 60  # seconds for the whole work
+MEMORY = 288 * MiB  # bytes: a video in 8K with 10 bits a colour takes 192 MB
+NICENESS = 19  # nobody waits for it
 POSITION = 0.1  # of the duration: the first seconds are often black
 
 # `scale` stands first: the filter `thumbnail` keeps six frames, and full-size frames would fill the memory. It also
@@ -38,14 +40,14 @@ class NoThumbnail(Exception):
 
 def thumbnail(path: Path, duration_ms: int | None) -> bytes:
     """Make a JPEG of a video, at most 640 pixels wide. Raises NoThumbnail."""
-    ffmpeg = command("ffmpeg")
+    ffmpeg = command("ffmpeg", *ANALYSIS, *FORMATS, memory=MEMORY, niceness=NICENESS)
     if not ffmpeg:
         raise NoThumbnail("There is no ffmpeg on this server, so there is no thumbnail.", is_final=True)
     deadline, seconds = time.monotonic() + TIMEOUT, (duration_ms or 0) / 1000 * POSITION
     # First try key frames alone, within one minute: there is one every few seconds, and they are quick to read.
     # If no frame is marked as a key frame, try again with all frames from the start.
     quick = ("-skip_frame", "nokey", "-noaccurate_seek", "-ss", f"{seconds:.3f}", "-t", "60")
-    limits = ("-v", "error", "-nostdin", "-threads", "1", "-max_pixels", str(MAX_INPUT_PIXELS))
+    limits = ("-nostdin", "-max_pixels", str(MAX_INPUT_PIXELS))
     detail = ""
     for options in (quick, ()):
         data, detail = _run([*ffmpeg, *limits, *options, "-i", f"file:{path}"], deadline)
@@ -55,17 +57,11 @@ def thumbnail(path: Path, duration_ms: int | None) -> bytes:
 
 
 def _run(command: list[str], deadline: float) -> tuple[bytes, str]:
-    """Run ffmpeg. Return its picture, and the last line of its error output."""
+    """Run ffmpeg. Return its picture, or the last line of its error output."""
     filters = ("-map", "0:V:0", "-filter_threads", "1", "-vf", FILTERS)
-    # In its own session: Ctrl-C is for the worker, which first finishes its job.
-    with subprocess.Popen(
-        [*command, *filters, *JPEG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
-        try:
-            data, said = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise NoThumbnail("It took too long to make a picture of this video.") from None
-        finally:
-            process.kill()
-    lines = said.decode("utf-8", "replace").strip().splitlines()
-    return data if process.returncode == 0 else b"", lines[-1][:300] if lines else ""
+    try:
+        return run([*command, *filters, *JPEG], deadline), ""
+    except Failed as error:
+        return b"", str(error)
+    except TooSlow:
+        raise NoThumbnail("It took too long to make a picture of this video.") from None

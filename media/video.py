@@ -9,14 +9,14 @@ only the formats below, and only the protocol `file`.
 from __future__ import annotations
 
 import logging
-import shutil
-import subprocess
-import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
+
+from media.programs import Failed, MiB, TooSlow, command, run, running
 
 log = logging.getLogger("rawreel.video")
 
@@ -35,8 +35,10 @@ FORMATS = ("-protocol_whitelist", "file", "-format_whitelist", ",".join((*CONTAI
 # only when the next one comes.
 ANALYSIS = ("-analyzeduration", "100000000")
 TIMEOUT = 10  # seconds for ffprobe
-MAX_CPU_SECONDS = 60  # for one run of ffprobe or ffmpeg
-MAX_MEMORY = 1024**3  # bytes for ffprobe or ffmpeg: a file of 7 kilobytes can make them take gigabytes
+# Bytes of memory for ffprobe: a file of 7 kilobytes can make it take gigabytes. A picture in 8K needs 40 MB; the index
+# of a long video, which is a part of the file, about twice its size.
+MEMORY, MAX_MEMORY = 64 * MiB, 128 * MiB
+NICENESS = 10  # of ffprobe: its sender waits, but others go first
 MAX_DURATION = 7 * 24 * 3600  # seconds; a file that claims more lies
 MAX_START = 0.1  # seconds; the clock of a file that begins later is not taken for its duration
 TAIL = 10  # seconds at the end of a file in which the last packets of each stream are
@@ -76,16 +78,10 @@ class Video:
     height: int | None = None
 
 
-def command(name: str) -> list[str] | None:
-    """Return the command line of ffprobe or ffmpeg, or None if it is not installed.
-
-    It limits memory, CPU time (also if the calling process dies) and formats.
-    """
-    program, limit = shutil.which(name), shutil.which("prlimit")  # on Linux alone
-    within = [limit, f"--data={MAX_MEMORY}", f"--cpu={MAX_CPU_SECONDS}"] if limit else []
-    # -max_alloc bounds one block of memory on every system: ffmpeg believes the lengths that a file claims.
-    options = ("-v", "quiet", "-max_alloc", str(MAX_MEMORY // 8), *ANALYSIS, *FORMATS)
-    return [*within, program, *options] if program else None
+def ffprobe(size: int) -> list[str] | None:
+    """Return the command line of ffprobe for a file of `size` bytes, or None if it is not installed."""
+    memory = min(MEMORY + size // 4, MAX_MEMORY)
+    return command("ffprobe", *ANALYSIS, *FORMATS, memory=memory, niceness=NICENESS)
 
 
 def probe(path: Path) -> Video:
@@ -105,10 +101,11 @@ def probe(path: Path) -> Video:
 
 
 def _measure(container: str, file: IO[bytes], path: Path) -> Video:
-    if not _is_whole(container, file, path.stat().st_size):
+    size = path.stat().st_size
+    if not _is_whole(container, file, size):
         raise NotAVideo(CUT)
-    ffprobe = command("ffprobe")
-    return _ask_ffprobe(ffprobe, container, path) if ffprobe else Video(CONTAINERS[container])
+    command = ffprobe(size)
+    return _ask_ffprobe(command, container, path) if command else Video(CONTAINERS[container])
 
 
 def _find_container(file: IO[bytes]) -> str:
@@ -192,19 +189,19 @@ def _has_all_boxes(file: IO[bytes], size: int) -> bool:
 def _run(command: list[str]) -> bytes:
     """Run ffprobe and return its output. Raises NotAVideo if it fails or takes too long."""
     try:
-        return subprocess.run(command, stdout=subprocess.PIPE, timeout=TIMEOUT, check=True).stdout
-    except subprocess.CalledProcessError:
+        return run(command, time.monotonic() + TIMEOUT)
+    except Failed:
         raise NotAVideo(BROKEN) from None
-    except subprocess.TimeoutExpired:
+    except TooSlow:
         raise NotAVideo(SLOW) from None
 
 
-def _ask_ffprobe(ffprobe: list[str], container: str, path: Path) -> Video:
+def _ask_ffprobe(command: list[str], container: str, path: Path) -> Video:
     wanted = (
         "format=start_time,duration:stream=codec_type,width,height,sample_aspect_ratio"
         ":stream_disposition=attached_pic:stream_side_data=rotation"
     )
-    ask = [*ffprobe, "-f", container, "-show_entries"]
+    ask = [*command, "-f", container, "-show_entries"]
     found = orjson.loads(_run([*ask, wanted, "-of", "json", f"file:{path}"]))
     pictures = [
         stream
@@ -231,22 +228,19 @@ def _find_end(ask: list[str], path: Path, about: float) -> float:
     `about` is the end or the duration from the header, or 0: only the packets after that are read, and a few before.
     """
     end, tail = 0.0, ("-read_intervals", f"{about - TAIL:.3f}%") if about > TAIL else ()
-    with subprocess.Popen([*ask, *tail, "-of", "csv=p=0", f"file:{path}"], stdout=subprocess.PIPE) as process:
-        timer = threading.Timer(TIMEOUT, process.kill)
-        timer.start()
-        try:
-            assert process.stdout
-            for line in process.stdout:  # there may be millions
+    try:
+        with running([*ask, *tail, "-of", "csv=p=0", f"file:{path}"], time.monotonic() + TIMEOUT) as program:
+            for line in program.output:  # there may be millions
                 kind, *times = line.split(b",")
                 if kind in (b"video", b"audio"):
                     shown, decoded, length = times[:3]  # a fourth is empty: it stands for what else the packet has
                     begun = decoded if shown == UNKNOWN else shown
-                    end = max(end, sum(float(time) for time in (begun, length) if time.strip() != UNKNOWN))
-            if status := process.wait():
-                raise NotAVideo(SLOW if status < 0 else BROKEN)  # killed, by the timer or by its limit of CPU time
-        finally:
-            timer.cancel()
-            process.kill()
+                    end = max(end, sum(float(one) for one in (begun, length) if one.strip() != UNKNOWN))
+            program.end()
+    except Failed:
+        raise NotAVideo(BROKEN) from None
+    except TooSlow:
+        raise NotAVideo(SLOW) from None
     return end
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from flask import Blueprint, abort
+from flask import Blueprint, abort, g
 from pydantic import AfterValidator, Field
 
 from current import db
@@ -70,7 +70,7 @@ def delete_thumbnail(video_id):
     The worker cuts another one from the video.
     """
     if _replace(video_id, None):
-        db.execute("jobs.create", video_id=video_id, kind="inspect")
+        db.execute("jobs.create", video_id=video_id, user_id=g.user["id"], kind="inspect")
 
 
 def _replace(video_id: int, picture: Arriving | None) -> bool:

@@ -2,10 +2,11 @@
 -- constraint uq_jobs_video_id_kind never: ON DUPLICATE KEY UPDATE starts the job again.
 
 -- name: create
--- A job that was done or has failed starts again.
-INSERT INTO jobs (video_id, kind)
-VALUES (%(video_id)s, %(kind)s)
+-- A job that was done or has failed starts again. `user_id` is the owner of the video.
+INSERT INTO jobs (video_id, kind, turn_of)
+VALUES (%(video_id)s, %(kind)s, %(user_id)s)
 ON DUPLICATE KEY UPDATE
+    turn_of = VALUES(turn_of),
     state = 'waiting',
     tries = 0,
     last_error = '',
@@ -13,13 +14,17 @@ ON DUPLICATE KEY UPDATE
     ended_at = NULL;
 
 -- name: list_due
--- The jobs that are due. This is the only query of an idle worker. It takes no lock: lock_due decides who runs a job.
+-- The jobs that are due, of the people whose turn comes after that of `after`: people take turns in the order of their
+-- ids. This is the only query of an idle worker. It takes no lock: lock_due decides who runs a job.
 SELECT
-    j.id
+    j.id,
+    j.turn_of
 FROM jobs AS j
 WHERE
-    j.run_at <= CURRENT_TIMESTAMP(3)
+    j.turn_of > %(after)s
+    AND j.run_at <= CURRENT_TIMESTAMP(3)
 ORDER BY
+    j.turn_of,
     j.run_at,
     j.id
 LIMIT 20;
@@ -55,6 +60,7 @@ UPDATE jobs
 SET
     state = 'done',
     last_error = '',
+    turn_of = NULL,
     run_at = NULL,
     ended_at = CURRENT_TIMESTAMP(3)
 WHERE
@@ -68,6 +74,7 @@ UPDATE jobs
 SET
     state = IF(%(seconds)s IS NULL, 'failed', 'waiting'),
     last_error = %(last_error)s,
+    turn_of = IF(%(seconds)s IS NULL, NULL, turn_of),
     run_at = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND,
     ended_at = IF(%(seconds)s IS NULL, CURRENT_TIMESTAMP(3), NULL)
 WHERE
@@ -79,6 +86,7 @@ WHERE
 -- Start a job again, with all its tries. A running job is left to its worker.
 UPDATE jobs
 SET
+    turn_of = (SELECT v.user_id FROM videos AS v WHERE v.id = jobs.video_id),
     state = 'waiting',
     tries = 0,
     last_error = '',

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 
 from config import ROOT, Settings
+from domain.files import PROBES
 from web.errors import Problem, document
 
 PAGE = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
@@ -82,13 +83,35 @@ def test_a_unit_names_what_is_there(name: str, app: Flask) -> None:
 
 def test_the_units_are_confined_alike_and_the_worker_has_no_network() -> None:
     api, worker = map(read, UNITS)
-    theirs = {"Description", "Type", "ExecStart", "TimeoutStopSec", "Nice", "RestrictAddressFamilies"}
+    theirs = {
+        "Description",
+        "Type",
+        "ExecStart",
+        "TimeoutStopSec",
+        "Nice",
+        "RestrictAddressFamilies",
+        "MemoryMax",
+        "TasksMax",
+    }
     assert {key: value for key, value in api.items() if key not in theirs} == {
         key: value for key, value in worker.items() if key not in theirs
     }
     assert worker["RestrictAddressFamilies"] == ["AF_UNIX"]
     # media/thumbnails.py limits ffmpeg's memory with a system call of this group.
     assert not any(line.startswith("~") and "@resources" in line for line in worker["SystemCallFilter"])
+
+
+def test_the_units_have_memory_for_what_the_program_allows_itself_and_no_more() -> None:
+    from media import thumbnails, video
+
+    api, worker = (int(unit["MemoryMax"][0].removesuffix("M")) * video.MiB for unit in map(read, UNITS))
+    fields = Settings.model_fields
+    processes, threads = fields["WEB_CONCURRENCY"].default, fields["THREADS"].default
+    one_process, password, picture = 100 * video.MiB, 32 * video.MiB, 200 * video.MiB
+    assert processes * (one_process + password) + picture <= api <= 512 * video.MiB
+    assert thumbnails.MEMORY + 80 * video.MiB <= worker <= 400 * video.MiB
+    # A thread for each request, a few more, and for each run of ffprobe the program and two threads that watch it.
+    assert processes * (threads + 8 + PROBES * 3) < int(read(UNITS[0])["TasksMax"][0])
 
 
 def test_what_runs_gets_the_time_to_end(monkeypatch: pytest.MonkeyPatch) -> None:

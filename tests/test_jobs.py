@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,10 @@ from PIL import Image, ImageStat
 
 from config import ROOT, Settings
 from database import Database, errno
+from hostile import make_clip, many_errors
 from media.storage import Storage
 from media.thumbnails import NoThumbnail, thumbnail
+from media.video import probe
 from pool import Connection
 from proxy import Proxy
 from worker import inspection
@@ -247,10 +250,10 @@ def test_ffmpeg_is_killed_when_it_takes_too_long(clips, programs, monkeypatch, t
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds another process")
 def test_ffmpeg_gets_so_much_memory_and_no_more(clips, programs, monkeypatch, tmp_path):
     limits = tmp_path / "limits"
-    programs(f"sleep 0.3; ulimit -d > {limits}; ulimit -t >> {limits}")
+    programs(f"ulimit -d > {limits}; ulimit -t >> {limits}; nice >> {limits}; cat /proc/self/oom_score_adj >> {limits}")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     thumbnail(clips(), 1000)
-    assert limits.read_text().split() == [str(1024 * 1024), "60"]
+    assert limits.read_text().split() == [str(288 * 1024), "60", "19", "1000"]
 
 
 def test_what_was_not_known_without_ffprobe_is_found_later(alice, video, worker, root):
@@ -275,6 +278,124 @@ def test_without_ffmpeg_a_job_fails_at_once_and_an_admin_can_ask_again(
     assert job_of(alice, video)["state"] == "done"
     (log,) = admin.get("/api/v1/admin/logs", query_string={"action": "job.retry"}).json["items"]
     assert (log["actor"], log["object_id"]) == ("the_admin", job["id"])
+
+
+def test_what_ffmpeg_prints_without_end_takes_no_memory(clips, programs, monkeypatch, tmp_path):
+    programs("for i in $(seq 30000); do echo error number $i; done >&2; yes last words | head -c 22000000 >&2; exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    tracemalloc.start()
+    with pytest.raises(NoThumbnail) as raised:
+        thumbnail(clips(), 1000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert raised.value.detail == "last words"
+    assert peak < 1_000_000
+
+
+def test_a_broken_film_whose_errors_are_longer_than_itself_is_refused_in_little_memory(tmp_path):
+    broken = tmp_path / "broken.flv"
+    broken.write_bytes(many_errors(make_clip(tmp_path / "clip.flv", "-c:v", "libx264"), 200_000))
+    plain = ["ffmpeg", "-v", "error", "-i", str(broken), "-map", "0:V:0", "-f", "null", "-"]
+    assert len(subprocess.run(plain, capture_output=True, check=False).stderr) > 2_000_000
+    tracemalloc.start()
+    probe(broken)
+    with pytest.raises(NoThumbnail, match=r"^No picture"):
+        thumbnail(broken, 60_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_more_of_a_picture_than_fits_into_memory_is_none(clips, programs, monkeypatch, tmp_path):
+    programs("exec head -c 100000000 /dev/zero")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    with pytest.raises(NoThumbnail, match=r"^No picture") as raised:
+        thumbnail(clips(), 1000)
+    assert raised.value.detail == "it printed too much"
+
+
+def test_what_a_program_has_started_ends_with_it(clips, programs, monkeypatch, tmp_path):
+    programs("sleep 57 & wait")  # the child holds the pipes too
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setattr("media.thumbnails.TIMEOUT", 1)
+    begun = time.monotonic()
+    with pytest.raises(NoThumbnail, match=r"^It took too long"):
+        thumbnail(clips(), 1000)
+    assert time.monotonic() - begun < 10
+
+
+# Whose turn it is
+
+
+@pytest.fixture
+def send_video(clip) -> Callable[[Any], int]:
+    """Send a video of a person. Return its id."""
+
+    def send(someone: Any) -> int:
+        form = {"title": "Waves", "file": (io.BytesIO(clip), "a.mp4")}
+        return someone.post("/api/v1/videos", data=form).json["id"]
+
+    return send
+
+
+@pytest.fixture
+def order(monkeypatch) -> list[int]:
+    """The ids of the videos that are inspected from now on."""
+    original, seen = worker_module.inspect, []
+
+    def inspect(job: dict[str, Any]) -> None:
+        seen.append(job["video_id"])
+        original(job)
+
+    monkeypatch.setattr(worker_module, "inspect", inspect)
+    return seen
+
+
+def test_people_take_turns_and_a_persons_videos_go_first_come_first_served(
+    alice, bob, person, send_video, worker, order
+):
+    of_alice = [send_video(alice) for _ in range(5)]
+    of_bob, of_carol = [send_video(bob) for _ in range(2)], [send_video(person("carol"))]
+    while worker.work():
+        pass
+    assert order == [of_alice[0], of_bob[0], of_carol[0], of_alice[1], of_bob[1], *of_alice[2:]]
+
+
+def test_a_video_that_comes_while_another_person_has_many_waits_for_one(alice, bob, send_video, worker, order):
+    of_alice = [send_video(alice) for _ in range(4)]
+    assert worker.work()
+    of_bob = send_video(bob)
+    while worker.work():
+        pass
+    assert order == [of_alice[0], of_bob, *of_alice[1:]]
+    late = send_video(alice)  # after the last person it is the first one's turn again
+    assert worker.work()
+    assert order[-1] == late
+
+
+def test_a_job_that_waits_for_its_next_try_keeps_nobody_from_a_turn(alice, bob, send_video, worker, order, failing):
+    failing(NoThumbnail(DAMAGED))
+    broken, other = send_video(alice), send_video(bob)
+    while worker.work():
+        pass
+    assert order == [broken, other]
+
+
+def test_a_job_has_a_turn_as_long_as_it_is_open(alice, admin, video, worker, root, failing):
+    def turn_of() -> int | None:
+        with root.cursor() as cursor:
+            cursor.execute("SELECT turn_of FROM jobs")
+            return cursor.fetchone()[0]
+
+    turns = [turn_of()]
+    failing(NoThumbnail(DAMAGED))
+    for _ in range(5):
+        due(root)
+        worker.work()
+        turns.append(turn_of())
+    assert turns == [*[alice.user_id] * 5, None]
+    admin.post(f"/api/v1/admin/jobs/{job_of(alice, video)['id']}/retry")
+    assert turn_of() == alice.user_id
 
 
 # What changes meanwhile
@@ -493,7 +614,7 @@ def test_many_workers_never_do_the_same_job_and_come_to_no_deadlock(
     monkeypatch.setattr(Database, "_note_failure", note)
     rows = [(alice.user_id, f"video {n}") for n in range(120)]
     root.cursor().executemany("INSERT INTO videos (user_id, title, description) VALUES (%s, %s, '')", rows)
-    root.cursor().execute("INSERT INTO jobs (video_id, kind) SELECT id, 'inspect' FROM videos")
+    root.cursor().execute("INSERT INTO jobs (video_id, kind, turn_of) SELECT id, 'inspect', user_id FROM videos")
     with root.cursor() as cursor:
         cursor.execute("SELECT id, video_id FROM jobs ORDER BY id")
         jobs = dict(cursor.fetchall())
@@ -508,7 +629,7 @@ def test_many_workers_never_do_the_same_job_and_come_to_no_deadlock(
 
     def ask_again() -> None:
         for video_id in list(jobs.values())[::4]:
-            db.execute("jobs.create", video_id=video_id, kind="inspect")
+            db.execute("jobs.create", video_id=video_id, user_id=alice.user_id, kind="inspect")
 
     with ThreadPoolExecutor(8) as threads:
         working = [threads.submit(work, app) for app in apps]

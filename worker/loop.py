@@ -44,6 +44,7 @@ class Worker:
         self._bell: SimpleQueue[None] = SimpleQueue()  # a signal handler may call put(), but not an Event's set()
         self._trouble: object = None
         self._due = dict.fromkeys(CHORES, 0.0)
+        self._last = 0  # whose turn it was
 
     def run(self) -> None:
         """Work until end(). An error is logged once, and the worker goes on."""
@@ -68,17 +69,25 @@ class Worker:
 
     def work(self) -> bool:
         """Do what is due now. Return whether there was a job, or there is more to do."""
-        is_done = False
+        is_more = False
         for chore, seconds in CHORES.items():
             if time.monotonic() >= self._due[chore] and not self.is_ending:
                 self._due[chore] = time.monotonic() + seconds
                 if chore():
-                    self._due[chore], is_done = 0.0, True
-        for row in db.fetch_all("jobs.list_due"):
+                    self._due[chore], is_more = 0.0, True
+        last = self._last
+        is_done = self._work_after(last) or (last > 0 and self._work_after(0))
+        return is_done or is_more
+
+    def _work_after(self, user_id: int) -> bool:
+        """Run one job of the person whose turn comes after that of `user_id`. Return whether there was one."""
+        for row in db.fetch_all("jobs.list_due", after=user_id):
             if not self.is_ending and (job := self._take(row["id"])):
+                self._last = row["turn_of"]
                 self._run_job(job)
-                is_done = True
-        return is_done
+                return True
+        self._last = 0
+        return False
 
     def _take(self, job_id: int) -> Row | None:
         """Take a job, unless another worker has it."""

@@ -83,7 +83,7 @@ def _forget(row: Row) -> None:
     gone = _list_missing(_lock_row(row))
     if "thumbnail_key" in gone:
         db.execute("files.set_thumbnail_lost", video_id=row["id"])
-        db.execute("jobs.create", video_id=row["id"], kind="inspect")
+        db.execute("jobs.create", video_id=row["id"], user_id=row["user_id"], kind="inspect")
     if "file_key" in gone:
         db.execute("files.set_lost", video_id=row["id"])
     if gone:

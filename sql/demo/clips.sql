@@ -66,5 +66,11 @@ WHERE
 
 -- name: create_job
 -- For a video that has no thumbnail yet.
-INSERT INTO jobs (video_id, kind)
-VALUES (%(video_id)s, 'inspect');
+INSERT INTO jobs (video_id, kind, turn_of)
+SELECT
+    v.id,
+    'inspect',
+    v.user_id
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s;
