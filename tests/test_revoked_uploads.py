@@ -47,7 +47,9 @@ def revoke(app: Any, alice: Any, admin: Any, root: Any) -> Callable[[str], int]:
     def end(how: str) -> int:
         other = app.test_client()
         if how == "ban":
-            answer = admin.put("/api/v1/admin/users/alice/ban", json={"reason": "Spam", "until": None, "keep_videos": True})
+            answer = admin.put(
+                "/api/v1/admin/users/alice/ban", json={"reason": "Spam", "until": None, "keep_videos": True}
+            )
             assert answer.status_code == 200
             return 403
         if how == "logout":
