@@ -33,6 +33,7 @@ class _Reservation:
 
     def __init__(self, file: Arriving, video_id: int | None, old: int):
         self.file, self.video_id, self.old, self.lent = file, video_id, old, 0
+        self.owner = {"user_id": g.user["id"]}  # now, as there is no g.user any more if the session ends
 
     def extend(self, least: int, most: int) -> int:
         """Reserve `most` more bytes, or what is left. Return how many may be written: with under `least` all stays as it is."""
@@ -49,7 +50,7 @@ class _Reservation:
 
     def _extend(self, least: int, most: int) -> tuple[int, int]:
         free, lent = max(0, lock_room()), 0
-        if free < least and not self.lent and self.old and not db.fetch_value("uploads.count_lent", **self._owner()):
+        if free < least and not self.lent and self.old and not db.fetch_value("uploads.count_lent", **self.owner):
             lent = self.old
         if free + lent < least:
             self.file.refusal = no_room(self.file.reserved + self.lent + free + lent)
@@ -60,8 +61,8 @@ class _Reservation:
         if self.file.reserved or self.lent:
             db.execute("uploads.update", **row, hours=HOURS) or abort(401, "This account is gone.")
         else:
-            db.execute("uploads.create", **row, **self._owner(), video_id=self.video_id, metadata="", hours=HOURS)
-        db.execute("users.set_used", **self._owner(), more=taken, less=0)
+            db.execute("uploads.create", **row, **self.owner, video_id=self.video_id, metadata="", hours=HOURS)
+        db.execute("users.set_used", **self.owner, more=taken, less=0)
         return taken, lent
 
     def give_back(self) -> None:
@@ -71,13 +72,10 @@ class _Reservation:
                 db.transaction(self._give_back)
 
     def _give_back(self) -> None:
-        db.fetch_one("users.lock_visibility", **self._owner())  # first the owner, as everywhere
-        row = db.fetch_one("uploads.get", upload_id=self.file.key, **self._owner())
+        db.fetch_one("users.lock_visibility", **self.owner)  # first the owner, as everywhere
+        row = db.fetch_one("uploads.get", upload_id=self.file.key, **self.owner)
         if row and db.execute("uploads.delete", upload_id=self.file.key):
-            db.execute("users.set_used", **self._owner(), more=0, less=row["reserved_bytes"])
-
-    def _owner(self) -> dict[str, int]:
-        return {"user_id": g.user["id"]}
+            db.execute("users.set_used", **self.owner, more=0, less=row["reserved_bytes"])
 
 
 def open_file(length: int | None, video_id: int | None = None, old: int = 0, is_part: bool = False) -> Arriving:
