@@ -19,7 +19,14 @@ NewPassword = Annotated[str, Field(min_length=8, max_length=128, examples=["corr
 
 
 def keep_an_admin(user_id: int) -> None:
-    """Raise a 409 if this user is the last admin who can act. Call it in the transaction that takes the role away."""
+    """Raise a 409 if this user is the last admin who can act. Call it in the transaction that takes the role away.
+
+    Only for an admin are the admins locked, as each login reads the user's row. The row of another user is locked, so that
+    they do not become an admin meanwhile.
+    """
+    role = db.fetch_value("users.get_role", user_id=user_id)
+    if role != "admin" and db.fetch_value("users.lock_role", user_id=user_id) != "admin":
+        return
     admins = [row["id"] for row in db.fetch_all("users.lock_admins")]
     if admins == [user_id]:
         raise Problem(409, "This is the last admin: make another one first.", "last_admin")

@@ -1,22 +1,27 @@
 """The rows that depend on an account or a video: how they are deleted with it, and what an export lists.
 
-There is one entry for each column that names an account or a video. DELETE /me, DELETE /videos/<id> and GET /me/export
-read these entries. tests/test_dependents.py finds the foreign keys of the schema by itself, and names a missing entry.
+There is one entry for each column that names an account or a video. The deletion of an account, that of a video and
+GET /me/export read these entries. tests/test_dependents.py finds the foreign keys of the schema by itself, and names a
+missing entry.
 
-The steps of an entry are named queries. They run in order: first the counters of other rows, then the rows themselves.
-The entries run from top to bottom. Users and videos are locked before the first one.
+The steps of an entry are named queries. They run in order: first those that lock, then the counters of other rows, then
+the rows themselves. Each takes a `limit`: all steps of an entry deal with the same first rows in the same order, in one
+transaction, and the last one deletes them. It is repeated until nothing is left, so an account with millions of rows is
+deleted without one long transaction. The entries run from top to bottom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from current import db
-from domain.files import detach_all
+from domain.files import storage
 from queries import Row
 
-BATCH = 500  # videos whose rows one step deletes at once
+LIMIT = 200  # rows of an entry that one transaction deletes, with the counters of as many other users
+VIDEOS = 20  # videos that it deletes
+ROWS = 5000  # rows of a table that it deletes below these videos
 
 # These stand in place of queries, or after the queries for the counters.
 CASCADE = "CASCADE"  # the foreign key has ON DELETE CASCADE, so the database deletes the rows
@@ -41,10 +46,13 @@ class ExportList:
 
 @dataclass(frozen=True)
 class Dependent:
-    """A column that names an account. If an export does not list its rows, `export` is a sentence that says why."""
+    """A column that names an account. If an export does not list its rows, `export` is a sentence that says why.
+
+    In place of a query, a step may be a function: for what has files.
+    """
 
     column: str
-    steps: tuple[str, ...]
+    steps: tuple[str | Callable[..., int], ...]
     export: ExportList | str
 
 
@@ -53,26 +61,48 @@ def export_as(name: str, query: str, **arguments: str | None) -> ExportList:
     return ExportList(name, query, arguments or {"user_id": "id"})
 
 
-# For the deletion of an account. Each step takes `user_id`. An export has its lists in this order.
+def delete_some_videos(user_id: int, limit: int) -> int:
+    """Delete a few videos of an account that is gone, with their files. Return how many rows were deleted.
+
+    Nobody can see these videos. So the files go first: if the process is killed before the commit, the rows are still
+    there, and the next one deletes them.
+    """
+    videos = db.fetch_all("files.lock_for_user", user_id=user_id, limit=min(limit, VIDEOS))
+    video_ids = [video["id"] for video in videos]
+    for steps in OF_VIDEOS.values():
+        if (count := _run(steps, video_ids=video_ids, limit=ROWS)) == ROWS:
+            return count  # there may be more below these videos
+    storage().remove(*(video[key] for video in videos for key in ("file_key", "thumbnail_key")))
+    return db.execute("videos.delete_many", video_ids=video_ids)
+
+
+def delete_some_uploads(user_id: int, limit: int) -> int:
+    """Delete some uploads of an account that is gone, the files first, as above. Return how many."""
+    uploads = db.fetch_all("uploads.lock_for_user", user_id=user_id, limit=limit)
+    storage().remove(*(upload["id"] for upload in uploads if not upload["is_finished"]))
+    return db.execute("uploads.delete_many", upload_ids=[upload["id"] for upload in uploads])
+
+
+# For the deletion of an account. Each step takes `user_id` and `limit`. An export has its lists in this order.
 OF_USERS = (
     Dependent(
         "videos.user_id",
-        ("videos.delete_for_user",),  # after the rows that depend on them: see OF_VIDEOS
+        (delete_some_videos,),  # after the rows that depend on them: see OF_VIDEOS
         export_as("videos", "videos.list_for_user", user_id="id", viewer_id="id", is_staff=None),
     ),
     Dependent(
         "follows.follower_id",
-        ("users.set_follower_counts", "follows.delete_following"),
+        ("users.lock_followed", "users.set_follower_counts", "follows.delete_following"),
         export_as("following", "follows.list_following", user_id="id", is_staff=None),
     ),
     Dependent(
         "follows.followed_id",
-        ("users.set_following_counts", "follows.delete_followers"),
+        ("users.lock_followers", "users.set_following_counts", "follows.delete_followers"),
         export_as("followers", "follows.list_followers", user_id="id", is_staff=None),
     ),
     Dependent(
         "sessions.user_id",
-        (CASCADE,),
+        ("sessions.delete_some",),
         export_as("sessions", "sessions.list_for_user", user_id="id", session_id="session_id"),
     ),
     Dependent(
@@ -82,7 +112,7 @@ OF_USERS = (
     ),
     Dependent(
         "uploads.user_id",
-        ("uploads.delete_for_user",),
+        (delete_some_uploads,),
         "An unfinished upload is not stored yet, and its sender has it.",
     ),
     Dependent(
@@ -96,10 +126,11 @@ OF_USERS = (
     Dependent("avatars.user_id", (CASCADE,), "The account has its address, which gives the picture."),
 )
 
-# For the deletion of a video, alone or with its owner's account. Each step takes `video_ids`, which serves both.
+# For the deletion of a video, alone or with its owner's account. Each step takes `video_ids` and `limit`. CASCADE is for
+# tables with few rows for each video.
 OF_VIDEOS: dict[str, tuple[str, ...]] = {
     "video_tags.video_id": (CASCADE,),
-    "video_terms.video_id": (CASCADE,),
+    "video_terms.video_id": ("video_terms.delete_for_videos",),
     "jobs.video_id": (CASCADE,),
     "uploads.video_id": (KEPT,),  # the upload can never be finished, and is deleted when it ends or expires
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours
@@ -113,23 +144,19 @@ COUNTERS = {
 }
 
 
-def delete_rows_of_user(user_id: int) -> None:
-    """Delete the rows that depend on an account, in the caller's transaction. The account's own row stays for now.
+def delete_some_of_user(user_id: int) -> bool:
+    """Delete some rows that depend on an account that is gone. Return whether there were any.
 
-    Lock users first, the lower id before the higher, then the videos.
+    It is one small transaction of the caller, who repeats it, and then deletes the account's own row.
     """
-    db.fetch_value("users.lock_with_follows", user_id=user_id)
-    video_ids = detach_all(user_id)
-    for n in range(0, len(video_ids), BATCH):
-        delete_rows_of_videos(video_ids[n : n + BATCH])
-    for dependent in OF_USERS:
-        _run(dependent.steps, user_id=user_id)
+    return any(_run(one.steps, user_id=user_id, limit=LIMIT) for one in OF_USERS)
 
 
 def delete_rows_of_videos(video_ids: list[int]) -> None:
     """Delete the rows that depend on videos, in the caller's transaction. The owner and the videos are locked already."""
     for steps in OF_VIDEOS.values():
-        _run(steps, video_ids=video_ids)
+        while _run(steps, video_ids=video_ids, limit=ROWS) == ROWS:
+            pass
 
 
 def lists_of_export() -> list[ExportList]:
@@ -137,7 +164,12 @@ def lists_of_export() -> list[ExportList]:
     return [one.export for one in OF_USERS if isinstance(one.export, ExportList)]
 
 
-def _run(steps: tuple[str, ...], **arguments: object) -> None:
+def _run(steps: tuple[str | Callable[..., int], ...], **arguments: object) -> int:
+    """Run the steps of an entry. Return how many rows the last one deleted."""
+    count = 0
     for step in steps:
-        if step not in (CASCADE, KEPT):
-            db.execute(step, **arguments)
+        if callable(step):
+            count = step(**arguments)
+        elif step not in (CASCADE, KEPT):
+            count = db.execute(step, **arguments)
+    return count

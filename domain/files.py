@@ -186,17 +186,5 @@ def lock_video(video_id: int, user_id: int | None = None) -> dict[str, Any]:
     )
 
 
-def detach_all(user_id: int) -> list[int]:
-    """Remove the files of all videos and uploads of an account after the commit that deletes it.
-
-    Lock its videos until the end of the transaction. Return their ids.
-    """
-    videos = list(db.stream("files.lock_for_user", user_id=user_id))
-    keys = [key for video in videos for key in (video["file_key"], video["thumbnail_key"])]
-    keys += [upload["id"] for upload in db.fetch_all("uploads.lock_for_user", user_id=user_id)]
-    after_commit(lambda: storage().remove(*keys))
-    return [video["id"] for video in videos]
-
-
 def _room_arguments() -> dict[str, int]:
     return {"user_id": g.user["id"], "quota_bytes": current_app.config["QUOTA_BYTES"]}

@@ -70,7 +70,7 @@ def make(body: NewVideo, file: Arriving | None = None, free: int | None = None, 
 
     `free` is the room of the user, if it is locked already; `how` is for store_file().
     """
-    if free is None:
+    if free is None:  # also without a file: an account that is being deleted gets no video
         free, how["less"] = lock_room(), end_reservation(file) if file else 0
     check_video_count()
     values = {**body.model_dump(), "tags": orjson.dumps(body.tags).decode()}

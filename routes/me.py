@@ -11,8 +11,9 @@ from pydantic import Field, create_model
 
 from current import db
 from domain.accounts import keep_an_admin
-from domain.dependents import delete_rows_of_user, lists_of_export
-from web.api import api, row
+from domain.dependents import lists_of_export
+from domain.hiding import HEAD_START, settle
+from web.api import after_commit, api, row
 from web.capacity import take_place
 from web.inputs import UNSENT, Input, sent
 from web.paging import Page
@@ -67,12 +68,13 @@ def update_me(body: AccountChange):
 def delete_me(body: Farewell):
     """Delete your account.
 
-    Your videos and follows are deleted too. This cannot be undone. Your username becomes free.
+    Nobody sees your profile and your videos any more, and your username becomes free, at once. The worker then deletes all
+    that is yours; that may take a while if it is much. This cannot be undone.
     """
     user_id = g.user["id"]
     keep_an_admin(user_id)  # for every role: it may have changed since the password was checked
-    delete_rows_of_user(user_id)
-    db.execute("users.delete", user_id=user_id)
+    db.execute("users.set_gone", user_id=user_id, seconds=HEAD_START) or abort(401, "This account is gone.")
+    after_commit(lambda: settle(user_id))
 
 
 @bp.get("/feed")

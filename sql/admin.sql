@@ -107,7 +107,8 @@ SELECT
     on_disk.used_bytes,
     waiting.waiting_job_count,
     failed.failed_job_count,
-    mail.waiting_mail_count
+    mail.waiting_mail_count,
+    deletion.waiting_deletion_count
 FROM (
     SELECT
         COUNT(*) AS user_count
@@ -176,7 +177,15 @@ CROSS JOIN (
     SELECT
         COUNT(*) AS waiting_mail_count
     FROM mails AS m
-) AS mail;
+) AS mail
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS waiting_deletion_count
+    FROM users AS u
+    WHERE
+        u.due_at IS NOT NULL
+        AND u.visibility = 'gone'
+) AS deletion;
 
 -- name: list_days
 -- The last 30 days in UTC, including today. A day without events has zeros.

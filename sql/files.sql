@@ -25,8 +25,8 @@ WHERE
     id = %(video_id)s;
 
 -- name: lock_for_user
--- The files to remove with an account. The row of the account is locked. But a video that was added while we waited for
--- that lock is not in the transaction's snapshot: only a locking read sees it.
+-- The next videos to delete with an account, and their files. Who was adding one held the account's row, so after that
+-- was marked none comes.
 SELECT
     v.id,
     v.file_key,
@@ -34,9 +34,9 @@ SELECT
 FROM videos AS v
 WHERE
     v.user_id = %(user_id)s
-    AND v.id > %(after)s
 ORDER BY
-    v.id
+    v.created_at DESC,
+    v.id DESC
 LIMIT %(limit)s
 FOR UPDATE;
 

@@ -139,11 +139,21 @@ WHERE
     AND followed_id = %(followed_id)s;
 
 -- name: delete_followers
+-- Those of users.lock_followers.
 DELETE FROM follows
 WHERE
-    followed_id = %(user_id)s;
+    followed_id = %(user_id)s
+ORDER BY
+    created_at,
+    follower_id
+LIMIT %(limit)s;
 
 -- name: delete_following
+-- Those of users.lock_followed.
 DELETE FROM follows
 WHERE
-    follower_id = %(user_id)s;
+    follower_id = %(user_id)s
+ORDER BY
+    created_at,
+    followed_id
+LIMIT %(limit)s;

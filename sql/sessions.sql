@@ -40,7 +40,8 @@ FROM sessions AS s
 INNER JOIN users AS u ON u.id = s.user_id
 WHERE
     s.token_hash = %(token_hash)s
-    AND s.expires_at > CURRENT_TIMESTAMP(3);
+    AND s.expires_at > CURRENT_TIMESTAMP(3)
+    AND u.visibility <> 'gone';
 
 -- name: list_for_user
 -- Expired sessions are left out. The next login deletes them.
@@ -80,6 +81,14 @@ WHERE
 DELETE FROM sessions
 WHERE
     user_id = %(user_id)s;
+
+-- name: delete_some
+DELETE FROM sessions
+WHERE
+    user_id = %(user_id)s
+ORDER BY
+    id
+LIMIT %(limit)s;
 
 -- name: delete_others
 -- All sessions of a user but one.

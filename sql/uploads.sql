@@ -123,19 +123,19 @@ ORDER BY
 LIMIT 100;
 
 -- name: lock_for_user
--- The files to remove with an account. A finished upload has no file of its own.
+-- The next uploads to delete with an account. The file of a finished one is its video's.
 SELECT
-    u.id
+    u.id,
+    u.finished_at IS NOT NULL AS is_finished
 FROM uploads AS u
 WHERE
     u.user_id = %(user_id)s
-    AND u.finished_at IS NULL
 ORDER BY
     u.id
-LIMIT 10000
+LIMIT %(limit)s
 FOR UPDATE;
 
--- name: delete_for_user
+-- name: delete_many
 DELETE FROM uploads
 WHERE
-    user_id = %(user_id)s;
+    id IN %(upload_ids)s;

@@ -92,26 +92,57 @@ SELECT
 FROM users AS u
 WHERE
     u.id IN (%(follower_id)s, %(followed_id)s)
+    AND u.visibility <> 'gone'
 ORDER BY
     u.id
 LIMIT 2
 FOR UPDATE;
 
--- name: lock_with_follows
--- Lock a user, their followers and those they follow, until the end of the transaction. The inner list is sorted and the
--- join keeps its order, so here too the lower id comes first.
+-- name: lock_followed
+-- Lock those whom an account that is gone follows, the longest first, until the end of the transaction. The list in the
+-- middle is sorted and the join keeps its order, so here too the lower id comes first.
 SELECT
-    COUNT(*) AS user_count
+    u.id
 FROM (
     SELECT
-        p.id
+        p.followed_id AS id
     FROM (
-        SELECT %(user_id)s AS id
-        UNION SELECT f.followed_id FROM follows AS f WHERE f.follower_id = %(user_id)s
-        UNION SELECT f.follower_id FROM follows AS f WHERE f.followed_id = %(user_id)s
+        SELECT
+            f.followed_id
+        FROM follows AS f
+        WHERE
+            f.follower_id = %(user_id)s
+        ORDER BY
+            f.created_at,
+            f.followed_id
+        LIMIT %(limit)s
     ) AS p
     ORDER BY
-        p.id
+        p.followed_id
+    LIMIT 4294967295
+) AS held
+STRAIGHT_JOIN users AS u ON u.id = held.id
+FOR UPDATE;
+
+-- name: lock_followers
+SELECT
+    u.id
+FROM (
+    SELECT
+        p.follower_id AS id
+    FROM (
+        SELECT
+            f.follower_id
+        FROM follows AS f
+        WHERE
+            f.followed_id = %(user_id)s
+        ORDER BY
+            f.created_at,
+            f.follower_id
+        LIMIT %(limit)s
+    ) AS p
+    ORDER BY
+        p.follower_id
     LIMIT 4294967295
 ) AS held
 STRAIGHT_JOIN users AS u ON u.id = held.id
@@ -127,22 +158,39 @@ WHERE
     id IN (%(follower_id)s, %(followed_id)s);
 
 -- name: set_follower_counts
--- Everybody whom a user follows loses this follower.
-UPDATE follows AS f
-INNER JOIN users AS u ON u.id = f.followed_id
+-- Those of lock_followed lose this follower. Nobody can follow, or be followed by, an account that is gone. So these
+-- follows are the same in each step. STRAIGHT_JOIN: in another order, all users would be read, and so locked.
+UPDATE (
+    SELECT
+        f.followed_id
+    FROM follows AS f
+    WHERE
+        f.follower_id = %(user_id)s
+    ORDER BY
+        f.created_at,
+        f.followed_id
+    LIMIT %(limit)s
+) AS page
+STRAIGHT_JOIN users AS u ON u.id = page.followed_id
 SET
-    u.follower_count = u.follower_count - 1
-WHERE
-    f.follower_id = %(user_id)s;
+    u.follower_count = u.follower_count - 1;
 
 -- name: set_following_counts
--- Everybody who follows a user follows one less.
-UPDATE follows AS f
-INNER JOIN users AS u ON u.id = f.follower_id
+-- Those of lock_followers follow one less.
+UPDATE (
+    SELECT
+        f.follower_id
+    FROM follows AS f
+    WHERE
+        f.followed_id = %(user_id)s
+    ORDER BY
+        f.created_at,
+        f.follower_id
+    LIMIT %(limit)s
+) AS page
+STRAIGHT_JOIN users AS u ON u.id = page.follower_id
 SET
-    u.following_count = u.following_count - 1
-WHERE
-    f.followed_id = %(user_id)s;
+    u.following_count = u.following_count - 1;
 
 -- name: update
 -- A field that was not sent keeps its value.
@@ -152,8 +200,29 @@ SET
 WHERE
     id = %(user_id)s;
 
+-- name: set_gone
+-- The name and the address are free from now on; no name that can be chosen has a space. Nothing opens the account: no
+-- password has an empty hash, and sessions.get_user leaves it out. The worker deletes it after so many seconds.
+UPDATE users
+SET
+    visibility = 'gone',
+    due_at = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND,
+    username = CONCAT('deleted ', id),
+    username_key = CONCAT('deleted ', id),
+    email = NULL,
+    email_key = NULL,
+    password_hash = '',
+    role = 'user',
+    bio = '',
+    avatar_id = NULL,
+    banned_until = NULL,
+    ban_reason = ''
+WHERE
+    id = %(user_id)s
+    AND visibility <> 'gone';
+
 -- name: delete
--- Foreign keys delete sessions, mail tokens and the avatar too. Videos and follows must be deleted before.
+-- Foreign keys delete mail tokens, mails and the avatar too. The rest is deleted before: see domain/dependents.py.
 DELETE FROM users
 WHERE
     id = %(user_id)s;
@@ -171,8 +240,8 @@ SELECT
     u.ban_reason
 FROM users AS u
 WHERE
-    u.username_key = %(account)s
-    OR u.email_key = %(account)s;
+    (u.username_key = %(account)s OR u.email_key = %(account)s)
+    AND u.visibility <> 'gone';
 
 -- name: set_password
 -- Only if the hash is still the one that was checked: of two changes at once, one matches no row.
@@ -182,6 +251,22 @@ SET
 WHERE
     id = %(user_id)s
     AND password_hash = %(old_hash)s;
+
+-- name: get_role
+SELECT
+    u.role
+FROM users AS u
+WHERE
+    u.id = %(user_id)s;
+
+-- name: lock_role
+-- The same, and lock the user until the end of the transaction.
+SELECT
+    u.role
+FROM users AS u
+WHERE
+    u.id = %(user_id)s
+FOR UPDATE;
 
 -- name: lock_admins
 -- Lock the admins who are not banned until the end of the transaction. If two demote each other at once, one of them
@@ -301,10 +386,11 @@ SET
     due_at = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND
 WHERE
     id = %(user_id)s
+    AND visibility <> 'gone'
     AND (role = 'user' OR %(is_admin)s);
 
 -- name: list_due
--- The users whose videos are to be hidden or restored. This takes no lock: set_taken decides which worker does it.
+-- The users whose videos are to be hidden or restored, and the accounts to delete. This takes no lock: set_taken decides which worker does it.
 SELECT
     u.id
 FROM users AS u
@@ -332,6 +418,13 @@ SET
 WHERE
     id = %(user_id)s
     AND due_at IS NOT NULL;
+
+-- name: get_visibility
+SELECT
+    u.visibility
+FROM users AS u
+WHERE
+    u.id = %(user_id)s;
 
 -- name: lock_visibility
 -- Lock a user until the end of the transaction. `is_over` says that the ban that hides them has ended by itself.
@@ -379,6 +472,7 @@ FROM users AS u
 LEFT JOIN sessions AS s ON s.id = %(session_id)s AND s.user_id = u.id
 WHERE
     u.id = %(user_id)s
+    AND u.visibility <> 'gone'
 FOR UPDATE;
 
 -- name: set_used

@@ -38,4 +38,8 @@ WHERE
 -- name: delete_for_videos
 DELETE FROM video_terms
 WHERE
-    video_id IN %(video_ids)s;
+    video_id IN %(video_ids)s
+ORDER BY
+    video_id,
+    term
+LIMIT %(limit)s;

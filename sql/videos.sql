@@ -463,7 +463,7 @@ WHERE
     id = %(video_id)s
     AND user_id = %(user_id)s;
 
--- name: delete_for_user
+-- name: delete_many
 DELETE FROM videos
 WHERE
-    user_id = %(user_id)s;
+    id IN %(video_ids)s;

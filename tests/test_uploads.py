@@ -27,6 +27,7 @@ from werkzeug.serving import make_server
 
 from config import ROOT
 from domain import files, uploads
+from domain.hiding import settle
 from domain.uploads import sweep_uploads
 from media.storage import CHUNK, Storage
 
@@ -727,14 +728,9 @@ def test_a_video_that_is_deleted_while_a_file_begins_costs_no_room(alice, clip, 
 def test_an_account_takes_its_uploads_along(alice, sending, clip, storage, db, app):
     url = begin(alice, len(clip), clip[:100])
     body, done = sending(url, 100, clip[100:])
-    with app.test_request_context():
-        from domain.dependents import delete_rows_of_user
-        from web.api import g
-
-        g.after_commit = []
-        db.transaction(lambda: (delete_rows_of_user(alice.user_id), db.execute("users.delete", user_id=alice.user_id)))
-        for work in g.after_commit:
-            work()
+    with app.app_context():
+        db.execute("users.set_gone", user_id=alice.user_id, seconds=0)
+        assert settle(alice.user_id)
     body.go.set()
     assert done.result(20).status_code in (401, 404)
     assert left(storage) == (0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,10 +15,14 @@ from domain.mails import send_waiting, sweep_mails
 from domain.search import sweep_tags
 from domain.uploads import sweep_uploads
 from domain.views import WINDOW
+from pool import Connection
+
+log = logging.getLogger("rawreel.worker")
 
 BATCH = 500  # rows in one transaction
 TURN = 2.0  # seconds that people whose videos change take, before other chores and jobs have their turn
 LEASE = 60  # seconds after which another worker goes on with a person, if this one is killed
+PAUSE = 600  # seconds until an account that could not be deleted is tried again
 
 
 def fold_views() -> None:
@@ -55,15 +60,30 @@ def forget_views() -> None:
 
 
 def settle_people() -> bool:
-    """Hide or restore the videos of people whose ban has begun or ended. Return whether there is more to do."""
+    """Hide or restore the videos of people whose ban has begun or ended, and delete accounts that are gone.
+
+    Return whether there is more to do.
+    """
     deadline = time.monotonic() + TURN
     for user in db.fetch_all("users.list_due"):
-        if not db.execute("users.set_taken", user_id=user["id"], seconds=LEASE):
-            continue
-        if not settle(user["id"], deadline - time.monotonic()):
-            db.execute("users.set_due", user_id=user["id"], seconds=0)
-            return True
+        if db.execute("users.set_taken", user_id=user["id"], seconds=LEASE):
+            try:
+                if not settle(user["id"], deadline - time.monotonic()):
+                    db.execute("users.set_due", user_id=user["id"], seconds=0)
+                    return True
+            except (
+                Connection.IntegrityError,
+                OSError,
+            ) as error:  # a fault of this account; others must not wait for it
+                _postpone(user["id"], error)
     return False
+
+
+def _postpone(user_id: int, error: Exception) -> None:
+    query = getattr(error, "query", None)
+    place = f"{query.place} {query.name}: " if query else ""
+    log.error("account %d is tried again in %d s: %s%s", user_id, PAUSE, place, error)
+    db.execute("users.set_due", user_id=user_id, seconds=PAUSE)
 
 
 # Each chore, and the seconds between two runs. One that returns true has more to do, and runs again soon.

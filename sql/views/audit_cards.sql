@@ -5,7 +5,7 @@ SELECT
     al.id,
     al.action,
     al.actor_id,
-    u.username AS actor,
+    IF(u.visibility = 'gone', NULL, u.username) AS actor,
     al.object_id,
     al.details,
     al.address,
