@@ -77,7 +77,7 @@ class Query:
         return bound
 
     def rows(self, cursor: Any) -> list[Row]:
-        """Return the rows as dicts that are ready for JSON: is_ columns as true or false, JSON columns parsed."""
+        """Return the rows as dicts that are ready for JSON: is_ and can_ columns as true or false, JSON columns parsed."""
         if not cursor.description:
             return []
         names = [column[0] for column in cursor.description]
@@ -85,7 +85,7 @@ class Query:
             raise QueryError(f"{self.place}: {self.name} gives two columns one name: {', '.join(names)}")
         rows = [dict(zip(names, values)) for values in cursor.fetchall()]
         for name in names:
-            convert: Any = bool if name.startswith("is_") else orjson.loads if name in self.json else None
+            convert: Any = bool if name.startswith(("is_", "can_")) else orjson.loads if name in self.json else None
             for row in rows if convert else ():
                 row[name] = None if row[name] is None else convert(row[name])
         return rows

@@ -101,6 +101,17 @@ OF_USERS = (
         export_as("followers", "follows.list_followers", user_id="id", is_staff=None),
     ),
     Dependent(
+        "video_likes.user_id",
+        ("video_likes.set_counts_for_user", "video_likes.delete_for_user"),
+        export_as("likes", "video_likes.list_for_user"),
+    ),
+    Dependent(
+        "favorites.user_id",
+        ("favorites.set_counts_for_user", "favorites.delete_for_user"),
+        export_as("favorites", "favorites.list_for_user"),
+    ),
+    Dependent("watch_history.user_id", (CASCADE,), export_as("history", "watch_history.list_for_user")),
+    Dependent(
         "sessions.user_id",
         ("sessions.delete_some",),
         export_as("sessions", "sessions.list_for_user", user_id="id", session_id="session_id"),
@@ -131,6 +142,10 @@ OF_USERS = (
 OF_VIDEOS: dict[str, tuple[str, ...]] = {
     "video_tags.video_id": (CASCADE,),
     "video_terms.video_id": ("video_terms.delete_for_videos",),
+    "video_likes.video_id": ("video_likes.delete_for_videos",),
+    "favorites.video_id": ("favorites.delete_for_videos",),
+    "watch_history.video_id": ("watch_history.delete_for_videos",),
+    "comments.video_id": ("comments.delete_replies_for_videos", "comments.delete_for_videos"),
     "jobs.video_id": (CASCADE,),
     "uploads.video_id": (KEPT,),  # the upload can never be finished, and is deleted when it ends or expires
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours
@@ -140,6 +155,8 @@ OF_VIDEOS: dict[str, tuple[str, ...]] = {
 COUNTERS = {
     "users.follower_count": "follows.followed_id",
     "users.following_count": "follows.follower_id",
+    "videos.like_count": "video_likes.video_id",
+    "videos.favorite_count": "favorites.video_id",
     "videos.view_count": "",  # the sum of video_views, which are deleted afterwards
 }
 

@@ -10,15 +10,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
-from flask import current_app, g
+from flask import abort, current_app, g
 from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import Field
 
+from current import db
+from queries import Row
 from web.audit import STAFF
 from web.guards import viewer_id
 
 MAX_LINK_SECONDS = 30 * 24 * 3600  # seconds
 MAX_TOKEN_LENGTH = 200  # characters; our tokens have about 50
+
+NO_VIDEO = "No such video."
 
 Token = Annotated[str | None, Field(description="The token of a signed link, for a private video.")]
 
@@ -43,6 +47,12 @@ def is_staff() -> bool:
 def shown() -> tuple[str, ...]:
     """Return the visibilities of people and videos that are shown to who asks: the staff see what is hidden, too."""
     return ("public", "hidden") if is_staff() else ("public",)
+
+
+def lock_visible(video_id: int, token: str | None) -> Row:
+    """Lock a video until the end of the transaction. Aborts with a 404 if the user may not see it."""
+    found: Row = db.fetch_one("videos.lock_visible", **visibility_arguments(video_id, token)) or abort(404, NO_VIDEO)
+    return found
 
 
 def _read_version(video_id: int, token: str | None) -> int | None:

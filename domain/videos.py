@@ -9,6 +9,7 @@ from flask import current_app, g
 from pydantic import AfterValidator, Field, StringConstraints
 
 from current import db
+from domain.comments import CommentPolicy
 from domain.files import end_reservation, lock_room, store_file
 from domain.search import index
 from media.storage import Arriving
@@ -56,6 +57,7 @@ class NewVideo(Input):
     visibility: Visibility = "public"
     category: Category | None = None
     tags: Tags = Field(default=[])
+    comment_policy: CommentPolicy | None = None
 
 
 def check_video_count() -> None:

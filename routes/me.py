@@ -11,6 +11,7 @@ from pydantic import Field, create_model
 
 from current import db
 from domain.accounts import keep_an_admin
+from domain.comments import CommentPolicy
 from domain.dependents import lists_of_export
 from domain.hiding import HEAD_START, settle
 from web.api import after_commit, api, row
@@ -28,6 +29,8 @@ class AccountChange(Input):
     """The fields of your account to change. Fields that are not sent keep their values."""
 
     bio: Annotated[str, Text(500), Field(examples=["海边长大 · Grew up by the sea."])] = UNSENT
+    is_history_paused: bool = UNSENT
+    comment_policy: CommentPolicy = UNSENT
 
 
 class Farewell(Input):

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from current import db
 from domain.arrivals import FilePart
+from domain.comments import CommentPolicy
 from domain.dependents import delete_rows_of_videos
 from domain.files import detach, lock_video
 from domain.search import index, search_arguments
@@ -47,6 +48,7 @@ class VideoChange(Input):
     visibility: Visibility = UNSENT
     category: Category | None = None
     tags: Tags = UNSENT
+    comment_policy: CommentPolicy = UNSENT
 
 
 class Related(BaseModel):

@@ -21,7 +21,9 @@ SELECT
     u.email,
     u.email_key IS NOT NULL AS is_email_verified,
     u.quota_bytes,
-    u.used_bytes
+    u.used_bytes,
+    u.is_history_paused,
+    u.comment_policy
 FROM users AS u
 INNER JOIN user_cards AS c ON c.id = u.id
 WHERE
@@ -196,7 +198,9 @@ SET
 -- A field that was not sent keeps its value.
 UPDATE users
 SET
-    bio = IF(%(has_bio)s, %(bio)s, bio)
+    bio = IF(%(has_bio)s, %(bio)s, bio),
+    is_history_paused = IF(%(has_is_history_paused)s, %(is_history_paused)s, is_history_paused),
+    comment_policy = IF(%(has_comment_policy)s, %(comment_policy)s, comment_policy)
 WHERE
     id = %(user_id)s;
 

@@ -8,7 +8,10 @@
 -- of the video as well: with a ban their videos disappear at once, before the worker has hidden each of them. This rule
 -- is the same in get_visible, word for word; a test checks that. The owner is read in a subquery, which locks nothing.
 SELECT
-    c.*
+    c.*,
+    EXISTS (SELECT 1 FROM video_likes AS vl WHERE vl.user_id = %(viewer_id)s AND vl.video_id = v.id) AS is_liked,
+    EXISTS (SELECT 1 FROM favorites AS f WHERE f.user_id = %(viewer_id)s AND f.video_id = v.id) AS is_favorited,
+    (SELECT h.position_ms FROM watch_history AS h WHERE h.user_id = %(viewer_id)s AND h.video_id = v.id) AS progress_ms
 FROM videos AS v
 INNER JOIN video_cards AS c ON c.id = v.id
 WHERE
@@ -36,6 +39,38 @@ WHERE
         OR (v.visibility IN %(shown)s OR v.visibility = 'private' AND v.share_version = %(share_version)s)
         AND (SELECT o.visibility FROM users AS o WHERE o.id = v.user_id) IN %(shown)s
     );
+
+-- name: lock_visible
+-- The same rule. It locks the video until the end of the transaction, before the rows that its counters count. Also
+-- whether the viewer may comment on it.
+SELECT
+    v.id,
+    v.comment_policy,
+    v.user_id = %(viewer_id)s
+    OR v.comment_policy IN ('open', 'approved')
+    OR v.comment_policy = 'followers'
+    AND EXISTS (
+        SELECT
+            1
+        FROM follows AS f
+        WHERE
+            f.follower_id = %(viewer_id)s
+            AND f.followed_id = v.user_id
+    ) AS is_commentable
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s
+    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s)
+FOR UPDATE;
+
+-- name: lock
+-- Lock a video until the end of the transaction, before a comment on it.
+SELECT
+    v.id
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s
+FOR UPDATE;
 
 -- name: list_newest
 -- The page is chosen on the index alone. Then only the rows of the page are read in full. The first page has no cursor.
@@ -435,8 +470,19 @@ WHERE
 FOR UPDATE;
 
 -- name: create
-INSERT INTO videos (user_id, title, description, visibility, category, tags)
-VALUES (%(user_id)s, %(title)s, %(description)s, %(visibility)s, %(category)s, %(tags)s);
+-- Without a comment_policy it gets that of its owner.
+INSERT INTO videos (user_id, title, description, visibility, category, tags, comment_policy)
+SELECT
+    u.id,
+    %(title)s,
+    %(description)s,
+    %(visibility)s,
+    %(category)s,
+    %(tags)s,
+    COALESCE(%(comment_policy)s, u.comment_policy)
+FROM users AS u
+WHERE
+    u.id = %(user_id)s;
 
 -- name: update
 -- A field that was not sent keeps its value. An explicit null removes the category. With a version, only this version is
@@ -450,6 +496,7 @@ SET
     visibility = IF(%(has_visibility)s, %(visibility)s, visibility),
     category = IF(%(has_category)s, %(category)s, category),
     tags = IF(%(has_tags)s, %(tags)s, tags),
+    comment_policy = IF(%(has_comment_policy)s, %(comment_policy)s, comment_policy),
     version = version + 1
 WHERE
     id = %(video_id)s

@@ -27,6 +27,8 @@ def _check_paragraphs(text: str) -> str:
     text = text.replace("\r\n", "\n")
     if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
         raise InvalidInput("control characters are not allowed")
+    if text and not INVISIBLE.sub("", text).strip():
+        raise InvalidInput("this shows nothing")
     return text
 
 
@@ -52,12 +54,18 @@ class Line(GroupedMetadata):
 
 @dataclass(frozen=True)
 class Text(GroupedMetadata):
-    """Text of any number of lines. Line ends become LF. `longest` is in characters."""
+    """Text of any number of lines, without the spaces around it if it must not be empty. Line ends become LF.
+
+    Lengths are in characters.
+    """
 
     longest: int
+    shortest: int = 0
 
     def __iter__(self) -> Iterator[Any]:
-        yield from StringConstraints(max_length=self.longest)
+        yield from StringConstraints(
+            strip_whitespace=self.shortest > 0, min_length=self.shortest, max_length=self.longest
+        )
         yield AfterValidator(_check_paragraphs)
 
 

@@ -168,7 +168,7 @@ class Inspector:
         schema: dict[str, Any]
         if field.name in query.json:
             return Column(field.name, {})
-        if field.name.startswith("is_"):
+        if field.name.startswith(("is_", "can_")):
             schema = {"type": "boolean"}
         elif kind in INTEGERS or (kind in DECIMALS and field.scale == 0):
             schema = {"type": "integer", **({"minimum": 0} if flags & FLAG.UNSIGNED else {})}

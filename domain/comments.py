@@ -1,0 +1,104 @@
+"""Comments: who may write one, and each change of one with the counters that follow it.
+
+Locks are taken in one order: the video, the root, the comment. So all changes of the comments of a video run one after
+the other. A like of a comment locks the comment alone.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from flask import abort, g
+from pydantic import Field
+
+from current import db
+from domain.sharing import visibility_arguments
+from queries import Row
+from web.errors import Problem
+from web.text import Text
+
+NO_COMMENT = "No such comment."
+BATCH = 100  # comments that one transaction deletes
+
+CommentText = Annotated[str, Text(2000, 1), Field(examples=["好听!1:23 that chord."])]
+CommentPolicy = Annotated[
+    Literal["open", "followers", "approved", "closed"],
+    Field(
+        description="Who may comment: everybody, the owner's followers, everybody once the owner has approved the"
+        " comment, or nobody. The owner always may.",
+        examples=["open"],
+    ),
+]
+
+
+def is_staff() -> bool:
+    """Return whether the user is a moderator or an admin."""
+    return bool(g.user) and g.user["role"] != "user"
+
+
+def find(comment_id: int, token: str | None = None) -> Row:
+    """Return a comment as the user may see it. Aborts with a 404 if they may not see it or its video."""
+    video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id) or abort(404, NO_COMMENT)
+    who = {**visibility_arguments(video_id, token), "comment_id": comment_id, "is_staff": is_staff()}
+    del who["video_id"]
+    found: Row = db.fetch_one("comments.get", **who) or abort(404, NO_COMMENT)
+    return found
+
+
+def lock(comment_id: int) -> Row:
+    """Lock a comment and its video until the end of the transaction. Aborts with a 404 if it is not there."""
+    video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id) or abort(404, NO_COMMENT)
+    db.fetch_one("videos.lock", video_id=video_id) or abort(404, NO_COMMENT)
+    found: Row = db.fetch_one("comments.lock", comment_id=comment_id) or abort(404, NO_COMMENT)
+    return found
+
+
+def create(video: Row, text: str, parent_id: int | None) -> int:
+    """Write a comment on a locked video. Return its id. Aborts with a 403 if its owner does not want it, or a 404."""
+    if not video["is_commentable"]:
+        closed = video["comment_policy"] == "closed"
+        sentence = "Comments are closed here." if closed else "Only followers of its owner may comment here."
+        raise Problem(403, sentence, "comments_closed" if closed else "followers_only")
+    values = {"video_id": video["id"], "user_id": g.user["id"], "text": text, "parent_id": parent_id}
+    comment_id: int = db.insert("comments.create", **values) or abort(404, "The comment that you answer is not there.")
+    comment = db.fetch_one("comments.lock", comment_id=comment_id) or {}
+    _count(comment, comment["state"] == "visible")
+    return comment_id
+
+
+def set_state(comment: Row, old: str, new: str) -> bool:
+    """Change the state of a locked comment, if it has the old one. Return whether it had."""
+    values = {"comment_id": comment["id"], "state": new, "old_state": old}
+    if not db.execute("comments.set_state", **values):
+        return False
+    _count(comment, (new == "visible") - (old == "visible"))
+    return True
+
+
+def delete(comment: Row) -> None:
+    """Delete a locked comment. A root with replies becomes a mark, which goes with its last reply."""
+    comment_id, root_id = comment["id"], comment["root_id"]
+    if root_id is None and db.fetch_value("comments.get_first_reply", comment_id=comment_id):
+        db.execute("comment_likes.delete_for_comment", comment_id=comment_id)
+        db.execute("comments.set_deleted", comment_id=comment_id)
+    else:
+        db.execute("comments.delete", comment_id=comment_id)
+    _count(comment, -(comment["state"] == "visible"))
+    if root_id is not None:
+        db.execute("comments.delete_empty_root", root_id=root_id)
+
+
+def delete_some(query: str, limit: int = BATCH, **arguments: int) -> int:
+    """Delete some of the comments that a query lists, in the caller's transaction. Return how many."""
+    rows = db.fetch_all(query, limit=limit, **arguments)
+    for row in rows:
+        delete(lock(row["id"]))
+    return len(rows)
+
+
+def _count(comment: Row, step: int) -> None:
+    """Add `step` to the counters of the video and of the root."""
+    if step:
+        db.execute("comments.set_video_count", video_id=comment["video_id"], step=step)
+        if comment["root_id"] is not None:
+            db.execute("comments.set_reply_count", root_id=comment["root_id"], step=step)

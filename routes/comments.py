@@ -1,0 +1,231 @@
+"""Comments on videos: write, list, change, delete, like and pin them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from flask import Blueprint, abort, g
+from pydantic import Field
+
+from current import db
+from domain import comments
+from domain.comments import NO_COMMENT, CommentText, is_staff
+from domain.names import user_id_of
+from domain.sharing import NO_VIDEO, Token, lock_visible, visibility_arguments
+from web.api import api, created
+from web.errors import Problem
+from web.guards import viewer_id
+from web.inputs import Input
+from web.paging import Page
+
+bp = Blueprint("comments", __name__, url_prefix="/api/v1")
+
+LISTS = {"new": "comments.list_newest", "top": "comments.list_most_liked"}
+
+Sort = Annotated[Literal["new", "top"], Field(description="The newest or the most liked first.")]
+Author = Annotated[str, Field(max_length=32, description="The username of the author.")]
+
+
+class NewComment(Input):
+    """A comment on a video. With `parent_id` it answers another comment there."""
+
+    text: CommentText
+    parent_id: Annotated[int | None, Field(ge=1, le=2**63, examples=[None])] = None
+
+
+class CommentChange(Input):
+    """The new text of a comment."""
+
+    text: CommentText
+
+
+@bp.get("/videos/<int:video_id>/comments")
+@api(returns="comments.list_newest")
+def list_comments(video_id, page: Page, sort: Sort = "new", token: Token = None):
+    """List the comments of a video.
+
+    The pinned one comes first. Replies are not in this list. A deleted comment with replies is a mark without text and
+    author.
+    """
+    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, NO_VIDEO)
+    may_delete = is_staff() or video["user_id"] == viewer_id()
+    return page.fetch(LISTS[sort], video_id=video_id, viewer_id=viewer_id(), may_delete=may_delete)
+
+
+@bp.post("/videos/<int:video_id>/comments")
+@api(returns="comments.get", status=201, login=True)
+def create_comment(video_id, body: NewComment, token: Token = None):
+    """Write a comment.
+
+    On a video whose `comment_policy` is `approved`, others see it once the owner of the video has approved it.
+    """
+    comment_id = comments.create(lock_visible(video_id, token), body.text, body.parent_id)
+    return created(comments.find(comment_id, token), "comments.get_comment", comment_id=comment_id)
+
+
+@bp.get("/comments/<int:comment_id>")
+@api(returns="comments.get")
+def get_comment(comment_id, token: Token = None):
+    """Get a comment."""
+    return comments.find(comment_id, token)
+
+
+@bp.get("/comments/<int:comment_id>/replies")
+@api(returns="comments.list_replies")
+def list_replies(comment_id, page: Page, token: Token = None):
+    """List the replies of a comment.
+
+    The oldest comes first. A reply has no replies of its own: `parent_id` and `reply_to` say what it answers.
+    """
+    comment = comments.find(comment_id, token)
+    may_delete = is_staff() or db.fetch_value("comments.get_owner_id", comment_id=comment_id) == viewer_id()
+    return page.fetch("comments.list_replies", root_id=comment["id"], viewer_id=viewer_id(), may_delete=may_delete)
+
+
+@bp.patch("/comments/<int:comment_id>")
+@api(returns="comments.get", login=True, errors=(409,))
+def update_comment(comment_id, body: CommentChange, token: Token = None):
+    """Change a comment.
+
+    Only its author may do it, within 15 minutes, and not after the owner of the video has approved it.
+    """
+    if not db.execute("comments.update", comment_id=comment_id, user_id=g.user["id"], text=body.text):
+        comments.find(comment_id, token)["user_id"] == g.user["id"] or abort(404, "No such comment of yours.")
+        raise Problem(409, "It is too late to change this comment.", "too_late")
+    return comments.find(comment_id, token)
+
+
+@bp.delete("/comments/<int:comment_id>")
+@api(login=True)
+def delete_comment(comment_id):
+    """Delete a comment.
+
+    Its author, the owner of the video and moderators may do it. With replies it stays as a mark without text and author.
+    """
+    comment = comments.lock(comment_id)
+    if g.user["id"] not in (comment["user_id"], comment["owner_id"]) and not is_staff():
+        abort(404, "No such comment of yours.")
+    comments.delete(comment)
+
+
+@bp.put("/comments/<int:comment_id>/like")
+@api(login=True)
+def like_comment(comment_id, token: Token = None):
+    """Like a comment.
+
+    Doing so again changes nothing.
+    """
+    _lock_to_like(comment_id, token)
+    if db.execute("comment_likes.create", comment_id=comment_id, user_id=g.user["id"]):
+        db.execute("comment_likes.set_count", comment_id=comment_id, step=1)
+
+
+@bp.delete("/comments/<int:comment_id>/like")
+@api(login=True)
+def unlike_comment(comment_id, token: Token = None):
+    """Unlike a comment.
+
+    Doing so again changes nothing.
+    """
+    _lock_to_like(comment_id, token)
+    if db.execute("comment_likes.delete", comment_id=comment_id, user_id=g.user["id"]):
+        db.execute("comment_likes.set_count", comment_id=comment_id, step=-1)
+
+
+def _lock_to_like(comment_id: int, token: str | None) -> None:
+    """Lock a visible comment. Aborts with a 404."""
+    comments.find(comment_id, token)
+    comment = db.fetch_one("comments.lock", comment_id=comment_id) or abort(404, NO_COMMENT)
+    comment["state"] == "visible" or abort(404, NO_COMMENT)
+
+
+@bp.put("/comments/<int:comment_id>/pin")
+@api(login=True)
+def pin_comment(comment_id):
+    """Pin a comment.
+
+    It is the first in the list then. Only the owner of the video may do it, with one comment that is no reply.
+    """
+    comment = _lock_own(comment_id)
+    if comment["root_id"] or comment["state"] != "visible":
+        abort(404, "No such comment that could be pinned.")
+    db.execute("comments.set_pinned", video_id=comment["video_id"], comment_id=comment_id)
+
+
+@bp.delete("/comments/<int:comment_id>/pin")
+@api(login=True)
+def unpin_comment(comment_id):
+    """Unpin a comment."""
+    comment = _lock_own(comment_id)
+    if comment["is_pinned"]:
+        db.execute("comments.set_pinned", video_id=comment["video_id"], comment_id=None)
+
+
+@bp.put("/comments/<int:comment_id>/approval")
+@api(login=True)
+def approve_comment(comment_id):
+    """Approve a comment.
+
+    Only the owner of the video may do it. Then everybody sees the comment. To refuse it, delete it.
+    """
+    comment = _lock_own(comment_id)
+    comments.set_state(comment, "pending", "visible") or comment["state"] == "visible" or abort(404, NO_COMMENT)
+
+
+def _lock_own(comment_id: int) -> dict[str, object]:
+    """Lock a comment on a video of the user. Aborts with a 404."""
+    comment = comments.lock(comment_id)
+    comment["owner_id"] == g.user["id"] or abort(404, "No such comment on a video of yours.")
+    return comment
+
+
+@bp.put("/admin/comments/<int:comment_id>/hidden")
+@api(login="moderator", audit="comment.hide")
+def hide_comment(comment_id):
+    """Hide a comment.
+
+    Only its author still sees its text, in their own list.
+    """
+    comment = comments.lock(comment_id)
+    comments.set_state(comment, "visible", "hidden") or comment["state"] == "hidden" or abort(404, NO_COMMENT)
+
+
+@bp.delete("/admin/comments/<int:comment_id>/hidden")
+@api(login="moderator", audit="comment.restore")
+def restore_comment(comment_id):
+    """Restore a hidden comment."""
+    comment = comments.lock(comment_id)
+    comments.set_state(comment, "hidden", "visible") or comment["state"] == "visible" or abort(404, NO_COMMENT)
+
+
+@bp.get("/me/comments")
+@api(returns="comments.list_for_user", login=True)
+def list_my_comments(page: Page):
+    """List your comments.
+
+    The newest comes first. `hidden_text` is the text of a comment that a moderator has hidden.
+    """
+    return page.fetch("comments.list_for_user", user_id=g.user["id"])
+
+
+@bp.get("/me/videos/comments")
+@api(returns="comments.list_for_owner", login=True, errors=(404,))
+def list_comments_for_me(page: Page, username: Author | None = None, is_pending: bool = False):
+    """List the comments on your videos.
+
+    The newest comes first: all, those of one author, or those that wait for your approval.
+    """
+    if username is not None:
+        return page.fetch("comments.list_for_owner_by_user", owner_id=g.user["id"], user_id=user_id_of(username))
+    return page.fetch(
+        "comments.list_pending_for_owner" if is_pending else "comments.list_for_owner", owner_id=g.user["id"]
+    )
+
+
+@bp.delete("/me/videos/comments")
+@api(login=True, errors=(404,), transaction=False)
+def delete_comments_for_me(username: Author):
+    """Delete all comments of one person on your videos."""
+    pair = {"owner_id": g.user["id"], "user_id": user_id_of(username)}
+    while db.transaction(lambda: comments.delete_some("comments.list_ids_for_owner_by_user", **pair)):
+        pass

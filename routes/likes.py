@@ -1,0 +1,80 @@
+"""Likes and favourites of videos: the two marks that a person can put on a video."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g
+
+from current import db
+from domain.sharing import Token, lock_visible
+from web.api import api
+from web.paging import Page
+
+bp = Blueprint("likes", __name__, url_prefix="/api/v1")
+
+
+@bp.put("/videos/<int:video_id>/like")
+@api(login=True)
+def like_video(video_id, token: Token = None):
+    """Like a video.
+
+    Doing so again changes nothing.
+    """
+    lock_visible(video_id, token)
+    if db.execute("video_likes.create", video_id=video_id, user_id=g.user["id"]):
+        db.execute("video_likes.set_count", video_id=video_id, step=1)
+
+
+@bp.delete("/videos/<int:video_id>/like")
+@api(login=True)
+def unlike_video(video_id, token: Token = None):
+    """Unlike a video.
+
+    Doing so again changes nothing.
+    """
+    lock_visible(video_id, token)
+    if db.execute("video_likes.delete", video_id=video_id, user_id=g.user["id"]):
+        db.execute("video_likes.set_count", video_id=video_id, step=-1)
+
+
+@bp.put("/videos/<int:video_id>/favorite")
+@api(login=True)
+def favorite_video(video_id, token: Token = None):
+    """Add a video to your favourites.
+
+    Doing so again changes nothing.
+    """
+    lock_visible(video_id, token)
+    if db.execute("favorites.create", video_id=video_id, user_id=g.user["id"]):
+        db.execute("favorites.set_count", video_id=video_id, step=1)
+
+
+@bp.delete("/videos/<int:video_id>/favorite")
+@api(login=True)
+def unfavorite_video(video_id, token: Token = None):
+    """Remove a video from your favourites.
+
+    Doing so again changes nothing.
+    """
+    lock_visible(video_id, token)
+    if db.execute("favorites.delete", video_id=video_id, user_id=g.user["id"]):
+        db.execute("favorites.set_count", video_id=video_id, step=-1)
+
+
+@bp.get("/me/likes")
+@api(returns="video_likes.list_for_user", login=True)
+def list_likes(page: Page):
+    """List the videos you like.
+
+    The newest like comes first. Of a video that you may no longer see, there is only `video_id`.
+    """
+    return page.fetch("video_likes.list_for_user", user_id=g.user["id"])
+
+
+@bp.get("/me/favorites")
+@api(returns="favorites.list_for_user", login=True)
+def list_favorites(page: Page):
+    """List your favourites.
+
+    The newest comes first. Of a video that you may no longer see, there is only `video_id`.
+    """
+    return page.fetch("favorites.list_for_user", user_id=g.user["id"])

@@ -1,0 +1,387 @@
+-- constraint fk_comments_user_id: 401 unauthorized: This account is gone.
+-- constraint fk_comments_video_id never: The video is locked before.
+-- constraint fk_comments_root_id never: The video is locked before, and with it all its threads.
+
+-- name: get
+-- One comment, for those who may see its video. The rule is that of videos.get.
+SELECT
+    c.*,
+    EXISTS (
+        SELECT
+            1
+        FROM comment_likes AS cl
+        WHERE
+            cl.user_id = %(viewer_id)s
+            AND cl.comment_id = c.id
+    ) AS is_liked,
+    NOT c.is_deleted AND (%(is_staff)s OR v.user_id <=> %(viewer_id)s OR c.user_id <=> %(viewer_id)s) AS can_delete
+FROM comments AS t
+INNER JOIN videos AS v ON v.id = t.video_id
+INNER JOIN comment_cards AS c ON c.id = t.id
+WHERE
+    t.id = %(comment_id)s
+    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s)
+    AND (t.is_listed OR t.state = 'pending' AND %(viewer_id)s IN (t.user_id, t.owner_id));
+
+-- name: get_video_id
+SELECT
+    c.video_id
+FROM comments AS c
+WHERE
+    c.id = %(comment_id)s;
+
+-- name: get_owner_id
+SELECT
+    c.owner_id
+FROM comments AS c
+WHERE
+    c.id = %(comment_id)s;
+
+-- name: list_newest
+-- The roots of a video: first the pinned one, then the newest. Every list has the form of videos.list_newest.
+SELECT
+    c.*,
+    EXISTS (
+        SELECT
+            1
+        FROM comment_likes AS cl
+        WHERE
+            cl.user_id = %(viewer_id)s
+            AND cl.comment_id = page.id
+    ) AS is_liked,
+    NOT c.is_deleted AND (%(may_delete)s OR c.user_id <=> %(viewer_id)s) AS can_delete
+FROM (
+    SELECT
+        p.id,
+        p.is_pinned
+    FROM comments AS p
+    WHERE
+        p.video_id = %(video_id)s
+        AND p.root_id IS NULL
+        AND p.is_listed = TRUE
+        AND (
+            %(after_id)s IS NULL
+            OR p.is_pinned < %(after_is_pinned)s
+            OR p.is_pinned = %(after_is_pinned)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.is_pinned DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comment_cards AS c ON c.id = page.id
+ORDER BY
+    page.is_pinned DESC,
+    page.id DESC;
+
+-- name: list_most_liked
+-- The most liked first. The order moves, so a walk over the pages may miss or repeat a comment.
+SELECT
+    c.*,
+    EXISTS (
+        SELECT
+            1
+        FROM comment_likes AS cl
+        WHERE
+            cl.user_id = %(viewer_id)s
+            AND cl.comment_id = page.id
+    ) AS is_liked,
+    NOT c.is_deleted AND (%(may_delete)s OR c.user_id <=> %(viewer_id)s) AS can_delete
+FROM (
+    SELECT
+        p.id,
+        p.is_pinned,
+        p.like_count
+    FROM comments AS p
+    WHERE
+        p.video_id = %(video_id)s
+        AND p.root_id IS NULL
+        AND p.is_listed = TRUE
+        AND (
+            %(after_id)s IS NULL
+            OR p.is_pinned < %(after_is_pinned)s
+            OR p.is_pinned = %(after_is_pinned)s AND p.like_count < %(after_like_count)s
+            OR p.is_pinned = %(after_is_pinned)s AND p.like_count = %(after_like_count)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.is_pinned DESC,
+        p.like_count DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comment_cards AS c ON c.id = page.id
+ORDER BY
+    page.is_pinned DESC,
+    page.like_count DESC,
+    page.id DESC;
+
+-- name: list_replies
+-- The replies of a root, the oldest first.
+SELECT
+    c.*,
+    EXISTS (
+        SELECT
+            1
+        FROM comment_likes AS cl
+        WHERE
+            cl.user_id = %(viewer_id)s
+            AND cl.comment_id = page.id
+    ) AS is_liked,
+    NOT c.is_deleted AND (%(may_delete)s OR c.user_id <=> %(viewer_id)s) AS can_delete
+FROM (
+    SELECT
+        p.id
+    FROM comments AS p
+    WHERE
+        p.root_id = %(root_id)s
+        AND p.is_listed = TRUE
+        AND (
+            %(after_id)s IS NULL
+            OR p.id > %(after_id)s
+        )
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comment_cards AS c ON c.id = page.id
+ORDER BY
+    page.id;
+
+-- name: list_for_user
+-- The comments of a person. Of a video that they may no longer see, there is no title.
+SELECT
+    c.*,
+    v.title AS video_title,
+    IF(t.state = 'hidden', t.text, NULL) AS hidden_text
+FROM (
+    SELECT
+        p.id
+    FROM comments AS p
+    WHERE
+        p.user_id = %(user_id)s
+        AND (%(after_id)s IS NULL OR p.id < %(after_id)s)
+    ORDER BY
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comments AS t ON t.id = page.id
+INNER JOIN comment_cards AS c ON c.id = page.id
+LEFT JOIN videos AS v ON v.id = t.video_id AND (v.visibility = 'public' OR v.user_id = %(user_id)s)
+ORDER BY
+    page.id DESC;
+
+-- name: list_for_owner
+-- The comments on all videos of a person.
+SELECT
+    c.*,
+    v.title AS video_title,
+    IF(t.state = 'hidden', t.text, NULL) AS hidden_text
+FROM (
+    SELECT
+        p.id
+    FROM comments AS p
+    WHERE
+        p.owner_id = %(owner_id)s
+        AND p.state <> 'deleted'
+        AND (%(after_id)s IS NULL OR p.id < %(after_id)s)
+    ORDER BY
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comments AS t ON t.id = page.id
+INNER JOIN comment_cards AS c ON c.id = page.id
+INNER JOIN videos AS v ON v.id = t.video_id
+ORDER BY
+    page.id DESC;
+
+-- name: list_pending_for_owner
+-- Those that wait for the approval of the videos' owner.
+SELECT
+    c.*,
+    v.title AS video_title,
+    IF(t.state = 'hidden', t.text, NULL) AS hidden_text
+FROM (
+    SELECT
+        p.id
+    FROM comments AS p
+    WHERE
+        p.owner_id = %(owner_id)s
+        AND p.state = 'pending'
+        AND (%(after_id)s IS NULL OR p.id < %(after_id)s)
+    ORDER BY
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comments AS t ON t.id = page.id
+INNER JOIN comment_cards AS c ON c.id = page.id
+INNER JOIN videos AS v ON v.id = t.video_id
+ORDER BY
+    page.id DESC;
+
+-- name: list_for_owner_by_user
+-- Those that one person has written.
+SELECT
+    c.*,
+    v.title AS video_title,
+    IF(t.state = 'hidden', t.text, NULL) AS hidden_text
+FROM (
+    SELECT
+        p.id
+    FROM comments AS p
+    WHERE
+        p.owner_id = %(owner_id)s
+        AND p.user_id = %(user_id)s
+        AND (%(after_id)s IS NULL OR p.id < %(after_id)s)
+    ORDER BY
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comments AS t ON t.id = page.id
+INNER JOIN comment_cards AS c ON c.id = page.id
+INNER JOIN videos AS v ON v.id = t.video_id
+ORDER BY
+    page.id DESC;
+
+-- name: lock
+-- Lock a comment until the end of the transaction. Its video is locked before, except for a like of the comment.
+SELECT
+    c.id,
+    c.video_id,
+    c.owner_id,
+    c.user_id,
+    c.root_id,
+    c.state,
+    c.is_pinned
+FROM comments AS c
+WHERE
+    c.id = %(comment_id)s
+FOR UPDATE;
+
+-- name: create
+-- A root, or an answer to a visible comment of the same video. The video is locked, and visible to the writer.
+INSERT INTO comments (video_id, owner_id, user_id, root_id, parent_id, text, state)
+SELECT
+    v.id,
+    v.user_id,
+    %(user_id)s,
+    COALESCE(p.root_id, p.id),
+    p.id,
+    %(text)s,
+    IF(v.comment_policy = 'approved' AND v.user_id <> %(user_id)s, 'pending', 'visible')
+FROM videos AS v
+LEFT JOIN comments AS p ON p.id = %(parent_id)s AND p.video_id = v.id AND p.state = 'visible'
+WHERE
+    v.id = %(video_id)s
+    AND (%(parent_id)s IS NULL OR p.id IS NOT NULL);
+
+-- name: update
+-- Within 15 minutes, and not after the owner of the video has approved it: they have approved another text.
+UPDATE comments AS c
+INNER JOIN videos AS v ON v.id = c.video_id
+SET
+    c.text = %(text)s,
+    c.edited_at = CURRENT_TIMESTAMP(3)
+WHERE
+    c.id = %(comment_id)s
+    AND c.user_id = %(user_id)s
+    AND c.state IN ('visible', 'pending')
+    AND c.created_at > CURRENT_TIMESTAMP(3) - INTERVAL 15 MINUTE
+    AND (c.state = 'pending' OR v.comment_policy <> 'approved' OR v.user_id = c.user_id);
+
+-- name: set_state
+-- From one state to another. Only a visible comment can be pinned.
+UPDATE comments
+SET
+    state = %(state)s,
+    is_pinned = FALSE
+WHERE
+    id = %(comment_id)s
+    AND state = %(old_state)s;
+
+-- name: set_deleted
+-- Make a mark of a root.
+UPDATE comments
+SET
+    state = 'deleted',
+    is_pinned = FALSE,
+    user_id = NULL,
+    text = '',
+    like_count = 0,
+    edited_at = NULL
+WHERE
+    id = %(comment_id)s;
+
+-- name: set_pinned
+-- Pin a root and unpin the one before; with NULL unpin any.
+UPDATE comments
+SET
+    is_pinned = COALESCE(id = %(comment_id)s, FALSE)
+WHERE
+    video_id = %(video_id)s
+    AND root_id IS NULL
+    AND (is_listed = TRUE AND is_pinned = TRUE OR id = %(comment_id)s);
+
+-- name: set_video_count
+-- `step` is 1 for a comment that becomes visible, and -1 for one that was. The video is locked already.
+UPDATE videos
+SET
+    comment_count = comment_count + %(step)s
+WHERE
+    id = %(video_id)s;
+
+-- name: set_reply_count
+UPDATE comments
+SET
+    reply_count = reply_count + %(step)s
+WHERE
+    id = %(root_id)s;
+
+-- name: get_first_reply
+SELECT
+    r.id
+FROM comments AS r
+WHERE
+    r.root_id = %(comment_id)s
+ORDER BY
+    r.root_id,
+    r.is_listed,
+    r.id
+LIMIT 1;
+
+-- name: delete
+DELETE FROM comments
+WHERE
+    id = %(comment_id)s;
+
+-- name: delete_empty_root
+-- A mark goes with its last reply.
+DELETE c
+FROM comments AS c
+LEFT JOIN comments AS r ON r.root_id = c.id
+WHERE
+    c.id = %(root_id)s
+    AND c.state = 'deleted'
+    AND r.id IS NULL;
+
+-- name: list_ids_by_user
+-- Some comments of a person, for their deletion.
+SELECT
+    c.id
+FROM comments AS c
+WHERE
+    c.user_id = %(user_id)s
+ORDER BY
+    c.id
+LIMIT %(limit)s;
+
+-- name: list_ids_for_owner_by_user
+-- Some comments of a person on the videos of another, for their deletion.
+SELECT
+    c.id
+FROM comments AS c
+WHERE
+    c.owner_id = %(owner_id)s
+    AND c.user_id = %(user_id)s
+ORDER BY
+    c.id
+LIMIT %(limit)s;
