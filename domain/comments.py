@@ -12,7 +12,7 @@ from flask import abort, g
 from pydantic import Field
 
 from current import db
-from domain.sharing import visibility_arguments
+from domain.sharing import is_staff, visibility_arguments
 from queries import Row
 from web.errors import Problem
 from web.text import Text
@@ -31,11 +31,6 @@ CommentPolicy = Annotated[
 ]
 
 
-def is_staff() -> bool:
-    """Return whether the user is a moderator or an admin."""
-    return bool(g.user) and g.user["role"] != "user"
-
-
 def find(comment_id: int, token: str | None = None) -> Row:
     """Return a comment as the user may see it. Aborts with a 404 if they may not see it or its video."""
     video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id) or abort(404, NO_COMMENT)
@@ -48,8 +43,8 @@ def find(comment_id: int, token: str | None = None) -> Row:
 def lock(comment_id: int) -> Row:
     """Lock a comment and its video until the end of the transaction. Aborts with a 404 if it is not there."""
     video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id) or abort(404, NO_COMMENT)
-    db.fetch_one("videos.lock", video_id=video_id) or abort(404, NO_COMMENT)
-    found: Row = db.fetch_one("comments.lock", comment_id=comment_id) or abort(404, NO_COMMENT)
+    db.fetch_one("videos.lock_row", video_id=video_id) or abort(404, NO_COMMENT)
+    found: Row = db.fetch_one("comments.lock_row", comment_id=comment_id) or abort(404, NO_COMMENT)
     return found
 
 
@@ -61,7 +56,7 @@ def create(video: Row, text: str, parent_id: int | None) -> int:
         raise Problem(403, sentence, "comments_closed" if closed else "followers_only")
     values = {"video_id": video["id"], "user_id": g.user["id"], "text": text, "parent_id": parent_id}
     comment_id: int = db.insert("comments.create", **values) or abort(404, "The comment that you answer is not there.")
-    comment = db.fetch_one("comments.lock", comment_id=comment_id) or {}
+    comment = db.fetch_one("comments.lock_row", comment_id=comment_id) or {}
     _count(comment, comment["state"] == "visible")
     return comment_id
 

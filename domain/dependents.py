@@ -16,11 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from current import db
+from domain import comments
 from domain.files import storage
 from queries import Row
 
 LIMIT = 200  # rows of an entry that one transaction deletes, with the counters of as many other users
 VIDEOS = 20  # videos that it deletes
+COMMENTS = 50  # comments, each of which locks its video
 ROWS = 5000  # rows of a table that it deletes below these videos
 
 # These stand in place of queries, or after the queries for the counters.
@@ -83,6 +85,11 @@ def delete_some_uploads(user_id: int, limit: int) -> int:
     return db.execute("uploads.delete_many", upload_ids=[upload["id"] for upload in uploads])
 
 
+def delete_some_comments(user_id: int, limit: int) -> int:
+    """Delete some comments of an account that is gone. A root with replies becomes a mark. Return how many."""
+    return comments.delete_some("comments.list_ids_by_user", min(limit, COMMENTS), user_id=user_id)
+
+
 # For the deletion of an account. Each step takes `user_id` and `limit`. An export has its lists in this order.
 OF_USERS = (
     Dependent(
@@ -102,15 +109,25 @@ OF_USERS = (
     ),
     Dependent(
         "video_likes.user_id",
-        ("video_likes.set_counts_for_user", "video_likes.delete_for_user"),
+        ("video_likes.lock_for_user", "video_likes.set_counts_for_user", "video_likes.delete_for_user"),
         export_as("likes", "video_likes.list_for_user"),
     ),
     Dependent(
         "favorites.user_id",
-        ("favorites.set_counts_for_user", "favorites.delete_for_user"),
+        ("favorites.lock_for_user", "favorites.set_counts_for_user", "favorites.delete_for_user"),
         export_as("favorites", "favorites.list_for_user"),
     ),
-    Dependent("watch_history.user_id", (CASCADE,), export_as("history", "watch_history.list_for_user")),
+    Dependent(
+        "watch_history.user_id",
+        ("watch_history.delete_some_for_user",),
+        export_as("history", "watch_history.list_for_user"),
+    ),
+    Dependent("comments.user_id", (delete_some_comments,), export_as("comments", "comments.list_for_user")),
+    Dependent(
+        "comment_likes.user_id",
+        ("comment_likes.lock_for_user", "comment_likes.set_counts_for_user", "comment_likes.delete_for_user"),
+        "A like says no more than that the comment has one.",
+    ),
     Dependent(
         "sessions.user_id",
         ("sessions.delete_some",),

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from current import db
 from domain import comments
-from domain.comments import NO_COMMENT, CommentText, is_staff
+from domain.comments import NO_COMMENT, CommentText
 from domain.names import user_id_of
-from domain.sharing import NO_VIDEO, Token, lock_visible, visibility_arguments
+from domain.sharing import NO_VIDEO, Token, is_staff, lock_visible, visibility_arguments
 from web.api import api, created
 from web.errors import Problem
 from web.guards import viewer_id
@@ -135,7 +135,7 @@ def unlike_comment(comment_id, token: Token = None):
 def _lock_to_like(comment_id: int, token: str | None) -> None:
     """Lock a visible comment. Aborts with a 404."""
     comments.find(comment_id, token)
-    comment = db.fetch_one("comments.lock", comment_id=comment_id) or abort(404, NO_COMMENT)
+    comment = db.fetch_one("comments.lock_row", comment_id=comment_id) or abort(404, NO_COMMENT)
     comment["state"] == "visible" or abort(404, NO_COMMENT)
 
 

@@ -20,7 +20,11 @@ INNER JOIN videos AS v ON v.id = t.video_id
 INNER JOIN comment_cards AS c ON c.id = t.id
 WHERE
     t.id = %(comment_id)s
-    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s)
+    AND (
+        v.user_id = %(viewer_id)s
+        OR (v.visibility IN %(shown)s OR v.visibility = 'private' AND v.share_version = %(share_version)s)
+        AND (SELECT o.visibility FROM users AS o WHERE o.id = v.user_id) IN %(shown)s
+    )
     AND (t.is_listed OR t.state = 'pending' AND %(viewer_id)s IN (t.user_id, t.owner_id));
 
 -- name: get_video_id
@@ -242,7 +246,7 @@ INNER JOIN videos AS v ON v.id = t.video_id
 ORDER BY
     page.id DESC;
 
--- name: lock
+-- name: lock_row
 -- Lock a comment until the end of the transaction. Its video is locked before, except for a like of the comment.
 SELECT
     c.id,
@@ -384,4 +388,22 @@ WHERE
     AND c.user_id = %(user_id)s
 ORDER BY
     c.id
+LIMIT %(limit)s;
+
+-- name: delete_replies_for_videos
+-- Before their roots, to which they point. The likes of comments go with them, by a cascade.
+DELETE FROM comments
+WHERE
+    video_id IN %(video_ids)s
+    AND root_id IS NOT NULL
+ORDER BY
+    video_id
+LIMIT %(limit)s;
+
+-- name: delete_for_videos
+DELETE FROM comments
+WHERE
+    video_id IN %(video_ids)s
+ORDER BY
+    video_id
 LIMIT %(limit)s;

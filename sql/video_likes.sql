@@ -40,10 +40,13 @@ WHERE
     user_id = %(user_id)s
     AND video_id = %(video_id)s;
 
--- name: delete_for_user
+-- name: delete_for_videos
 DELETE FROM video_likes
 WHERE
-    user_id = %(user_id)s;
+    video_id IN %(video_ids)s
+ORDER BY
+    video_id
+LIMIT %(limit)s;
 
 -- name: set_count
 -- `step` is 1 for a new like and -1 for one that is gone. The video is locked already.
@@ -53,11 +56,44 @@ SET
 WHERE
     id = %(video_id)s;
 
+-- name: lock_for_user
+-- Lock the videos of the first likes of an account that is gone, until the end of the transaction.
+SELECT
+    v.id
+FROM (
+    SELECT
+        t.video_id
+    FROM video_likes AS t
+    WHERE
+        t.user_id = %(user_id)s
+    ORDER BY
+        t.video_id
+    LIMIT %(limit)s
+) AS page
+STRAIGHT_JOIN videos AS v ON v.id = page.video_id
+FOR UPDATE;
+
 -- name: set_counts_for_user
--- Every video loses the like of this person.
-UPDATE video_likes AS t
-INNER JOIN videos AS v ON v.id = t.video_id
+-- Those of lock_for_user lose this like. See users.set_follower_counts.
+UPDATE (
+    SELECT
+        t.video_id
+    FROM video_likes AS t
+    WHERE
+        t.user_id = %(user_id)s
+    ORDER BY
+        t.video_id
+    LIMIT %(limit)s
+) AS page
+STRAIGHT_JOIN videos AS v ON v.id = page.video_id
 SET
-    v.like_count = v.like_count - 1
+    v.like_count = v.like_count - 1;
+
+-- name: delete_for_user
+-- Those of lock_for_user.
+DELETE FROM video_likes
 WHERE
-    t.user_id = %(user_id)s;
+    user_id = %(user_id)s
+ORDER BY
+    video_id
+LIMIT %(limit)s;

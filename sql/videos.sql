@@ -60,10 +60,14 @@ SELECT
 FROM videos AS v
 WHERE
     v.id = %(video_id)s
-    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s)
+    AND (
+        v.user_id = %(viewer_id)s
+        OR (v.visibility IN %(shown)s OR v.visibility = 'private' AND v.share_version = %(share_version)s)
+        AND (SELECT o.visibility FROM users AS o WHERE o.id = v.user_id) IN %(shown)s
+    )
 FOR UPDATE;
 
--- name: lock
+-- name: lock_row
 -- Lock a video until the end of the transaction, before a comment on it.
 SELECT
     v.id
@@ -472,17 +476,15 @@ FOR UPDATE;
 -- name: create
 -- Without a comment_policy it gets that of its owner.
 INSERT INTO videos (user_id, title, description, visibility, category, tags, comment_policy)
-SELECT
-    u.id,
+VALUES (
+    %(user_id)s,
     %(title)s,
     %(description)s,
     %(visibility)s,
     %(category)s,
     %(tags)s,
-    COALESCE(%(comment_policy)s, u.comment_policy)
-FROM users AS u
-WHERE
-    u.id = %(user_id)s;
+    COALESCE(%(comment_policy)s, (SELECT u.comment_policy FROM users AS u WHERE u.id = %(user_id)s), 'open')
+);
 
 -- name: update
 -- A field that was not sent keeps its value. An explicit null removes the category. With a version, only this version is

@@ -14,7 +14,11 @@ FROM videos AS v
 INNER JOIN users AS u ON u.id = %(viewer_id)s
 WHERE
     v.id = %(video_id)s
-    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s)
+    AND (
+        v.user_id = %(viewer_id)s
+        OR (v.visibility IN %(shown)s OR v.visibility = 'private' AND v.share_version = %(share_version)s)
+        AND (SELECT o.visibility FROM users AS o WHERE o.id = v.user_id) IN %(shown)s
+    )
     AND NOT u.is_history_paused
 ON DUPLICATE KEY UPDATE
     position_ms = VALUES(position_ms),
@@ -63,3 +67,19 @@ WHERE
 DELETE FROM watch_history
 WHERE
     user_id = %(user_id)s;
+
+-- name: delete_some_for_user
+DELETE FROM watch_history
+WHERE
+    user_id = %(user_id)s
+ORDER BY
+    video_id
+LIMIT %(limit)s;
+
+-- name: delete_for_videos
+DELETE FROM watch_history
+WHERE
+    video_id IN %(video_ids)s
+ORDER BY
+    video_id
+LIMIT %(limit)s;

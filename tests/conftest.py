@@ -46,7 +46,14 @@ MEMORY = Path("/dev/shm")  # a disk in memory, on Linux
 METHOD = passwords.METHOD
 DOCUMENTS: dict[frozenset[Any], dict[str, Any]] = {}
 CATALOG: dict[str, Any] = {}  # for the .sql files as they are now
-NEW_VIDEO = {"title": "x", "description": "", "visibility": "public", "category": None, "tags": "[]"}
+NEW_VIDEO = {
+    "title": "x",
+    "description": "",
+    "visibility": "public",
+    "category": None,
+    "tags": "[]",
+    "comment_policy": None,
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

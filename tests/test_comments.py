@@ -256,7 +256,9 @@ def test_a_hidden_root_with_replies_is_a_mark(alice, bob, moderator, video):
     root = wrote(bob, video, "rude")
     wrote(alice, video, "answer", root)
     moderator.put(f"/api/v1/admin/comments/{root}/hidden")
-    assert [(item["text"], item["username"]) for item in alice.get(f"{VIDEOS}/{video}/comments").json["items"]] == [("", None)]
+    assert [(item["text"], item["username"]) for item in alice.get(f"{VIDEOS}/{video}/comments").json["items"]] == [
+        ("", None)
+    ]
     assert texts(alice, f"{COMMENTS}/{root}/replies") == ["answer"]
     assert count(bob, video) == 1
     assert bob.delete(f"{COMMENTS}/{root}").status_code == 204

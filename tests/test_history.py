@@ -102,4 +102,7 @@ def test_to_watch_leaves_no_trace_in_the_video_and_in_the_audit_log(alice, bob, 
     send(bob, videos[0], 100)
     assert alice.get(f"{VIDEOS}/{videos[0]}").json == before
     with root.cursor() as cursor:
-        assert cursor.execute("SELECT 1 FROM audit_logs WHERE actor_id = %s AND action LIKE 'video%%'", (bob.user_id,)) == 0
+        assert (
+            cursor.execute("SELECT 1 FROM audit_logs WHERE actor_id = %s AND action LIKE 'video%%'", (bob.user_id,))
+            == 0
+        )

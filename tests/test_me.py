@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import tracemalloc
@@ -127,7 +128,8 @@ def test_nothing_else_of_an_account_can_be_sent_along(alice, root, field, value)
 def test_ones_account_needs_a_login(app, client):
     for rule in (rule for rule in app.url_map.iter_rules() if rule.rule.startswith(ME)):
         for method in rule.methods - {"OPTIONS"}:
-            assert client.open(rule.rule, method=method).status_code == 401, rule
+            path = re.sub(r"<.*?>", "1", rule.rule)
+            assert client.open(path, method=method).status_code == 401, rule
 
 
 # Delete
@@ -308,7 +310,7 @@ def test_the_feed_has_the_public_videos_of_those_one_follows_newest_first(alice,
     assert [(v["created_at"], v["id"]) for v in items] == sorted(
         ((v["created_at"], v["id"]) for v in items), reverse=True
     )
-    assert alice.get(f"{VIDEOS}/{items[0]['id']}").json == items[0]
+    assert alice.get(f"{VIDEOS}/{items[0]['id']}").json.items() >= items[0].items()
 
 
 def test_who_follows_nobody_or_only_people_without_videos_has_an_empty_feed(alice, bob, root):

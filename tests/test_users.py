@@ -167,7 +167,7 @@ def test_the_public_videos_of_somebody_are_listed_newest_first(client, alice, bo
     second = client.get(f"{USERS}/alice/videos", query_string={"after": first["next"]}).json
     assert [video["id"] for video in first["items"] + second["items"]] == ids
     assert second["next"] is None
-    assert first["items"][0] == client.get(f"/api/v1/videos/{ids[0]}").json
+    assert client.get(f"/api/v1/videos/{ids[0]}").json.items() >= first["items"][0].items()
 
 
 def test_ones_own_private_videos_are_among_ones_own(alice, bob, root):
