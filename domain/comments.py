@@ -73,11 +73,9 @@ def set_state(comment: Row, old: str, new: str) -> bool:
 def delete(comment: Row) -> None:
     """Delete a locked comment. A root with replies becomes a mark, which goes with its last reply."""
     comment_id, root_id = comment["id"], comment["root_id"]
-    if root_id is None and db.fetch_value("comments.get_first_reply", comment_id=comment_id):
+    if not db.execute("comments.delete", comment_id=comment_id):
         db.execute("comment_likes.delete_for_comment", comment_id=comment_id)
         db.execute("comments.set_deleted", comment_id=comment_id)
-    else:
-        db.execute("comments.delete", comment_id=comment_id)
     _count(comment, -(comment["state"] == "visible"))
     if root_id is not None:
         db.execute("comments.delete_empty_root", root_id=root_id)

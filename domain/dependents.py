@@ -58,6 +58,14 @@ class Dependent:
     export: ExportList | str
 
 
+@dataclass(frozen=True)
+class Counter:
+    """The column that names, in each row, what the row is counted for; and the query that lists wrong counters."""
+
+    column: str
+    query: str
+
+
 def export_as(name: str, query: str, **arguments: str | None) -> ExportList:
     """List rows in an export. A query with `user_id` alone needs no arguments."""
     return ExportList(name, query, arguments or {"user_id": "id"})
@@ -168,13 +176,16 @@ OF_VIDEOS: dict[str, tuple[str, ...]] = {
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours
 }
 
-# The column whose rows each counter counts. An empty string: the rows are not kept.
+# What each counter counts, or None if the rows are not kept. `flask counters check` compares the others with their rows.
 COUNTERS = {
-    "users.follower_count": "follows.followed_id",
-    "users.following_count": "follows.follower_id",
-    "videos.like_count": "video_likes.video_id",
-    "videos.favorite_count": "favorites.video_id",
-    "videos.view_count": "",  # the sum of video_views, which are deleted afterwards
+    "users.follower_count": Counter("follows.followed_id", "counters.list_follower_count"),
+    "users.following_count": Counter("follows.follower_id", "counters.list_following_count"),
+    "videos.like_count": Counter("video_likes.video_id", "counters.list_like_count"),
+    "videos.favorite_count": Counter("favorites.video_id", "counters.list_favorite_count"),
+    "videos.comment_count": Counter("comments.video_id", "counters.list_comment_count"),  # the visible ones
+    "comments.like_count": Counter("comment_likes.comment_id", "counters.list_comment_like_count"),
+    "comments.reply_count": Counter("comments.root_id", "counters.list_reply_count"),  # the visible ones
+    "videos.view_count": None,  # the sum of video_views, which are deleted afterwards
 }
 
 

@@ -340,22 +340,15 @@ SET
 WHERE
     id = %(root_id)s;
 
--- name: get_first_reply
-SELECT
-    r.id
-FROM comments AS r
-WHERE
-    r.root_id = %(comment_id)s
-ORDER BY
-    r.root_id,
-    r.is_listed,
-    r.id
-LIMIT 1;
-
 -- name: delete
-DELETE FROM comments
+-- Not a root with replies, hidden ones too. A DELETE sees the replies that were committed since the transaction began; a SELECT
+-- would not.
+DELETE c
+FROM comments AS c
+LEFT JOIN comments AS r ON r.root_id = c.id
 WHERE
-    id = %(comment_id)s;
+    c.id = %(comment_id)s
+    AND r.id IS NULL;
 
 -- name: delete_empty_root
 -- A mark goes with its last reply.

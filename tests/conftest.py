@@ -26,7 +26,9 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from config import ROOT, Settings
+from current import using
 from database import Database
+from ops.commands.counters import find_wrong
 from ops.demo import films as demo_media
 from ops.server.private import PrivateServer
 from ops.server.startup import make_ready
@@ -300,6 +302,14 @@ def real_hashes(quick_hashes: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def db(app: Flask) -> Database:
     return app.extensions["database"]
+
+
+@pytest.fixture
+def exact_counters(db: Database) -> Iterator[None]:
+    """After the test, every counter of the platform is what its rows say."""
+    yield
+    with using(db):
+        assert [*map(str, find_wrong())] == []
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 
 from test_me import HASH, delete
 
+pytestmark = pytest.mark.usefixtures("exact_counters")  # after each test
+
 VIDEOS = "/api/v1/videos"
 MARKS = [("like", "like_count", "is_liked", "likes"), ("favorite", "favorite_count", "is_favorited", "favorites")]
 

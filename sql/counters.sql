@@ -1,0 +1,229 @@
+-- The counters of the platform, compared with the rows that they count: see ops/commands/counters.py. A list gives the wrong
+-- ones of a batch: the ids above `after`, up to `until`.
+
+-- name: get_end_of_users
+-- The last id of the next batch; NULL after the last batch.
+SELECT
+    MAX(page.id) AS last_id
+FROM (
+    SELECT
+        u.id
+    FROM users AS u
+    WHERE
+        u.id > %(after)s
+    ORDER BY
+        u.id
+    LIMIT %(limit)s
+) AS page;
+
+-- name: get_end_of_videos
+SELECT
+    MAX(page.id) AS last_id
+FROM (
+    SELECT
+        v.id
+    FROM videos AS v
+    WHERE
+        v.id > %(after)s
+    ORDER BY
+        v.id
+    LIMIT %(limit)s
+) AS page;
+
+-- name: get_end_of_comments
+SELECT
+    MAX(page.id) AS last_id
+FROM (
+    SELECT
+        c.id
+    FROM comments AS c
+    WHERE
+        c.id > %(after)s
+    ORDER BY
+        c.id
+    LIMIT %(limit)s
+) AS page;
+
+-- name: lock_user
+-- Each change of a follow locks both people first.
+SELECT
+    u.id
+FROM users AS u
+WHERE
+    u.id = %(row_id)s
+FOR UPDATE;
+
+-- name: list_follower_count
+SELECT
+    d.id,
+    d.stored_count,
+    d.actual_count
+FROM (
+    SELECT
+        u.id,
+        u.follower_count AS stored_count,
+        (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = u.id) AS actual_count
+    FROM users AS u
+    WHERE
+        u.id > %(after)s
+        AND u.id <= %(until)s
+) AS d
+WHERE
+    d.stored_count <> d.actual_count
+ORDER BY
+    d.id
+LIMIT %(limit)s;
+
+-- name: list_following_count
+SELECT
+    d.id,
+    d.stored_count,
+    d.actual_count
+FROM (
+    SELECT
+        u.id,
+        u.following_count AS stored_count,
+        (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = u.id) AS actual_count
+    FROM users AS u
+    WHERE
+        u.id > %(after)s
+        AND u.id <= %(until)s
+) AS d
+WHERE
+    d.stored_count <> d.actual_count
+ORDER BY
+    d.id
+LIMIT %(limit)s;
+
+-- name: list_like_count
+SELECT
+    d.id,
+    d.stored_count,
+    d.actual_count
+FROM (
+    SELECT
+        v.id,
+        v.like_count AS stored_count,
+        (SELECT COUNT(*) FROM video_likes AS vl WHERE vl.video_id = v.id) AS actual_count
+    FROM videos AS v
+    WHERE
+        v.id > %(after)s
+        AND v.id <= %(until)s
+) AS d
+WHERE
+    d.stored_count <> d.actual_count
+ORDER BY
+    d.id
+LIMIT %(limit)s;
+
+-- name: list_favorite_count
+SELECT
+    d.id,
+    d.stored_count,
+    d.actual_count
+FROM (
+    SELECT
+        v.id,
+        v.favorite_count AS stored_count,
+        (SELECT COUNT(*) FROM favorites AS f WHERE f.video_id = v.id) AS actual_count
+    FROM videos AS v
+    WHERE
+        v.id > %(after)s
+        AND v.id <= %(until)s
+) AS d
+WHERE
+    d.stored_count <> d.actual_count
+ORDER BY
+    d.id
+LIMIT %(limit)s;
+
+-- name: list_comment_count
+-- The visible comments alone.
+SELECT
+    d.id,
+    d.stored_count,
+    d.actual_count
+FROM (
+    SELECT
+        v.id,
+        v.comment_count AS stored_count,
+        (SELECT COUNT(*) FROM comments AS c WHERE c.video_id = v.id AND c.state = 'visible') AS actual_count
+    FROM videos AS v
+    WHERE
+        v.id > %(after)s
+        AND v.id <= %(until)s
+) AS d
+WHERE
+    d.stored_count <> d.actual_count
+ORDER BY
+    d.id
+LIMIT %(limit)s;
+
+-- name: list_comment_like_count
+SELECT
+    d.id,
+    d.stored_count,
+    d.actual_count
+FROM (
+    SELECT
+        c.id,
+        c.like_count AS stored_count,
+        (SELECT COUNT(*) FROM comment_likes AS cl WHERE cl.comment_id = c.id) AS actual_count
+    FROM comments AS c
+    WHERE
+        c.id > %(after)s
+        AND c.id <= %(until)s
+) AS d
+WHERE
+    d.stored_count <> d.actual_count
+ORDER BY
+    d.id
+LIMIT %(limit)s;
+
+-- name: list_reply_count
+-- The visible replies alone.
+SELECT
+    d.id,
+    d.stored_count,
+    d.actual_count
+FROM (
+    SELECT
+        c.id,
+        c.reply_count AS stored_count,
+        (SELECT COUNT(*) FROM comments AS r WHERE r.root_id = c.id AND r.state = 'visible') AS actual_count
+    FROM comments AS c
+    WHERE
+        c.id > %(after)s
+        AND c.id <= %(until)s
+) AS d
+WHERE
+    d.stored_count <> d.actual_count
+ORDER BY
+    d.id
+LIMIT %(limit)s;
+
+-- name: set_user
+-- Set one counter. `counter` is its name. The user is locked.
+UPDATE users
+SET
+    follower_count = IF(%(counter)s = 'follower_count', %(actual_count)s, follower_count),
+    following_count = IF(%(counter)s = 'following_count', %(actual_count)s, following_count)
+WHERE
+    id = %(row_id)s;
+
+-- name: set_video
+UPDATE videos
+SET
+    like_count = IF(%(counter)s = 'like_count', %(actual_count)s, like_count),
+    favorite_count = IF(%(counter)s = 'favorite_count', %(actual_count)s, favorite_count),
+    comment_count = IF(%(counter)s = 'comment_count', %(actual_count)s, comment_count)
+WHERE
+    id = %(row_id)s;
+
+-- name: set_comment
+UPDATE comments
+SET
+    like_count = IF(%(counter)s = 'like_count', %(actual_count)s, like_count),
+    reply_count = IF(%(counter)s = 'reply_count', %(actual_count)s, reply_count)
+WHERE
+    id = %(row_id)s;
