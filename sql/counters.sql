@@ -55,151 +55,109 @@ FOR UPDATE;
 
 -- name: list_follower_count
 SELECT
-    d.id,
-    d.stored_count,
-    d.actual_count
-FROM (
-    SELECT
-        u.id,
-        u.follower_count AS stored_count,
-        (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = u.id) AS actual_count
-    FROM users AS u
-    WHERE
-        u.id > %(after)s
-        AND u.id <= %(until)s
-) AS d
+    u.id,
+    u.follower_count AS stored_count,
+    (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = u.id) AS actual_count
+FROM users AS u
 WHERE
-    d.stored_count <> d.actual_count
+    u.id > %(after)s
+    AND u.id <= %(until)s
+HAVING
+    stored_count <> actual_count
 ORDER BY
-    d.id
+    u.id
 LIMIT %(limit)s;
 
 -- name: list_following_count
 SELECT
-    d.id,
-    d.stored_count,
-    d.actual_count
-FROM (
-    SELECT
-        u.id,
-        u.following_count AS stored_count,
-        (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = u.id) AS actual_count
-    FROM users AS u
-    WHERE
-        u.id > %(after)s
-        AND u.id <= %(until)s
-) AS d
+    u.id,
+    u.following_count AS stored_count,
+    (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = u.id) AS actual_count
+FROM users AS u
 WHERE
-    d.stored_count <> d.actual_count
+    u.id > %(after)s
+    AND u.id <= %(until)s
+HAVING
+    stored_count <> actual_count
 ORDER BY
-    d.id
+    u.id
 LIMIT %(limit)s;
 
 -- name: list_like_count
 SELECT
-    d.id,
-    d.stored_count,
-    d.actual_count
-FROM (
-    SELECT
-        v.id,
-        v.like_count AS stored_count,
-        (SELECT COUNT(*) FROM video_likes AS vl WHERE vl.video_id = v.id) AS actual_count
-    FROM videos AS v
-    WHERE
-        v.id > %(after)s
-        AND v.id <= %(until)s
-) AS d
+    v.id,
+    v.like_count AS stored_count,
+    (SELECT COUNT(*) FROM video_likes AS vl WHERE vl.video_id = v.id) AS actual_count
+FROM videos AS v
 WHERE
-    d.stored_count <> d.actual_count
+    v.id > %(after)s
+    AND v.id <= %(until)s
+HAVING
+    stored_count <> actual_count
 ORDER BY
-    d.id
+    v.id
 LIMIT %(limit)s;
 
 -- name: list_favorite_count
 SELECT
-    d.id,
-    d.stored_count,
-    d.actual_count
-FROM (
-    SELECT
-        v.id,
-        v.favorite_count AS stored_count,
-        (SELECT COUNT(*) FROM favorites AS f WHERE f.video_id = v.id) AS actual_count
-    FROM videos AS v
-    WHERE
-        v.id > %(after)s
-        AND v.id <= %(until)s
-) AS d
+    v.id,
+    v.favorite_count AS stored_count,
+    (SELECT COUNT(*) FROM favorites AS f WHERE f.video_id = v.id) AS actual_count
+FROM videos AS v
 WHERE
-    d.stored_count <> d.actual_count
+    v.id > %(after)s
+    AND v.id <= %(until)s
+HAVING
+    stored_count <> actual_count
 ORDER BY
-    d.id
+    v.id
 LIMIT %(limit)s;
 
 -- name: list_comment_count
 -- The visible comments alone.
 SELECT
-    d.id,
-    d.stored_count,
-    d.actual_count
-FROM (
-    SELECT
-        v.id,
-        v.comment_count AS stored_count,
-        (SELECT COUNT(*) FROM comments AS c WHERE c.video_id = v.id AND c.state = 'visible') AS actual_count
-    FROM videos AS v
-    WHERE
-        v.id > %(after)s
-        AND v.id <= %(until)s
-) AS d
+    v.id,
+    v.comment_count AS stored_count,
+    (SELECT COUNT(*) FROM comments AS c WHERE c.video_id = v.id AND c.state = 'visible') AS actual_count
+FROM videos AS v
 WHERE
-    d.stored_count <> d.actual_count
+    v.id > %(after)s
+    AND v.id <= %(until)s
+HAVING
+    stored_count <> actual_count
 ORDER BY
-    d.id
+    v.id
 LIMIT %(limit)s;
 
 -- name: list_comment_like_count
 SELECT
-    d.id,
-    d.stored_count,
-    d.actual_count
-FROM (
-    SELECT
-        c.id,
-        c.like_count AS stored_count,
-        (SELECT COUNT(*) FROM comment_likes AS cl WHERE cl.comment_id = c.id) AS actual_count
-    FROM comments AS c
-    WHERE
-        c.id > %(after)s
-        AND c.id <= %(until)s
-) AS d
+    c.id,
+    c.like_count AS stored_count,
+    (SELECT COUNT(*) FROM comment_likes AS cl WHERE cl.comment_id = c.id) AS actual_count
+FROM comments AS c
 WHERE
-    d.stored_count <> d.actual_count
+    c.id > %(after)s
+    AND c.id <= %(until)s
+HAVING
+    stored_count <> actual_count
 ORDER BY
-    d.id
+    c.id
 LIMIT %(limit)s;
 
 -- name: list_reply_count
 -- The visible replies alone.
 SELECT
-    d.id,
-    d.stored_count,
-    d.actual_count
-FROM (
-    SELECT
-        c.id,
-        c.reply_count AS stored_count,
-        (SELECT COUNT(*) FROM comments AS r WHERE r.root_id = c.id AND r.state = 'visible') AS actual_count
-    FROM comments AS c
-    WHERE
-        c.id > %(after)s
-        AND c.id <= %(until)s
-) AS d
+    c.id,
+    c.reply_count AS stored_count,
+    (SELECT COUNT(*) FROM comments AS r WHERE r.root_id = c.id AND r.state = 'visible') AS actual_count
+FROM comments AS c
 WHERE
-    d.stored_count <> d.actual_count
+    c.id > %(after)s
+    AND c.id <= %(until)s
+HAVING
+    stored_count <> actual_count
 ORDER BY
-    d.id
+    c.id
 LIMIT %(limit)s;
 
 -- name: set_user

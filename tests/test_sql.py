@@ -759,6 +759,34 @@ def test_fill_lets_people_follow_one_another_and_counts_it(filled, server):
     assert rows(server, filled, made_up) == [(1, 1)]
 
 
+def test_fill_makes_likes_and_comments_and_a_few_videos_have_very_many(flask, filled, server):
+    ((likes, comments, replies, most),) = rows(
+        server,
+        filled,
+        "SELECT (SELECT COUNT(*) FROM video_likes), (SELECT COUNT(*) FROM comments),"
+        " (SELECT COUNT(*) FROM comments WHERE root_id IS NOT NULL), (SELECT MAX(comment_count) FROM videos)",
+    )
+    assert (4 < likes / 5000 < 6, 2.5 < comments / 5000 < 4, 0.2 < replies / comments < 0.4) == (True, True, True)
+    assert most > 500
+    for table in ("favorites", "watch_history", "comment_likes"):
+        assert rows(server, filled, f"SELECT COUNT(*) > 1000 FROM {table}") == [(1,)]
+    crossed = (
+        "SELECT c.id FROM comments AS c INNER JOIN comments AS r ON r.id = c.root_id"
+        " LEFT JOIN comments AS p ON p.id = c.parent_id AND r.id IN (p.id, p.root_id)"
+        " WHERE r.root_id IS NOT NULL OR r.video_id <> c.video_id OR p.id IS NULL"
+    )
+    assert rows(server, filled, crossed) == []
+    done = flask("counters", "check")
+    assert (done.exit_code, done.output) == (0, "7 counters compared, 0 wrong values.\n")
+
+
+def test_fill_makes_as_many_comments_and_likes_as_are_asked_for(flask, scratch, server):
+    make_ready(scratch)
+    flask("demo", "fill", "--videos", "50", "--comments", "0", "--likes", "0.5", "--yes", DB_NAME=scratch.DB_NAME)
+    ((likes, comments),) = rows(server, scratch, "SELECT SUM(like_count), SUM(comment_count) FROM videos")
+    assert (0 < likes < 60, comments) == (True, 0)
+
+
 def test_a_made_up_video_is_found_like_a_real_one_and_a_private_one_is_not(filled, server):
     cut = "v.title, v.tags, v.visibility FROM videos AS v INNER JOIN users AS u ON u.id = v.user_id WHERE u.username LIKE 'fill%'"
     found = {}

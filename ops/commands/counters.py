@@ -17,6 +17,7 @@ from config import Settings
 from current import db
 from domain.dependents import COUNTERS, Counter
 from ops.command import command
+from queries import Row
 
 group = AppGroup("counters", help="The counters of likes, comments and follows.")
 
@@ -28,6 +29,9 @@ ENDS = {
     "comments": "counters.get_end_of_comments",
 }
 SETS = {"users": "counters.set_user", "videos": "counters.set_video", "comments": "counters.set_comment"}
+
+
+Lock = partial[Row | None]
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def find_wrong(fix: bool = False) -> Iterator[Difference]:
             after = until
 
 
-def _locks(table: str, row_id: int) -> list[partial[object]]:
+def _locks(table: str, row_id: int) -> list[Lock]:
     """Return the functions that lock a user, a video, or a comment after its video."""
     if table == "users":
         return [partial(db.fetch_one, "counters.lock_user", row_id=row_id)]
@@ -93,7 +97,7 @@ def _locks(table: str, row_id: int) -> list[partial[object]]:
     ]
 
 
-def _look_again(name: str, counter: Counter, row_id: int, locks: list[partial[object]], fix: bool) -> Difference | None:
+def _look_again(name: str, counter: Counter, row_id: int, locks: list[Lock], fix: bool) -> Difference | None:
     """Lock what the writers of a counter lock, and compare it once more. With `fix` set it right.
 
     The locks come first: a transaction sees all rows as they were at its first read that locks nothing.

@@ -13,6 +13,8 @@ from ops.keys import index_videos
 
 group = AppGroup("demo", help="The demo world.")
 
+AVERAGE = click.FloatRange(0, 1000)
+
 
 @command(group, "load")
 def load(settings: Settings) -> None:
@@ -32,14 +34,19 @@ def load(settings: Settings) -> None:
     group,
     "fill",
     click.option("--videos", default=5000, show_default=True, type=click.IntRange(1, 10**7), help="How many."),
+    click.option("--comments", default=filling.COMMENTS, show_default=True, type=AVERAGE, help="For each video."),
+    click.option("--likes", default=filling.LIKES, show_default=True, type=AVERAGE, help="For each video."),
     click.option("--yes", is_flag=True, help="Outside DEBUG too."),
 )
-def fill(settings: Settings, videos: int, yes: bool) -> None:
-    """Add made-up videos, and one person for five or ten of them, to measure plans and speed. Each run adds more."""
+def fill(settings: Settings, videos: int, comments: float, likes: float, yes: bool) -> None:
+    """Add made-up videos with comments and likes, and one person for five or ten videos, to measure plans and speed.
+
+    Most videos have few comments and likes, and a few have very many. Each run adds more.
+    """
     if not (settings.DEBUG or yes):
         raise ConfigError("This adds made-up people and videos, so outside DEBUG it needs --yes.")
     people = filling.count_people(videos)
     with click.progressbar(length=people + videos, label="Filling") as progress:
-        for rows in filling.fill(settings, videos):
+        for rows in filling.fill(settings, videos, comments, likes):
             progress.update(rows)
     click.echo(f"{people} people and {videos} videos more.")

@@ -1,10 +1,11 @@
-"""Many made-up people and their videos, for measuring."""
+"""Many made-up people, their videos, and what they do with them, for measuring."""
 
 from __future__ import annotations
 
 import datetime
 import random
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,12 +13,14 @@ import orjson
 from config import Settings
 from database import SQL, Database
 from domain.search import terms
+from ops.demo import reactions
 from web.text import fold
 
 FILLED = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)  # the year before the demo world's
 YEAR = 365 * 24 * 3600
 CHUNK = 2000  # rows in one transaction
 MAX_FOLLOWED = 5  # per made-up person
+COMMENTS, LIKES = 3.0, 5.0  # for each video, on average
 NO_PASSWORD = "!"  # not a hash, so nobody can log in
 SUBJECTS = (
     (
@@ -71,10 +74,11 @@ def count_people(videos: int) -> int:
     return max(1, videos // 10, min(videos // 5, 1000))
 
 
-def fill(settings: Settings, videos: int) -> Iterator[int]:
+def fill(settings: Settings, videos: int, comments: float = COMMENTS, likes: float = LIKES) -> Iterator[int]:
     """Add so many made-up videos, and their owners fill_1, fill_2 ... Yield the number of rows after each step.
 
-    Each run adds more. The same state gives the same rows. Nobody can log in as one of these people.
+    `comments` and `likes` are for each video, on average. Each run adds more. The same state gives the same rows. Nobody
+    can log in as one of these people.
     """
     db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1, slow_ms=float("inf"))
     pattern = r"fill\_%"
@@ -92,10 +96,13 @@ def fill(settings: Settings, videos: int) -> Iterator[int]:
         new = db.fetch_all("demo.list_fill_users", pattern=pattern, after=owners[-1] if owners else 0, limit=CHUNK)
         owners += (row["id"] for row in new)
         _follow(db, chance, owners, len(new))
+    crowd = random.Random(f"reactions {last}")  # another one, so that other likes do not make other videos
     for first in range(0, videos, CHUNK):
-        rows = [_video(chance, owners, categories, n / videos) for n in range(first, min(first + CHUNK, videos))]
-        db.insert_many("demo.create_fill_video", rows)
-        made = db.fetch_all("demo.list_fill_videos", after=last_video, limit=CHUNK)
+        rows = [
+            _video(chance, owners, categories, n / videos) | reactions.plan(crowd, len(owners), comments, likes)
+            for n in range(first, min(first + CHUNK, videos))
+        ]
+        made = db.transaction(partial(_write, db, crowd, rows, owners, last_video))
         last_video = made[-1]["id"]
         _index(db, [row for row in made if row["visibility"] == "public"], tag_ids)
         yield len(rows)
@@ -125,6 +132,16 @@ def _follow(db: Database, chance: random.Random, owners: list[int], newest: int)
         db.execute("demo.set_fill_following_counts", follower_ids=ids)
 
     db.transaction(work)
+
+
+def _write(
+    db: Database, chance: random.Random, rows: list[dict[str, object]], people: list[int], last_video: int
+) -> list[dict[str, Any]]:
+    """Write videos, and the reactions to them. Return the videos."""
+    db.insert_many("demo.create_fill_video", rows)
+    made = db.fetch_all("demo.list_fill_videos", after=last_video, limit=CHUNK)
+    reactions.react(db, chance, made, people)
+    return made
 
 
 def _index(db: Database, videos: list[dict[str, Any]], tag_ids: dict[str, int]) -> None:

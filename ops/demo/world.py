@@ -1,4 +1,4 @@
-"""The demo world: a few people, their follows and their videos, in Chinese and English.
+"""The demo world: a few people, their follows, their videos and what they do with them, in Chinese and English.
 
 The rows are in sql/demo/*.sql.
 """
@@ -37,6 +37,19 @@ def load(settings: Settings) -> list[tuple[str, str]]:
         db.execute("demo.create_follows")
         db.execute("demo.set_follow_counts")
         films.create_entries(db)
+        _react(db)
         return [(row["username"], password) for row, password in people]
 
     return db.transaction(work)
+
+
+def _react(db: Database) -> None:
+    """Add the missing likes, favourites, history and comments."""
+    db.execute("reactions.create_likes")
+    db.execute("reactions.create_favorites")
+    db.execute("reactions.create_history")
+    db.execute("reactions.create_roots")
+    db.execute("reactions.create_replies")
+    db.execute("reactions.create_comment_likes")
+    db.execute("reactions.set_counts")
+    db.execute("reactions.set_comment_counts")

@@ -54,7 +54,7 @@ WHERE
 
 -- name: create_videos
 -- If the user already has a video with this title, it stays.
-INSERT INTO videos (user_id, title, description, visibility, category, tags, created_at)
+INSERT INTO videos (user_id, title, description, visibility, category, tags, comment_policy, created_at)
 SELECT
     u.id,
     d.title,
@@ -62,6 +62,7 @@ SELECT
     d.visibility,
     d.category,
     d.tags,
+    d.comment_policy,
     d.created_at
 FROM (
     SELECT
@@ -71,30 +72,31 @@ FROM (
         'public' AS visibility,
         'knowledge' AS category,
         '["Rawreel", "入门"]' AS tags,
+        'open' AS comment_policy,
         '2026-02-01 08:00:00.000' AS created_at
-    UNION ALL SELECT 'demo', 'Flask in ten minutes', 'Routes, requests, responses, templates.', 'public', 'technology', '["Flask", "Python", "教程"]', '2026-02-02 08:00:00.000'
-    UNION ALL SELECT 'demo', '用 Postman 发送第一个请求', '从 GET 到 POST,从表单到 JSON。', 'public', 'technology', '["Postman", "教程", "入门"]', '2026-02-03 08:00:00.000'
-    UNION ALL SELECT 'demo', 'What EXPLAIN tells you', 'Reading a query plan, one line at a time.', 'public', 'technology', '["MySQL", "SQL"]', '2026-02-04 08:00:00.000'
-    UNION ALL SELECT 'demo', 'A draft that nobody else sees', 'Private: only its owner gets it.', 'private', NULL, '[]', '2026-02-05 08:00:00.000'
-    UNION ALL SELECT '王小明', '大连的海', '星海广场的清晨,海鸥和风。', 'public', 'travel', '["大连", "海", "sea"]', '2026-02-06 06:30:00.000'
-    UNION ALL SELECT '王小明', '篮球校队决赛集锦', '最后三秒的绝杀 🏀', 'public', 'sport', '["篮球"]', '2026-02-07 12:00:00.000'
-    UNION ALL SELECT '王小明', 'MySQL 索引是怎么工作的', 'B+ 树、覆盖索引、最左前缀。', 'public', 'technology', '["MySQL", "SQL", "教程"]', '2026-02-08 12:00:00.000'
-    UNION ALL SELECT '王小明', '宿舍里的番茄炒蛋', '一口电饭锅,十分钟。', 'public', 'food', '["做饭", "宿舍"]', '2026-02-09 11:00:00.000'
-    UNION ALL SELECT '王小明', '冬天的长白山', '雪、温泉和一条很长的路。', 'public', 'travel', '["长白山", "雪"]', '2026-02-10 07:20:00.000'
-    UNION ALL SELECT '李小红', '古筝:渔舟唱晚', '练了三个月,第一次录下来。', 'public', 'music', '["古筝"]', '2026-02-11 19:00:00.000'
-    UNION ALL SELECT '李小红', '水彩入门:画一只猫 🐱', '颜料、纸,还有耐心。', 'public', 'life', '["水彩", "猫", "入门"]', '2026-02-12 19:00:00.000'
-    UNION ALL SELECT '李小红', '图书馆的一天', '延时摄影,从开门到闭馆。', 'public', 'life', '["校园"]', '2026-02-13 19:00:00.000'
-    UNION ALL SELECT '李小红', '包饺子直播回放', '外婆的三鲜馅。', 'public', 'food', '["做饭", "饺子"]', '2026-02-14 19:00:00.000'
-    UNION ALL SELECT '李小红', '英语角:Talk about your hometown', '每周五晚上,欢迎加入。', 'public', 'knowledge', '["英语", "校园"]', '2026-02-15 19:00:00.000'
-    UNION ALL SELECT 'alice', 'Night train to Harbin', 'Fourteen hours by the window.', 'public', 'travel', '["哈尔滨", "train"]', '2026-02-16 21:00:00.000'
-    UNION ALL SELECT 'alice', 'Baking sourdough at altitude', 'Why the dough rises faster up here.', 'public', 'food', '["baking"]', '2026-02-17 21:00:00.000'
-    UNION ALL SELECT 'alice', 'Transactions, deadlocks and you', 'Two sessions, two rows, one lesson.', 'public', 'technology', '["MySQL", "SQL"]', '2026-02-18 21:00:00.000'
-    UNION ALL SELECT 'alice', 'Learning the erhu: week one', '二胡第一周:拉出第一个音。', 'public', 'music', '["二胡", "入门"]', '2026-02-19 21:00:00.000'
-    UNION ALL SELECT 'jürgen', 'Zürich im Nebel', 'Ein Spaziergang über die Brücken.', 'public', 'travel', '["Zürich"]', '2026-02-20 05:00:00.000'
-    UNION ALL SELECT 'jürgen', 'Bicycle repair: a squeaky brake', 'Three causes, three cures.', 'public', 'life', '["bicycle"]', '2026-02-21 05:00:00.000'
-    UNION ALL SELECT 'jürgen', 'Star trails over the lake', 'Four hundred frames, one picture ✨', 'public', 'life', '["stars", "night"]', '2026-02-22 05:00:00.000'
-    UNION ALL SELECT 'jürgen', 'Keyset pages, explained', 'Why OFFSET gets slower and a cursor does not.', 'public', 'technology', '["SQL"]', '2026-02-23 05:00:00.000'
-    UNION ALL SELECT 'jürgen', '学中文的第一百天', '我的声调还是不太对,但是很开心。', 'public', 'knowledge', '["中文"]', '2026-02-24 05:00:00.000'
+    UNION ALL SELECT 'demo', 'Flask in ten minutes', 'Routes, requests, responses, templates.', 'public', 'technology', '["Flask", "Python", "教程"]', 'open', '2026-02-02 08:00:00.000'
+    UNION ALL SELECT 'demo', '用 Postman 发送第一个请求', '从 GET 到 POST,从表单到 JSON。', 'public', 'technology', '["Postman", "教程", "入门"]', 'open', '2026-02-03 08:00:00.000'
+    UNION ALL SELECT 'demo', 'What EXPLAIN tells you', 'Reading a query plan, one line at a time.', 'public', 'technology', '["MySQL", "SQL"]', 'open', '2026-02-04 08:00:00.000'
+    UNION ALL SELECT 'demo', 'A draft that nobody else sees', 'Private: only its owner gets it.', 'private', NULL, '[]', 'open', '2026-02-05 08:00:00.000'
+    UNION ALL SELECT '王小明', '大连的海', '星海广场的清晨,海鸥和风。', 'public', 'travel', '["大连", "海", "sea"]', 'open', '2026-02-06 06:30:00.000'
+    UNION ALL SELECT '王小明', '篮球校队决赛集锦', '最后三秒的绝杀 🏀', 'public', 'sport', '["篮球"]', 'open', '2026-02-07 12:00:00.000'
+    UNION ALL SELECT '王小明', 'MySQL 索引是怎么工作的', 'B+ 树、覆盖索引、最左前缀。', 'public', 'technology', '["MySQL", "SQL", "教程"]', 'open', '2026-02-08 12:00:00.000'
+    UNION ALL SELECT '王小明', '宿舍里的番茄炒蛋', '一口电饭锅,十分钟。', 'public', 'food', '["做饭", "宿舍"]', 'open', '2026-02-09 11:00:00.000'
+    UNION ALL SELECT '王小明', '冬天的长白山', '雪、温泉和一条很长的路。', 'public', 'travel', '["长白山", "雪"]', 'open', '2026-02-10 07:20:00.000'
+    UNION ALL SELECT '李小红', '古筝:渔舟唱晚', '练了三个月,第一次录下来。', 'public', 'music', '["古筝"]', 'open', '2026-02-11 19:00:00.000'
+    UNION ALL SELECT '李小红', '水彩入门:画一只猫 🐱', '颜料、纸,还有耐心。', 'public', 'life', '["水彩", "猫", "入门"]', 'open', '2026-02-12 19:00:00.000'
+    UNION ALL SELECT '李小红', '图书馆的一天', '延时摄影,从开门到闭馆。', 'public', 'life', '["校园"]', 'open', '2026-02-13 19:00:00.000'
+    UNION ALL SELECT '李小红', '包饺子直播回放', '外婆的三鲜馅。', 'public', 'food', '["做饭", "饺子"]', 'open', '2026-02-14 19:00:00.000'
+    UNION ALL SELECT '李小红', '英语角:Talk about your hometown', '每周五晚上,欢迎加入。', 'public', 'knowledge', '["英语", "校园"]', 'approved', '2026-02-15 19:00:00.000'
+    UNION ALL SELECT 'alice', 'Night train to Harbin', 'Fourteen hours by the window.', 'public', 'travel', '["哈尔滨", "train"]', 'open', '2026-02-16 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Baking sourdough at altitude', 'Why the dough rises faster up here.', 'public', 'food', '["baking"]', 'open', '2026-02-17 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Transactions, deadlocks and you', 'Two sessions, two rows, one lesson.', 'public', 'technology', '["MySQL", "SQL"]', 'open', '2026-02-18 21:00:00.000'
+    UNION ALL SELECT 'alice', 'Learning the erhu: week one', '二胡第一周:拉出第一个音。', 'public', 'music', '["二胡", "入门"]', 'open', '2026-02-19 21:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Zürich im Nebel', 'Ein Spaziergang über die Brücken.', 'public', 'travel', '["Zürich"]', 'open', '2026-02-20 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Bicycle repair: a squeaky brake', 'Three causes, three cures.', 'public', 'life', '["bicycle"]', 'open', '2026-02-21 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Star trails over the lake', 'Four hundred frames, one picture ✨', 'public', 'life', '["stars", "night"]', 'closed', '2026-02-22 05:00:00.000'
+    UNION ALL SELECT 'jürgen', 'Keyset pages, explained', 'Why OFFSET gets slower and a cursor does not.', 'public', 'technology', '["SQL"]', 'open', '2026-02-23 05:00:00.000'
+    UNION ALL SELECT 'jürgen', '学中文的第一百天', '我的声调还是不太对,但是很开心。', 'public', 'knowledge', '["中文"]', 'open', '2026-02-24 05:00:00.000'
 ) AS d
 INNER JOIN users AS u ON u.username_key = d.username
 LEFT JOIN videos AS v ON v.user_id = u.id AND v.title = d.title
@@ -190,16 +192,38 @@ WHERE
     u.id IN %(follower_ids)s;
 
 -- name: create_fill_video
-INSERT INTO videos (user_id, title, description, category, tags, view_count, visibility, created_at)
-VALUES (%(user_id)s, %(title)s, %(description)s, %(category)s, %(tags)s, %(view_count)s, %(visibility)s, %(created_at)s);
+INSERT INTO videos (
+    user_id, title, description, category, tags, view_count, like_count, favorite_count, comment_count, comment_policy,
+    visibility, created_at
+)
+VALUES (
+    %(user_id)s,
+    %(title)s,
+    %(description)s,
+    %(category)s,
+    %(tags)s,
+    %(view_count)s,
+    %(like_count)s,
+    %(favorite_count)s,
+    %(comment_count)s,
+    %(comment_policy)s,
+    %(visibility)s,
+    %(created_at)s
+);
 
 -- name: list_fill_videos
 -- json: tags
 SELECT
     v.id,
+    v.user_id,
     v.title,
     v.tags,
-    v.visibility
+    v.visibility,
+    v.like_count,
+    v.favorite_count,
+    v.comment_count,
+    v.comment_policy,
+    COALESCE(FLOOR(UNIX_TIMESTAMP(v.created_at)), 0) AS created_second
 FROM videos AS v
 WHERE
     v.id > %(after)s
@@ -277,4 +301,6 @@ ORDER BY
     d.created_at;
 
 -- name: update_statistics
-ANALYZE TABLE users, videos, tags, video_tags, video_terms, follows, audit_logs;
+ANALYZE TABLE
+    users, videos, tags, video_tags, video_terms, follows, audit_logs, video_likes, favorites, watch_history, comments,
+    comment_likes;

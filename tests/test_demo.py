@@ -1,0 +1,61 @@
+"""The demo world: people who like, keep, watch and comment on one another's videos."""
+
+from __future__ import annotations
+
+import pytest
+
+VIDEOS = "/api/v1/videos"
+TABLES = ("videos", "video_likes", "favorites", "watch_history", "comments", "comment_likes")
+
+pytestmark = pytest.mark.usefixtures("no_demo_files", "exact_counters")
+
+
+@pytest.fixture
+def load(app):
+    def run():
+        result = app.test_cli_runner().invoke(args=["demo", "load"])
+        assert result.exit_code == 0, result.output
+
+    run()
+    return run
+
+
+def find(client, words):
+    (video,) = client.get(VIDEOS, query_string={"q": words}).json["items"]
+    return video
+
+
+def test_a_video_has_likes_and_a_pinned_comment_and_replies(client, load):
+    video = find(client, "渔舟唱晚")
+    assert (video["like_count"], video["favorite_count"], video["comment_count"]) == (4, 1, 6)
+    comments = client.get(f"{VIDEOS}/{video['id']}/comments").json["items"]
+    assert [(one["username"], one["is_pinned"], one["like_count"], one["reply_count"]) for one in comments] == [
+        ("李小红", True, 1, 1),
+        ("alice", False, 1, 0),
+        ("demo", False, 2, 2),
+    ]
+    replies = client.get(f"/api/v1/comments/{comments[2]['id']}/replies").json["items"]
+    assert [one["username"] for one in replies] == ["李小红", "jürgen"]
+
+
+def test_comments_on_one_video_wait_for_approval_and_on_another_are_closed(client, load):
+    waiting, closed = find(client, "英语角"), find(client, "Star trails")
+    assert (waiting["comment_policy"], waiting["comment_count"]) == ("approved", 0)
+    assert closed["comment_policy"] == "closed"
+
+
+def test_to_load_it_again_adds_nothing_and_brings_back_what_is_gone(load, root):
+    def counts():
+        with root.cursor() as cursor:
+            cursor.execute("SELECT " + ", ".join(f"(SELECT COUNT(*) FROM {table})" for table in TABLES))
+            return cursor.fetchone()
+
+    first = counts()
+    assert min(first) > 0
+    load()
+    assert counts() == first
+    for table in ("comment_likes", "video_likes", "watch_history"):
+        root.cursor().execute(f"DELETE FROM {table}")
+    root.cursor().execute("DELETE FROM comments WHERE root_id IS NOT NULL")
+    load()
+    assert counts() == first
