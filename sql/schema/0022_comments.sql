@@ -34,7 +34,7 @@ CREATE TABLE comments (
     INDEX ix_comments_video_id_like_count (video_id, root_id, is_listed, is_pinned, like_count, id),
     INDEX ix_comments_root_id (root_id, is_listed, id),
     INDEX ix_comments_user_id (user_id, id),
-    INDEX ix_comments_owner_id (owner_id, id),
+    INDEX ix_comments_owner_id (owner_id, id, state),  -- with the state, or MariaDB reads a deep page from the beginning
     INDEX ix_comments_owner_id_state (owner_id, state, id),
     INDEX ix_comments_owner_id_user_id (owner_id, user_id, id)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;
