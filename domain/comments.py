@@ -42,10 +42,15 @@ def find(comment_id: int, token: str | None = None) -> Row:
 
 def lock(comment_id: int) -> Row:
     """Lock a comment and its video until the end of the transaction. Aborts with a 404 if it is not there."""
-    video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id) or abort(404, NO_COMMENT)
-    db.fetch_one("videos.lock_row", video_id=video_id) or abort(404, NO_COMMENT)
-    found: Row = db.fetch_one("comments.lock_row", comment_id=comment_id) or abort(404, NO_COMMENT)
+    found: Row = _lock(comment_id) or abort(404, NO_COMMENT)
     return found
+
+
+def _lock(comment_id: int) -> Row | None:
+    video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id)
+    if not video_id or not db.fetch_one("videos.lock_row", video_id=video_id):
+        return None
+    return db.fetch_one("comments.lock_row", comment_id=comment_id)
 
 
 def create(video: Row, text: str, parent_id: int | None) -> int:
@@ -82,10 +87,14 @@ def delete(comment: Row) -> None:
 
 
 def delete_some(query: str, limit: int = BATCH, **arguments: int) -> int:
-    """Delete some of the comments that a query lists, in the caller's transaction. Return how many."""
+    """Delete some of the comments that a query lists, in the caller's transaction. Return how many it listed.
+
+    One that is deleted meanwhile is passed over.
+    """
     rows = db.fetch_all(query, limit=limit, **arguments)
     for row in rows:
-        delete(lock(row["id"]))
+        if comment := _lock(row["id"]):
+            delete(comment)
     return len(rows)
 
 

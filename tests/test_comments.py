@@ -371,27 +371,47 @@ def test_many_at_once_keep_the_counters_exact(alice, bob, person, moderator, vid
     assert alice.get(f"{COMMENTS}/{root}").json["like_count"] == 8
 
 
-def test_a_root_that_is_answered_while_it_is_deleted_stays_as_a_mark(alice, bob, video, root, server):
-    comment = wrote(bob, video)
-    ids = {"video": video, "alice": alice.user_id, "root": comment}
-    other = server.connect(database="rawreel_test", autocommit=True)
-    with other, other.cursor() as cursor, ThreadPoolExecutor(1) as threads:
-        root.begin()
-        root.cursor().execute("SELECT id FROM videos WHERE id = %(video)s FOR UPDATE", ids)
-        deleting = threads.submit(bob.delete, f"{COMMENTS}/{comment}")
-        for _ in range(100):
-            cursor.execute("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
-            if cursor.fetchone() != (0,):
-                break
-            time.sleep(0.15)  # MariaDB refreshes this table only after a tenth of a second without a query on it
-        for statement in (
-            "INSERT INTO comments (video_id, owner_id, user_id, root_id, parent_id, text)"
-            " VALUES (%(video)s, %(alice)s, %(alice)s, %(root)s, %(root)s, 'late')",
-            "UPDATE videos SET comment_count = comment_count + 1 WHERE id = %(video)s",
-            "UPDATE comments SET reply_count = reply_count + 1 WHERE id = %(root)s",
+@pytest.fixture
+def during(root, server):
+    """Run a request that waits for the lock of a video. Meanwhile run statements, and commit them. Return its status."""
+
+    def run(request, video, *statements):
+        with (
+            server.connect(database="rawreel_test", autocommit=True) as other,
+            other.cursor() as cursor,
+            ThreadPoolExecutor(1) as threads,
         ):
-            root.cursor().execute(statement, ids)
-        root.commit()
-        assert deleting.result().status_code == 204
+            root.begin()
+            root.cursor().execute("SELECT id FROM videos WHERE id = %s FOR UPDATE", (video,))
+            answer = threads.submit(request)
+            for _ in range(100):
+                cursor.execute("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+                if cursor.fetchone() != (0,):
+                    break
+                time.sleep(0.15)  # MariaDB refreshes this table only after a tenth of a second without a query on it
+            for statement in statements:
+                root.cursor().execute(statement)
+            root.commit()
+            return answer.result().status_code
+
+    return run
+
+
+def test_a_root_that_is_answered_while_it_is_deleted_stays_as_a_mark(alice, bob, video, during):
+    comment = wrote(bob, video)
+    statements = (
+        "INSERT INTO comments (video_id, owner_id, user_id, root_id, parent_id, text)"
+        f" VALUES ({video}, {alice.user_id}, {alice.user_id}, {comment}, {comment}, 'late')",
+        "UPDATE videos SET comment_count = comment_count + 1",
+        f"UPDATE comments SET reply_count = reply_count + 1 WHERE id = {comment}",
+    )
+    assert during(lambda: bob.delete(f"{COMMENTS}/{comment}"), video, *statements) == 204
     mark = alice.get(f"{COMMENTS}/{comment}").json
     assert (mark["is_deleted"], mark["reply_count"], count(bob, video)) == (True, 1, 1)
+
+
+def test_a_bulk_deletion_passes_over_what_is_deleted_meanwhile(alice, bob, video, during):
+    first, _ = wrote(bob, video), wrote(bob, video)
+    statements = (f"DELETE FROM comments WHERE id = {first}", "UPDATE videos SET comment_count = comment_count - 1")
+    assert during(lambda: alice.delete(f"{OWNERS}?username=bob"), video, *statements) == 204
+    assert (listed(bob, video), count(bob, video)) == ([], 0)

@@ -101,3 +101,12 @@ def test_the_counters_are_in_every_answer_that_shows_a_video(alice, bob, videos)
     send(bob, "put", videos[0])
     item = next(one for one in bob.get(VIDEOS).json["items"] if one["id"] == videos[0])
     assert (item["like_count"], item["favorite_count"], item["comment_count"]) == (1, 0, 0)
+
+
+def test_an_export_has_the_counters_of_ones_videos_and_ones_own_marks(alice, bob, videos):
+    assert send(bob, "put", videos[0]) == send(bob, "put", videos[0], "favorite") == 204
+    bob.post(f"{VIDEOS}/{videos[0]}/comments", json={"text": "Nice"})
+    exported = next(one for one in alice.get("/api/v1/me/export").json["videos"] if one["id"] == videos[0])
+    assert (exported["like_count"], exported["favorite_count"], exported["comment_count"]) == (1, 1, 1)
+    export = bob.get("/api/v1/me/export").json
+    assert [export[name][0]["video_id"] for name in ("likes", "favorites", "comments")] == [videos[0]] * 3
