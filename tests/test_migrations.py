@@ -512,6 +512,9 @@ def test_loading_the_demo_world_again_adds_nothing(world: tuple[Settings, Databa
 
 
 def test_loading_again_brings_back_what_is_missing(world: tuple[Settings, Database]):
+    fetch(
+        world[1], "DELETE c FROM comments AS c INNER JOIN videos AS v ON v.id = c.video_id WHERE v.title LIKE '大连%'"
+    )
     fetch(world[1], "DELETE FROM videos WHERE title LIKE '大连%'")
     fetch(world[1], "DELETE FROM follows LIMIT 3")
     demo.load(world[0])
@@ -560,7 +563,8 @@ def test_somebody_who_has_a_name_of_the_demo_world_gets_no_role_and_no_password_
 
 
 def test_a_database_that_has_people_gets_no_demo_world(world: tuple[Settings, Database]):
-    fetch(world[1], "DELETE FROM videos")
+    for statement in ("comments WHERE root_id IS NOT NULL", "comments", "videos"):
+        fetch(world[1], f"DELETE FROM {statement}")
     make_ready(world[0])
     assert fetch(world[1], "SELECT COUNT(*) FROM videos") == [(0,)]
 
