@@ -31,26 +31,32 @@ CommentPolicy = Annotated[
 ]
 
 
-def find(comment_id: int, token: str | None = None) -> Row:
+def find(comment_id: int, token: str | None = None, refusal: str = NO_COMMENT) -> Row:
     """Return a comment as the user may see it. Aborts with a 404 if they may not see it or its video."""
-    video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id) or abort(404, NO_COMMENT)
+    video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id) or abort(404, refusal)
     who = {**visibility_arguments(video_id, token), "comment_id": comment_id, "is_staff": is_staff()}
     del who["video_id"]
-    found: Row = db.fetch_one("comments.get", **who) or abort(404, NO_COMMENT)
+    found: Row = db.fetch_one("comments.get", **who) or abort(404, refusal)
     return found
 
 
-def lock(comment_id: int) -> Row:
-    """Lock a comment and its video until the end of the transaction. Aborts with a 404 if it is not there."""
-    found: Row = _lock(comment_id) or abort(404, NO_COMMENT)
+def lock(comment_id: int, refusal: str = NO_COMMENT) -> Row:
+    """Lock a comment and its video until the end of the transaction. Aborts with a 404 if it is not there or a mark.
+
+    A caller refuses a person without the right by the same sentence, so that they cannot find out what is there.
+    """
+    found = lock_if_there(comment_id)
+    if not found or found["state"] == "deleted":
+        abort(404, refusal)
     return found
 
 
-def _lock(comment_id: int) -> Row | None:
-    video_id = db.fetch_value("comments.get_video_id", comment_id=comment_id)
-    if not video_id or not db.fetch_one("videos.lock_row", video_id=video_id):
-        return None
-    return db.fetch_one("comments.lock_row", comment_id=comment_id)
+def lock_if_there(comment_id: int) -> Row | None:
+    """Lock a comment and its video until the end of the transaction."""
+    if video_id := db.fetch_value("comments.get_video_id", comment_id=comment_id):
+        db.fetch_one("videos.lock_row", video_id=video_id)
+        return db.fetch_one("comments.lock_row", comment_id=comment_id)
+    return None
 
 
 def create(video: Row, text: str, parent_id: int | None) -> int:
@@ -93,7 +99,7 @@ def delete_some(query: str, limit: int = BATCH, **arguments: int) -> int:
     """
     rows = db.fetch_all(query, limit=limit, **arguments)
     for row in rows:
-        if comment := _lock(row["id"]):
+        if comment := lock_if_there(row["id"]):  # its author may have deleted it meanwhile
             delete(comment)
     return len(rows)
 

@@ -20,6 +20,9 @@ from web.paging import Page
 
 bp = Blueprint("comments", __name__, url_prefix="/api/v1")
 
+NOT_YOURS = "No such comment of yours."
+NOT_ON_YOURS = "No such comment on a video of yours."
+
 LISTS = {"new": "comments.list_newest", "top": "comments.list_most_liked"}
 
 Sort = Annotated[Literal["new", "top"], Field(description="The newest or the most liked first.")]
@@ -90,9 +93,9 @@ def update_comment(comment_id, body: CommentChange, token: Token = None):
     Only its author may do it, within 15 minutes, and not after the owner of the video has approved it.
     """
     if not db.execute("comments.update", comment_id=comment_id, user_id=g.user["id"], text=body.text):
-        comments.find(comment_id, token)["user_id"] == g.user["id"] or abort(404, "No such comment of yours.")
+        comments.find(comment_id, token, NOT_YOURS)["user_id"] == g.user["id"] or abort(404, NOT_YOURS)
         raise Problem(409, "It is too late to change this comment.", "too_late")
-    return comments.find(comment_id, token)
+    return comments.find(comment_id, token, NOT_YOURS)
 
 
 @bp.delete("/comments/<int:comment_id>")
@@ -102,9 +105,9 @@ def delete_comment(comment_id):
 
     Its author, the owner of the video and moderators may do it. With replies it stays as a mark without text and author.
     """
-    comment = comments.lock(comment_id)
+    comment = comments.lock(comment_id, NOT_YOURS)
     if g.user["id"] not in (comment["user_id"], comment["owner_id"]) and not is_staff():
-        abort(404, "No such comment of yours.")
+        abort(404, NOT_YOURS)
     comments.delete(comment)
 
 
@@ -148,7 +151,7 @@ def pin_comment(comment_id):
     """
     comment = _lock_own(comment_id)
     if comment["root_id"] or comment["state"] != "visible":
-        abort(404, "No such comment that could be pinned.")
+        abort(404, NOT_ON_YOURS)
     db.execute("comments.set_pinned", video_id=comment["video_id"], comment_id=comment_id)
 
 
@@ -169,13 +172,13 @@ def approve_comment(comment_id):
     Only the owner of the video may do it. Then everybody sees the comment. To refuse it, delete it.
     """
     comment = _lock_own(comment_id)
-    comments.set_state(comment, "pending", "visible") or comment["state"] == "visible" or abort(404, NO_COMMENT)
+    comments.set_state(comment, "pending", "visible") or comment["state"] == "visible" or abort(404, NOT_ON_YOURS)
 
 
 def _lock_own(comment_id: int) -> dict[str, object]:
     """Lock a comment on a video of the user. Aborts with a 404."""
-    comment = comments.lock(comment_id)
-    comment["owner_id"] == g.user["id"] or abort(404, "No such comment on a video of yours.")
+    comment = comments.lock(comment_id, NOT_ON_YOURS)
+    comment["owner_id"] == g.user["id"] or abort(404, NOT_ON_YOURS)
     return comment
 
 

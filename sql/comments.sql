@@ -178,8 +178,7 @@ ORDER BY
 -- The comments on all videos of a person.
 SELECT
     c.*,
-    v.title AS video_title,
-    IF(t.state = 'hidden', t.text, NULL) AS hidden_text
+    v.title AS video_title
 FROM (
     SELECT
         p.id
@@ -192,9 +191,8 @@ FROM (
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN comments AS t ON t.id = page.id
 INNER JOIN comment_cards AS c ON c.id = page.id
-INNER JOIN videos AS v ON v.id = t.video_id
+INNER JOIN videos AS v ON v.id = c.video_id
 ORDER BY
     page.id DESC;
 
@@ -202,8 +200,7 @@ ORDER BY
 -- Those that wait for the approval of the videos' owner.
 SELECT
     c.*,
-    v.title AS video_title,
-    IF(t.state = 'hidden', t.text, NULL) AS hidden_text
+    v.title AS video_title
 FROM (
     SELECT
         p.id
@@ -216,18 +213,16 @@ FROM (
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN comments AS t ON t.id = page.id
 INNER JOIN comment_cards AS c ON c.id = page.id
-INNER JOIN videos AS v ON v.id = t.video_id
+INNER JOIN videos AS v ON v.id = c.video_id
 ORDER BY
     page.id DESC;
 
 -- name: list_for_owner_by_user
--- Those that one person has written.
+-- Those that one person has written. A comment that a moderator has hidden shows no author, so it is not among them.
 SELECT
     c.*,
-    v.title AS video_title,
-    IF(t.state = 'hidden', t.text, NULL) AS hidden_text
+    v.title AS video_title
 FROM (
     SELECT
         p.id
@@ -235,14 +230,14 @@ FROM (
     WHERE
         p.owner_id = %(owner_id)s
         AND p.user_id = %(user_id)s
+        AND p.state <> 'hidden'
         AND (%(after_id)s IS NULL OR p.id < %(after_id)s)
     ORDER BY
         p.id DESC
     LIMIT %(limit)s
 ) AS page
-INNER JOIN comments AS t ON t.id = page.id
 INNER JOIN comment_cards AS c ON c.id = page.id
-INNER JOIN videos AS v ON v.id = t.video_id
+INNER JOIN videos AS v ON v.id = c.video_id
 ORDER BY
     page.id DESC;
 

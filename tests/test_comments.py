@@ -207,6 +207,85 @@ def test_a_reply_to_a_deleted_reply_stays(alice, bob, video):
     assert (reply["text"], reply["parent_id"], reply["reply_to"]) == ("last", middle, None)
 
 
+def wait_for_lock(other):
+    """Wait until a transaction waits for a lock that the test holds."""
+    for _ in range(50):
+        time.sleep(0.15)  # the table is not made anew for those who look again within 0.1 s
+        with other.cursor() as cursor:
+            cursor.execute("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+            if cursor.fetchone() == (1,):
+                return
+    raise AssertionError("nothing waits")
+
+
+@pytest.fixture
+def meanwhile(root, server, video):
+    """Change rows while a request waits for the lock of the video. Return the status that the request gets."""
+
+    def run(request, *statements):
+        with server.connect(database="rawreel_test") as other, ThreadPoolExecutor(1) as threads:
+            with other.cursor() as cursor:
+                cursor.execute("SELECT id FROM videos WHERE id = %s FOR UPDATE", (video,))
+                answer = threads.submit(request)
+                wait_for_lock(root)
+                for statement in statements:
+                    cursor.execute(*statement)
+                other.commit()
+            return answer.result(20).status_code
+
+    return run
+
+
+def test_a_reply_that_is_written_while_its_root_is_deleted_stays(alice, bob, video, meanwhile):
+    comment = wrote(bob, video, "root")
+    reply = (
+        "INSERT INTO comments (video_id, owner_id, user_id, root_id, parent_id, text) VALUES (%s, %s, %s, %s, %s, 'x')",
+        (video, alice.user_id, alice.user_id, comment, comment),
+    )
+    counts = (
+        ("UPDATE comments SET reply_count = 1 WHERE id = %s", (comment,)),
+        ("UPDATE videos SET comment_count = 2 WHERE id = %s", (video,)),
+    )
+    assert meanwhile(lambda: bob.delete(f"{COMMENTS}/{comment}"), reply, *counts) == 204
+    assert (listed(alice, video), texts(alice, f"{COMMENTS}/{comment}/replies")) == ([""], ["x"])
+
+
+def test_a_root_whose_last_reply_is_deleted_at_the_same_time_leaves_no_mark(alice, bob, video, root, meanwhile):
+    comment = wrote(bob, video, "root")
+    reply = wrote(alice, video, "reply", comment)
+    statements = (
+        ("DELETE FROM comments WHERE id = %s", (reply,)),
+        ("UPDATE comments SET reply_count = 0 WHERE id = %s", (comment,)),
+        ("UPDATE videos SET comment_count = 1 WHERE id = %s", (video,)),
+    )
+    assert meanwhile(lambda: bob.delete(f"{COMMENTS}/{comment}"), *statements) == 204
+    assert root.cursor().execute("SELECT 1 FROM comments") == 0
+
+
+def test_a_comment_that_is_approved_while_it_is_deleted_is_deleted(alice, bob, video, root, meanwhile):
+    policy(alice, video, "approved")
+    comment = wrote(bob, video)
+    statements = (
+        ("UPDATE comments SET state = 'visible' WHERE id = %s", (comment,)),
+        ("UPDATE videos SET comment_count = 1 WHERE id = %s", (video,)),
+    )
+    assert meanwhile(lambda: bob.delete(f"{COMMENTS}/{comment}"), *statements) == 204
+    assert (count(bob, video), root.cursor().execute("SELECT 1 FROM comments")) == (0, 0)
+    again = wrote(bob, video)
+    gone = ("DELETE FROM comments WHERE id = %s", (again,))
+    assert meanwhile(lambda: alice.put(f"{COMMENTS}/{again}/approval"), gone) == 404
+
+
+def test_a_bulk_deletion_passes_over_what_its_author_deletes_meanwhile(alice, bob, video, meanwhile):
+    ids = [wrote(bob, video) for _ in range(3)]
+    statements = (
+        ("DELETE FROM comments WHERE id = %s", (ids[1],)),
+        ("UPDATE videos SET comment_count = 2 WHERE id = %s", (video,)),
+    )
+    assert meanwhile(lambda: alice.delete(f"{OWNERS}?username=bob"), *statements) == 204
+    assert (texts(alice, OWNERS), count(alice, video)) == ([], 0)
+
+
 def test_one_comment_is_pinned_and_comes_first(alice, bob, client, video):
     ids = [wrote(bob, video, str(n)) for n in range(3)]
     reply = wrote(bob, video, "reply", ids[0])
@@ -235,6 +314,35 @@ def test_a_moderator_hides_and_restores_a_comment(alice, bob, moderator, video):
     assert [moderator.delete(hide).status_code for _ in range(2)] == [204, 204]
     assert (listed(alice, video), count(bob, video)) == (["rude"], 1)
     assert moderator.put("/api/v1/admin/comments/999999/hidden").status_code == 404
+
+
+def test_a_hidden_comment_shows_its_text_and_author_to_its_author_alone(alice, bob, client, moderator, video):
+    comment = wrote(bob, video, "rude")
+    reply = wrote(alice, video, "answer", comment)
+    wrote(bob, video, "polite")
+    moderator.put(f"/api/v1/admin/comments/{comment}/hidden")
+    answers = [
+        one.get(path)
+        for one in (alice, client, moderator)
+        for path in (
+            f"{VIDEOS}/{video}/comments",
+            f"{COMMENTS}/{comment}",
+            f"{COMMENTS}/{comment}/replies",
+            f"{COMMENTS}/{reply}",
+            OWNERS,
+            "/api/v1/me/export",
+        )
+        if one is not client or path.startswith((VIDEOS, COMMENTS))
+    ]
+    assert {answer.status_code for answer in answers} == {200}
+    assert not [answer.request.path for answer in answers if "rude" in answer.text]
+    assert {(item["text"], item["username"]) for item in alice.get(OWNERS).json["items"] if item["id"] == comment} == {
+        ("", None)
+    }
+    assert texts(alice, f"{OWNERS}?username=bob") == ["polite"]  # the filter would name the author
+    assert alice.delete(f"{OWNERS}?username=bob").status_code == 204  # and takes the hidden one along
+    assert listed(alice, video, "id") == [comment]
+    assert bob.get(MINE).json["items"] == []
 
 
 def test_a_hidden_root_with_replies_is_a_mark(alice, bob, moderator, video):
