@@ -275,8 +275,8 @@ def tables(server: PrivateServer, app: Flask) -> list[str]:
         return [name for name in names if not cursor.execute(f"SELECT 1 FROM `{name}` LIMIT 1")]
 
 
-@pytest.fixture(autouse=True)
-def empty_tables(root: Connection, tables: list[str]) -> None:
+def delete_rows(root: Connection, tables: list[str]) -> None:
+    """Delete all rows of these tables."""
     with root.cursor() as cursor:
         cursor.execute("SELECT " + ", ".join(f"EXISTS (SELECT 1 FROM `{name}`)" for name in tables))
         filled = [name for name, has_rows in zip(tables, cursor.fetchone()) if has_rows]
@@ -285,6 +285,11 @@ def empty_tables(root: Connection, tables: list[str]) -> None:
             for name in filled:
                 cursor.execute(f"DELETE FROM `{name}`")
             cursor.execute("SET foreign_key_checks = 1")
+
+
+@pytest.fixture(autouse=True)
+def empty_tables(root: Connection, tables: list[str]) -> None:
+    delete_rows(root, tables)
 
 
 @pytest.fixture(autouse=True)

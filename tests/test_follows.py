@@ -79,11 +79,6 @@ def test_who_is_not_there_is_not_followed(alice, method):
     assert getattr(alice, method)(f"{USERS}/nobody/follow").status_code == 404
 
 
-@pytest.mark.parametrize("method", ["put", "delete"])
-def test_following_needs_a_login(client, alice, method):
-    assert getattr(client, method)(f"{USERS}/alice/follow").status_code == 401
-
-
 @pytest.mark.usefixtures("exact_counters")
 def test_the_same_follow_twenty_times_at_once_counts_once(alice, bob, root, app):
     def go(n):

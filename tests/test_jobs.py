@@ -718,16 +718,10 @@ def test_a_worker_with_nothing_to_do_asks_one_question(make_app, proxy, app):
     assert "jobs.list_due" in proxy.texts[0]
 
 
-# Who may see them
+# The owner and the admin
 
 
-def test_jobs_are_for_the_owner_and_the_admin(alice, bob, client, person, admin, video):
-    assert client.get(f"/api/v1/videos/{video}/jobs").status_code == 401
-    assert bob.get(f"/api/v1/videos/{video}/jobs").status_code == 404
-    assert alice.get("/api/v1/videos/999999/jobs").status_code == 404
-    for someone, status in ((client, 401), (alice, 403), (person("mod", "moderator"), 403), (admin, 200)):
-        assert someone.get("/api/v1/admin/jobs").status_code == status
-        assert someone.post(f"/api/v1/admin/jobs/{job_of(alice, video)['id']}/retry").status_code == status
+def test_a_job_that_is_not_there_cannot_be_retried(admin):
     assert admin.post("/api/v1/admin/jobs/999999/retry").status_code == 404
 
 

@@ -42,17 +42,6 @@ def test_to_do_it_again_changes_nothing(alice, bob, client, videos, noun, count,
 
 @each
 @pytest.mark.parametrize("method", ["put", "delete"])
-def test_it_needs_a_login_and_a_video_that_one_may_see(alice, bob, client, videos, method, noun, count, flag, list_):
-    video = videos[0]
-    assert [send(client, method, video, noun), send(bob, method, 999999, noun)] == [401, 404]
-    alice.patch(f"{VIDEOS}/{video}", json={"visibility": "private"})
-    assert [send(one, method, video, noun) for one in (bob, alice)] == [404, 204]
-    token = alice.post(f"{VIDEOS}/{video}/share", json={}).json["url"].rpartition("token=")[2]
-    assert [send(bob, method, video, noun, token=token), send(bob, method, videos[1], noun, token=token)] == [204, 204]
-
-
-@each
-@pytest.mark.parametrize("method", ["put", "delete"])
 def test_many_at_once_are_counted_exactly(alice, person, videos, method, noun, count, flag, list_):
     people = [person(f"user_{n}") for n in range(8)]
     assert {send(one, "put", videos[0], noun) for one in people[:4]} == {204}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import tracemalloc
@@ -123,13 +122,6 @@ def test_nothing_else_of_an_account_can_be_sent_along(alice, root, field, value)
     assert response.status_code == 422
     assert response.json["errors"].keys() == {field}
     assert rows(root, "SELECT * FROM users") == before
-
-
-def test_ones_account_needs_a_login(app, client):
-    for rule in (rule for rule in app.url_map.iter_rules() if rule.rule.startswith(ME)):
-        for method in rule.methods - {"OPTIONS"}:
-            path = re.sub(r"<.*?>", "1", rule.rule)
-            assert client.open(path, method=method).status_code == 401, rule
 
 
 # Delete

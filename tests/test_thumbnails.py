@@ -122,18 +122,6 @@ def test_a_private_video_hides_its_picture(alice, bob, client, admin, clip):
     assert client.get(f"{url}&token={token}").status_code == 404
 
 
-def test_only_the_owner_changes_it(alice, bob, client, admin, video, root, storage):
-    send(alice, video)
-    before, files = row_of(root, video), set(storage.keys())
-    for person, status in ((bob, 404), (client, 401), (admin, 404)):
-        assert send(person, video).status_code == status
-        assert person.delete(f"{VIDEOS}/{video['id']}/thumbnail").status_code == status
-    assert send(alice, {"id": 999999}).status_code == 404
-    assert alice.delete(f"{VIDEOS}/999999/thumbnail").status_code == 404
-    assert (row_of(root, video), set(storage.keys())) == (before, files)
-    assert not list(storage.incoming.iterdir())
-
-
 def test_what_is_taken_away_is_the_workers_again(alice, client, video, root, storage):
     url = send(alice, video).json["thumbnail_url"]
     root.cursor().execute("UPDATE jobs SET state = 'done', run_at = NULL")

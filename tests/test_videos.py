@@ -121,12 +121,6 @@ def test_a_video_is_public_or_private(alice, visibility):
     assert response.json["errors"].keys() == {"visibility"}
 
 
-def test_making_a_video_needs_a_login(client):
-    response = client.post(VIDEOS, json={"title": "x"})
-    assert response.status_code == 401
-    assert client.get(VIDEOS).json["items"] == []
-
-
 def test_the_owner_cannot_be_named(alice, bob):
     response = alice.post(VIDEOS, json={"title": "x", "user_id": bob.user_id})
     assert response.status_code == 422
@@ -220,13 +214,6 @@ def test_what_is_not_the_owners_to_change_is_refused(alice, field):
     assert response.json["errors"].keys() == {field}
 
 
-def test_only_the_owner_may_change_a_video(alice, bob, client):
-    video = make(alice)
-    assert bob.patch(f"{VIDEOS}/{video['id']}", json={"title": "Bob's"}).status_code == 404
-    assert client.patch(f"{VIDEOS}/{video['id']}", json={"title": "Nobody's"}).status_code == 401
-    assert client.get(f"{VIDEOS}/{video['id']}").json == video
-
-
 def test_a_change_keeps_the_rules_of_a_new_video(alice):
     path = f"{VIDEOS}/{make(alice)['id']}"
     response = alice.patch(path, json={"title": " ", "description": "x" * 5001, "visibility": "none"})
@@ -243,13 +230,6 @@ def test_a_deleted_video_is_gone(alice):
     assert (response.status_code, response.data) == (204, b"")
     assert alice.get(path).status_code == alice.delete(path).status_code == 404
     assert alice.get(VIDEOS).json["items"] == []
-
-
-def test_only_the_owner_may_delete_a_video(alice, bob, client):
-    path = f"{VIDEOS}/{make(alice)['id']}"
-    assert bob.delete(path).status_code == 404
-    assert client.delete(path).status_code == 401
-    assert client.get(path).status_code == 200
 
 
 # List
