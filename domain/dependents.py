@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from current import db
 from domain import comments
-from domain.files import storage
+from domain.files import detach, lock_to_delete, storage
 from queries import Row
 
 LIMIT = 200  # rows of an entry that one transaction deletes, with the counters of as many other users
@@ -98,6 +99,12 @@ def delete_some_comments(user_id: int, limit: int) -> int:
     return comments.delete_some("comments.list_ids_by_user", min(limit, COMMENTS), user_id=user_id)
 
 
+def delete_some_threads(video_ids: list[int], limit: int) -> int:
+    """Delete some comments of videos, the replies before their roots. Return how many of one kind."""
+    count = db.execute("comments.delete_replies_for_videos", video_ids=video_ids, limit=limit)
+    return count if count == limit else db.execute("comments.delete_for_videos", video_ids=video_ids, limit=limit)
+
+
 # For the deletion of an account. Each step takes `user_id` and `limit`. An export has its lists in this order.
 OF_USERS = (
     Dependent(
@@ -164,13 +171,13 @@ OF_USERS = (
 
 # For the deletion of a video, alone or with its owner's account. Each step takes `video_ids` and `limit`. CASCADE is for
 # tables with few rows for each video.
-OF_VIDEOS: dict[str, tuple[str, ...]] = {
+OF_VIDEOS: dict[str, tuple[str | Callable[..., int], ...]] = {
     "video_tags.video_id": (CASCADE,),
     "video_terms.video_id": ("video_terms.delete_for_videos",),
     "video_likes.video_id": ("video_likes.delete_for_videos",),
     "favorites.video_id": ("favorites.delete_for_videos",),
     "watch_history.video_id": ("watch_history.delete_for_videos",),
-    "comments.video_id": ("comments.delete_replies_for_videos", "comments.delete_for_videos"),
+    "comments.video_id": (delete_some_threads,),
     "jobs.video_id": (CASCADE,),
     "uploads.video_id": (KEPT,),  # the upload can never be finished, and is deleted when it ends or expires
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours
@@ -197,11 +204,27 @@ def delete_some_of_user(user_id: int) -> bool:
     return any(_run(one.steps, user_id=user_id, limit=LIMIT) for one in OF_USERS)
 
 
-def delete_rows_of_videos(video_ids: list[int]) -> None:
-    """Delete the rows that depend on videos, in the caller's transaction. The owner and the videos are locked already."""
+def delete_video(video_id: int, user_id: int) -> None:
+    """Delete a video of a user with its files and all rows that depend on it. Call it outside of a transaction.
+
+    A video with very many rows is private after the first transaction. If the process is killed then, its owner deletes it
+    again. Raises a 404 if the user has no such video, or a 412.
+    """
+    while not db.transaction(partial(_delete_video, video_id, user_id)):
+        pass
+
+
+def _delete_video(video_id: int, user_id: int) -> bool:
+    """Delete a video, or some of its rows if there are very many. Return whether the video is deleted."""
+    old = lock_to_delete(video_id, user_id)
     for steps in OF_VIDEOS.values():
-        while _run(steps, video_ids=video_ids, limit=ROWS) == ROWS:
-            pass
+        if _run(steps, video_ids=[video_id], limit=ROWS) == ROWS:
+            db.execute("videos.set_private", video_id=video_id)
+            db.execute("video_tags.delete_for_videos", video_ids=[video_id])
+            return False
+    detach(old, user_id)
+    db.execute("videos.delete", video_id=video_id, user_id=user_id)
+    return True
 
 
 def lists_of_export() -> list[ExportList]:

@@ -16,6 +16,7 @@ from flask import Flask, Response, abort, current_app, g
 from current import db
 from media.storage import Arriving, Storage, new_key
 from media.video import NotAVideo, probe
+from queries import Row
 from web import capacity
 from web.api import after_commit, after_rollback, check_match
 from web.capacity import Capacity, Turns
@@ -159,14 +160,16 @@ def end_reservation(file: Arriving) -> int:
     return file.reserved
 
 
-def detach(video_id: int, user_id: int) -> None:
-    """Free the bytes of a video of this user that is being deleted, and remove its files after the commit.
-
-    Raises a 404 if the user has no such video.
-    """
+def lock_to_delete(video_id: int, user_id: int) -> Row:
+    """Lock a video that is to be deleted, and its owner. Raises a 404 if the user has no such video, or a 412."""
     db.fetch_one("users.lock_visibility", user_id=user_id)  # first the owner, then the video, as everywhere
     old = lock_video(video_id, user_id)
     check_match(old["version"])
+    return old
+
+
+def detach(old: Row, user_id: int) -> None:
+    """Free the bytes of a locked video that is being deleted, and remove its files after the commit."""
     db.execute("users.set_used", user_id=user_id, more=0, less=old["size_bytes"] + old["thumbnail_bytes"])
     after_commit(lambda: storage().remove(old["file_key"], old["thumbnail_key"]))
 

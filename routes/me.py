@@ -80,6 +80,17 @@ def delete_me(body: Farewell):
     after_commit(lambda: settle(user_id))
 
 
+@bp.get("/videos")
+@api(returns="videos.list_for_user", login=True)
+def list_my_videos(page: Page):
+    """List your videos.
+
+    The newest come first, also those that nobody else sees.
+    """
+    who = {"user_id": g.user["id"], "viewer_id": g.user["id"], "is_staff": None}
+    return page.fetch("videos.list_for_user", **who)
+
+
 @bp.get("/feed")
 @api(returns="videos.list_feed", login=True)
 def list_feed(page: Page):

@@ -8,9 +8,7 @@ from flask import Blueprint, abort
 from pydantic import Field
 
 from current import db
-from domain import hiding
-from domain.dependents import delete_rows_of_videos
-from domain.files import detach
+from domain import dependents, hiding
 from domain.sharing import Token, visibility_arguments
 from queries import Row
 from web.api import api
@@ -50,16 +48,13 @@ def restore_video(video_id):
 
 
 @bp.delete("/<int:video_id>")
-@api(login="moderator", audit="video.delete", errors=(412,))
+@api(login="moderator", audit="video.delete", errors=(412,), transaction=False)
 def delete_video(video_id, token: Token = None):
     """Delete a video of anybody.
 
     Its files are deleted too. A private video is deleted by the token of its signed link.
     """
-    video = _find(video_id, token)
-    detach(video_id, video["user_id"])
-    delete_rows_of_videos([video_id])
-    db.execute("videos.delete", video_id=video_id, user_id=video["user_id"])
+    dependents.delete_video(video_id, _find(video_id, token)["user_id"])
 
 
 def _find(video_id: int, token: str | None) -> Row:

@@ -9,10 +9,10 @@ from flask import Blueprint, abort, g
 from pydantic import BaseModel
 
 from current import db
+from domain import dependents
 from domain.arrivals import FilePart
 from domain.comments import CommentPolicy
-from domain.dependents import delete_rows_of_videos
-from domain.files import detach, lock_video
+from domain.files import lock_video
 from domain.search import index, search_arguments
 from domain.sharing import Token, visibility_arguments
 from domain.videos import Category, Description, NewVideo, Tags, Title, Visibility, make
@@ -171,12 +171,10 @@ def _refuse_change(video_id: int, body: VideoChange) -> NoReturn:
 
 
 @bp.delete("/<int:video_id>")
-@api(login=True, audit="video.delete", errors=(412,))
+@api(login=True, audit="video.delete", errors=(412,), transaction=False)
 def delete_video(video_id):
     """Delete a video.
 
     Only the owner may do it. Its files are deleted too. With If-Match, only the version that you have read is deleted.
     """
-    detach(video_id, g.user["id"])
-    delete_rows_of_videos([video_id])
-    db.execute("videos.delete", video_id=video_id, user_id=g.user["id"]) or abort(404, "No such video of yours.")
+    dependents.delete_video(video_id, g.user["id"])

@@ -506,6 +506,15 @@ WHERE
     AND (%(version)s IS NULL OR version = %(version)s)
     AND NOT (%(has_visibility)s AND visibility = 'hidden');
 
+-- name: set_private
+-- While a video is deleted in pieces. Its links end.
+UPDATE videos
+SET
+    visibility = 'private',
+    share_version = share_version + 1
+WHERE
+    id = %(video_id)s;
+
 -- name: delete
 DELETE FROM videos
 WHERE

@@ -47,6 +47,7 @@ POST   auth/email/verify                    204     204      204      204     20
 GET    me                                   401     200      200      200     200     200     200     403    401
 PATCH  me                                   401     200      200      200     200     200     200     403    401
 DELETE me                                   401     204      204      204     204     204     204     403    401
+GET    me/videos                            401     200      200      200     200     200     200     403    401
 GET    me/feed                              401     200      200      200     200     200     200     403    401
 GET    me/export                            401     200      200      200     200     200     200     403    401
 PUT    me/avatar                            401     200      200      200     200     200     200     403    401
@@ -134,6 +135,9 @@ GET    me/comments                          401     200      200      200     20
 GET    me/videos/comments                   401     200      200      200     200     200     200     403    401
 DELETE me/videos/comments?username=author   401     204      204      204     204     204     204     403    401
 
+PUT    admin/videos/{video}/hidden          401     403      403      403     403     200/404 200/404 403    401
+DELETE admin/videos/{video}/hidden          401     403      403      403     403     204/404 204/404 403    401
+DELETE admin/videos/{video}                 401     403      403      403     403     204/404 204/404 403    401
 GET    admin/users                          401     403      403      403     403     200     200     403    401
 GET    admin/users/stranger                 401     403      403      403     403     200     200     403    401
 PUT    admin/users/stranger/role            401     403      403      403     403     403     200     403    401
@@ -317,7 +321,7 @@ class World:
             [(n, what, token_hash(f"{what} {name}"), f"{name}@example.org") for name, n in IDS.items()
              for what in ("reset", "verify")],
         )  # fmt: skip
-        for statement in (*WORLD, *(COMMENTS if "comments" in row.path else ())):
+        for statement in (*WORLD, *COMMENTS):
             cursor.execute(statement, {"visibility": visibility} if "visibility)s" in statement else None)
         for key in ("f" * 32, "e" * 32):
             path = self.storage.path(key)
