@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
+from flask import g
 
 from commands import clean
 from config import ROOT
@@ -153,6 +154,31 @@ def test_its_name_and_address_are_free_before_its_rows_are_deleted(alice, crowde
             pass
     assert (ids(client), left(storage)) == ([video], (0, 0))
     assert are_exact(root)
+
+
+def test_a_request_that_was_on_its_way_adds_nothing_to_an_account_that_is_gone(
+    alice, bob, crowded, root, small, monkeypatch
+):
+    """Each has passed the check of its token, or has found the name, before the account was deleted."""
+    before = rows(root, "SELECT COUNT(*) FROM follows")
+    user = {"id": alice.user_id, "username": "alice", "role": "user", "is_due": False}
+    delete(alice)
+    monkeypatch.setattr("web.api.identify", lambda login: setattr(g, "user", dict(user)))
+    monkeypatch.setattr("routes.users.user_id_of", lambda *_: alice.user_id)
+    about = {
+        **TUS,
+        "Upload-Length": "9",
+        "Upload-Metadata": "title eA==",
+        "Content-Type": "application/offset+octet-stream",
+    }
+    for answer in (alice.post(VIDEOS, json={"title": "x"}), alice.post("/api/v1/uploads", data=b"four", headers=about)):
+        assert (answer.status_code, answer.json["detail"]) == (401, "This account is gone.")
+    user["id"] = bob.user_id
+    for method in (bob.put, bob.delete):
+        assert method(f"{USERS}/alice/follow").status_code == 404
+    assert rows(root, "SELECT COUNT(*) FROM videos") == ((2,),)
+    assert rows(root, "SELECT COUNT(*) FROM uploads WHERE finished_at IS NULL") == ((1,),)
+    assert rows(root, "SELECT COUNT(*) FROM follows") == before
 
 
 # Piece by piece
