@@ -54,6 +54,7 @@ WHERE
 FOR UPDATE;
 
 -- name: list_follower_count
+-- accept full-scan: it compares every row, in batches
 SELECT
     u.id,
     u.follower_count AS stored_count,
@@ -69,6 +70,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_following_count
+-- accept full-scan: it compares every row, in batches
 SELECT
     u.id,
     u.following_count AS stored_count,
@@ -84,6 +86,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_like_count
+-- accept full-scan: it compares every row, in batches
 SELECT
     v.id,
     v.like_count AS stored_count,
@@ -99,6 +102,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_favorite_count
+-- accept full-scan: it compares every row, in batches
 SELECT
     v.id,
     v.favorite_count AS stored_count,
@@ -114,6 +118,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_comment_count
+-- accept full-scan: it compares every row, in batches
 -- The visible comments alone.
 SELECT
     v.id,
@@ -130,6 +135,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_comment_like_count
+-- accept full-scan: it compares every row, in batches
 SELECT
     c.id,
     c.like_count AS stored_count,
@@ -145,6 +151,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_reply_count
+-- accept full-scan: it compares every row, in batches
 -- The visible replies alone.
 SELECT
     c.id,

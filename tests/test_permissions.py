@@ -42,7 +42,7 @@ POST   auth/password/forgot                 202     202      202      202     20
 POST   auth/password/reset                  204     204      204      204     204     204     204     403    204
 PUT    auth/email                           401     204      204      204     204     204     204     403    401
 POST   auth/email/send                      401     202      202      202     202     202     202     403    401
-POST   auth/email/verify                    204     204      204      204     204     204     204     403    204
+POST   auth/email/verify                    401     204      204      204     204     204     204     403    401
 
 GET    me                                   401     200      200      200     200     200     200     403    401
 PATCH  me                                   401     200      200      200     200     200     200     403    401
