@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import Annotated
 
 from flask import abort
 from pydantic import AfterValidator
 
 from current import db
+from domain.lookalikes import skeleton
 from web.errors import InvalidInput
 from web.text import INVISIBLE, Line, fold
 
@@ -19,15 +21,13 @@ LOCAL = r"[A-Za-z0-9#$&'*+/=^_`{|}~-]+"
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){LOCAL}(?:\.{LOCAL})*@(?:{LABEL}\.)+(?=[A-Za-z]){LABEL}")
 
-# Names that look like the platform's own, or like no account. Compared without _ . - and with lookalikes as Latin.
+# The platform's own names, and what looks like no account. Names that look like them are reserved too.
 RESERVED = {
     "admin", "administrator", "anonymous", "api", "deleted", "me", "mod", "moderator", "nobody", "null",
     "official", "rawreel", "root", "staff", "superuser", "support", "sysadmin", "system", "undefined",
     "管理员", "管理員", "超级管理员", "官方", "系统", "系統", "客服", "版主", "匿名", "已注销",
 }  # fmt: skip
 OFFICES = ("管理员", "管理員", "官方", "客服")  # reserved anywhere in a name
-# Letters of other scripts that look like Latin letters.
-LOOKALIKES = str.maketrans("авеһікморстхуѕјԁгпοαιρτυνκıɑᴀᎪꭺꓮոɾꜱ01", "abehikmopctxysjdrnoaiptuvkiaaaaanrsoi")
 
 
 def _check_name(name: str) -> str:
@@ -42,11 +42,24 @@ def _check_name(name: str) -> str:
 
 
 def _check_free(name: str) -> str:
-    bare = "".join(c for c in unicodedata.normalize("NFD", fold(name)) if unicodedata.category(c) != "Mn")
-    plain = bare.translate(LOOKALIKES | dict.fromkeys(map(ord, "_.-")))
-    if plain in RESERVED or any(word in plain for word in OFFICES):
+    shapes = {_strip(skeleton(form)) for form in (name, fold(name))}
+    if shapes & _reserved() or any(_strip(skeleton(word)) in shape for shape in shapes for word in OFFICES):
         raise InvalidInput("this username is reserved: take another one")
     return name
+
+
+@cache
+def _reserved() -> set[str]:
+    return {_strip(skeleton(form)) for word in RESERVED for form in (word, word.upper())}
+
+
+def _strip(shape: str) -> str:
+    """Return what is left of a skeleton without marks and _ . -, with i as l and vv as w.
+
+    So much looks alike only beside the few reserved names: else ian and lan would be one name.
+    """
+    letters = (c for c in shape if c not in "_.-" and unicodedata.category(c) != "Mn")
+    return "".join(letters).replace("i", "l").replace("vv", "w")
 
 
 def _check_address(email: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from current import db
 from domain import mails
 from domain.accounts import NewPassword, open_session, sweep_accounts
+from domain.lookalikes import shapes
 from domain.names import Email, FreeUsername
 from web import limits, mail
 from web.api import after_commit, api, row
@@ -82,6 +83,7 @@ def register(body: Registration):
         "users.create",
         username=body.username,
         username_key=fold(body.username),
+        **shapes(body.username),
         email=body.email,
         password_hash=hash_password(body.password),
     )

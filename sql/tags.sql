@@ -46,10 +46,9 @@ ORDER BY
     t.id
 LIMIT %(limit)s;
 
--- name: set_name
+-- name: set_name_key
 UPDATE tags
 SET
-    name = %(name)s,
     name_key = %(name_key)s
 WHERE
     id = %(id)s;

@@ -1,9 +1,18 @@
 -- constraint uq_users_username_key: 409 username_taken username: This username is taken.
+-- constraint uq_users_username_skeleton: 409 username_taken username: This username looks like one that is taken.
+-- constraint uq_users_username_reading: 409 username_taken username: This username looks like one that is taken.
 -- constraint uq_users_email_key: 409 email_taken: This address belongs to another account.
 
 -- name: create
-INSERT INTO users (username, username_key, email, password_hash)
-VALUES (%(username)s, %(username_key)s, %(email)s, %(password_hash)s);
+INSERT INTO users (username, username_key, username_skeleton, username_reading, email, password_hash)
+VALUES (
+    %(username)s,
+    %(username_key)s,
+    %(username_skeleton)s,
+    %(username_reading)s,
+    %(email)s,
+    %(password_hash)s
+);
 
 -- name: get
 -- A user as everybody may see them.
@@ -364,13 +373,60 @@ ORDER BY
     u.id
 LIMIT %(limit)s;
 
--- name: set_username
+-- name: set_username_key
 UPDATE users
 SET
-    username = %(name)s,
     username_key = %(name_key)s
 WHERE
     id = %(id)s;
+
+-- name: list_skeletons
+SELECT
+    u.id,
+    u.username AS name,
+    u.username_skeleton AS name_key
+FROM users AS u
+WHERE
+    u.id > %(after)s
+ORDER BY
+    u.id
+LIMIT %(limit)s;
+
+-- name: set_username_skeleton
+UPDATE users
+SET
+    username_skeleton = %(name_key)s
+WHERE
+    id = %(id)s;
+
+-- name: list_readings
+SELECT
+    u.id,
+    u.username AS name,
+    u.username_reading AS name_key
+FROM users AS u
+WHERE
+    u.id > %(after)s
+ORDER BY
+    u.id
+LIMIT %(limit)s;
+
+-- name: set_username_reading
+UPDATE users
+SET
+    username_reading = %(name_key)s
+WHERE
+    id = %(id)s;
+
+-- name: set_username
+UPDATE users
+SET
+    username = %(username)s,
+    username_key = %(username_key)s,
+    username_skeleton = %(username_skeleton)s,
+    username_reading = %(username_reading)s
+WHERE
+    id = %(user_id)s;
 
 -- name: set_role
 UPDATE users

@@ -28,6 +28,7 @@ from app import create_app
 from config import ROOT, Settings
 from current import using
 from database import Database
+from domain.lookalikes import shapes
 from ops.commands.counters import find_wrong
 from ops.demo import films as demo_media
 from ops.server.private import PrivateServer
@@ -330,8 +331,8 @@ def person(app: Flask, root: Connection) -> Callable[..., Person]:
 
     def make(username: str, role: str = "user") -> Person:
         new = app.test_client()
-        key = fold(username)
-        new.user_id = db.insert("users.create", username=username, username_key=key, email=None, password_hash="x")
+        names = {"username": username, "username_key": fold(username), **shapes(username)}
+        new.user_id = db.insert("users.create", **names, email=None, password_hash="x")
         root.cursor().execute("UPDATE users SET role = %s WHERE id = %s", (role, new.user_id))
         new.token, token_hash = new_token()
         db.insert(

@@ -19,6 +19,7 @@ from pydantic import Field
 from config import ConfigError, load
 from current import using
 from database import Database
+from domain.lookalikes import shapes
 from pool import Connection
 from web import limits, passwords
 from web.api import api, install
@@ -37,9 +38,8 @@ def account(db: Database, app: Flask) -> Callable[..., None]:
 
     def make(username: str, email: str | None = None) -> None:
         password_hash = passwords.hash_password(PASSWORD)
-        db.insert(
-            "users.create", username=username, username_key=username.lower(), email=email, password_hash=password_hash
-        )
+        names = {"username": username, "username_key": username.lower(), **shapes(username)}
+        db.insert("users.create", **names, email=email, password_hash=password_hash)
 
     return make
 

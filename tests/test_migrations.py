@@ -13,6 +13,7 @@ import pytest
 from app import create_app
 from config import Settings
 from database import SQL, Database
+from domain.lookalikes import shapes
 from ops.demo import world as demo
 from ops.migrations import MigrationError, migrate, read_migrations, status
 from ops.postman import item as postman_item
@@ -556,7 +557,8 @@ def test_somebody_who_has_a_name_of_the_demo_world_gets_no_role_and_no_password_
 ):
     make_ready(scratch)
     db = database(database=scratch.DB_NAME)
-    db.insert("users.create", username="Admin", username_key="admin", email=None, password_hash="mine")
+    names = {"username": "Admin", "username_key": "admin", **shapes("Admin")}
+    db.insert("users.create", **names, email=None, password_hash="mine")
     demo.load(scratch.model_copy(update={"DEBUG": is_debug}))
     row = "SELECT username, role, password_hash, bio FROM users WHERE username_key = 'admin'"
     assert fetch(db, row) == [("Admin", "user", "mine", "")]

@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 
 from config import ROOT
 from database import Database
+from domain.lookalikes import shapes
 from ops.server.serve import Handler
 from pool import Connection
 from web import passwords
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.whole
 def address(app: Flask, db: Database, root: Connection) -> Iterator[str]:
     """Serve the application, with an admin in it."""
     password_hash = passwords.hash_password("in no example")  # as schemathesis.toml says
-    user_id = db.insert("users.create", username="admin", username_key="admin", email=None, password_hash=password_hash)
+    names = {"username": "admin", "username_key": "admin", **shapes("admin")}
+    user_id = db.insert("users.create", **names, email=None, password_hash=password_hash)
     root.cursor().execute("UPDATE users SET role = 'admin' WHERE id = %s", (user_id,))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     thread = Thread(target=server.serve_forever)

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from config import ConfigError, Settings
 from current import db
 from domain.accounts import NewPassword, keep_an_admin
+from domain.lookalikes import shapes
 from domain.names import ANYBODY, Email, Username
 from ops.command import command
 from pool import Connection
@@ -45,7 +46,12 @@ def create(settings: Settings, name: str, admin: bool, email: str | None, genera
 
     def work() -> None:
         user_id = db.insert(
-            "users.create", username=username, username_key=key, email=address, password_hash=password_hash
+            "users.create",
+            username=username,
+            username_key=key,
+            **shapes(username),
+            email=address,
+            password_hash=password_hash,
         )
         audit.record("register", None, user_id)
         if admin:
@@ -80,10 +86,11 @@ def change_password(settings: Settings, name: str, generate: bool) -> None:
 @command(group, "rename", click.argument("user_id", type=int), click.argument("name"))
 def rename(settings: Settings, user_id: int, name: str) -> None:
     """Give the user of this id another name, by which they log in from then on."""
-    username, key = validate(Username, name), fold(name)
+    username = validate(Username, name)
+    values = {"username": username, "username_key": fold(name), **shapes(username)}
 
     def work() -> None:
-        if not db.execute("users.set_username", id=user_id, name=username, name_key=key):
+        if not db.execute("users.set_username", user_id=user_id, **values):
             raise ConfigError(f"There is no user {user_id}.")
         audit.record("user.rename", None, user_id, orjson.dumps({"username": username}))
 

@@ -9,6 +9,7 @@ import secrets
 
 from config import Settings
 from database import SQL, Database
+from domain.lookalikes import shapes
 from ops.demo import films
 from web.passwords import hash_password
 
@@ -31,7 +32,8 @@ def load(settings: Settings) -> list[tuple[str, str]]:
         ]
         shared = hash_password(PASSWORD) if settings.DEBUG and people else ""
         for row, password in people:
-            db.insert("demo.create_user", password_hash=shared or hash_password(password), **row)
+            password_hash = shared or hash_password(password)
+            db.insert("demo.create_user", password_hash=password_hash, **shapes(row["username"]), **row)
         db.execute("demo.create_categories")
         db.execute("demo.create_videos")
         db.execute("demo.create_follows")

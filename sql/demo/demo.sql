@@ -30,8 +30,21 @@ ORDER BY
 LIMIT 100;
 
 -- name: create_user
-INSERT INTO users (username, username_key, password_hash, role, bio, created_at)
-VALUES (%(username)s, %(username)s, %(password_hash)s, %(role)s, %(bio)s, %(created_at)s);
+-- If an account looks like this one already, both stay.
+INSERT INTO users (username, username_key, username_skeleton, username_reading, password_hash, role, bio, created_at)
+SELECT
+    %(username)s,
+    %(username)s,
+    IF(COUNT(*) = 0, %(username_skeleton)s, NULL),
+    IF(COUNT(*) = 0, %(username_reading)s, NULL),
+    %(password_hash)s,
+    %(role)s,
+    %(bio)s,
+    %(created_at)s
+FROM users AS u
+WHERE
+    u.username_skeleton = %(username_skeleton)s
+    OR u.username_reading = %(username_reading)s;
 
 -- name: create_categories
 INSERT INTO categories (slug, name, position)
