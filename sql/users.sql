@@ -222,6 +222,8 @@ SET
     due_at = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND,
     username = CONCAT('deleted ', id),
     username_key = CONCAT('deleted ', id),
+    username_skeleton = NULL,
+    username_reading = NULL,
     email = NULL,
     email_key = NULL,
     password_hash = '',
