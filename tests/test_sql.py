@@ -215,8 +215,8 @@ PLANTED = {
     "a page by its number": "SELECT v.id FROM videos AS v ORDER BY v.id LIMIT 5 OFFSET 4000",
     "a page by a row": "SELECT v.id FROM videos AS v WHERE (v.created_at, v.id) < (%(after_created_at)s, %(after_id)s)"
     " AND v.visibility = 'public' AND v.media_type = %(media_type)s ORDER BY v.created_at DESC, v.id DESC LIMIT 5",
-    "a filter on an index alone": "SELECT v.id FROM videos AS v FORCE INDEX (ix_videos_visibility_created_at)"
-    " WHERE v.visibility = 'public' AND v.id = %(id)s",
+    "a filter on an index alone": "SELECT v.title FROM videos AS v FORCE INDEX (ix_videos_visibility_created_at)"
+    " WHERE v.visibility = 'public' AND v.id + 0 = %(id)s",
     "an UPDATE": "UPDATE IGNORE videos AS v SET v.title = 'x', v.visibility = DEFAULT WHERE v.description = %(description)s",
     "an UPDATE of a join": "UPDATE videos AS v INNER JOIN users AS u ON u.id = v.user_id SET v.title = 'x' WHERE u.bio = %(bio)s",
     "an assignment": "UPDATE users SET bio = (SELECT COUNT(*) FROM videos AS v WHERE v.view_count > 5) WHERE id = %(id)s",
