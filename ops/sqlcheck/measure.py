@@ -23,10 +23,9 @@ SECONDS = 1  # that a statement may take
 MAX_GIVEN = 10_000  # rows that are fetched of a result
 OUT_OF_TIME = (1969, 3024)
 
-# MariaDB alone and MySQL alone read the parts in comments. With these switches on, the server passes over rows of an
-# index without counting them.
-UNFILTERED = "optimizer_switch = 'index_condition_pushdown=off' /*M!100400 , optimizer_switch = 'rowid_filter=off' */"
-LIMITS = (
+# With these switches on, a server passes over rows of an index without counting them. MySQL does not know the second one.
+FILTERS = ("index_condition_pushdown=off", "index_condition_pushdown=off,rowid_filter=off")
+LIMITS = (  # MariaDB alone and MySQL alone read the parts in comments
     f"sql_select_limit = {MAX_GIVEN}"
     f" /*M!100100 , max_statement_time = {SECONDS} */ /*!80000 , max_execution_time = {SECONDS * 1000} */"
 )
@@ -64,7 +63,7 @@ def measure(inspector: Inspector, query: Query, runs: Sequence[dict[str, Any]], 
     if not text:
         return []
     costs: list[Cost] = []
-    inspector.cursor.execute(f"SET {UNFILTERED}{limits and ', '}{limits}")
+    inspector.cursor.execute(f"SET optimizer_switch = '{FILTERS[inspector.is_mariadb]}'{limits and ', '}{limits}")
     inspector.cursor.execute("START TRANSACTION READ ONLY")
     try:
         before = _count_reads(inspector)
