@@ -6,11 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, Any
 
 MiB = 1024 * 1024
 MAX_CPU_SECONDS = 60  # for one run
@@ -19,6 +20,10 @@ MAX_OUTPUT = 8 * MiB  # bytes that are kept in memory of what one prints
 PIECE = 64 * 1024  # bytes that are read at once
 TIME_IS_UP = (signal.SIGKILL, signal.SIGXCPU) if os.name == "posix" else ()
 MAX_ERRORS = 4096  # bytes that are kept of its error output, which may be hundreds of times larger than the file
+
+# In its own group: Ctrl-C is for our process, which first finishes its work. Not in its own session: Linux shares the
+# processor between sessions first (sched_autogroup), and there a low priority would mean nothing.
+APART: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {"start_new_session": True}
 
 
 class TooSlow(Exception):
@@ -34,13 +39,8 @@ class Program:
 
     def __init__(self, command: list[str], deadline: float):
         self.is_late, self._deadline, self._errors = False, deadline, b""
-        # In its own session: Ctrl-C is for our process, which first finishes its work.
         self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **APART
         )
         assert self._process.stdout
         self.output: IO[bytes] = self._process.stdout

@@ -256,6 +256,17 @@ def test_ffmpeg_gets_so_much_memory_and_no_more(clips, programs, monkeypatch, tm
     assert limits.read_text().split() == [str(288 * 1024), "60", "19", "1000"]
 
 
+@pytest.mark.skipif(sys.platform != "linux" or sys.version_info < (3, 11), reason="see media/programs.py")
+def test_ffmpeg_stays_in_our_session_as_a_low_priority_means_nothing_in_another(clips, programs, monkeypatch, tmp_path):
+    told = tmp_path / "told"
+    programs(f"cut -d' ' -f5,6 /proc/$$/stat > {told}")  # its group and its session
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    thumbnail(clips(), 1000)
+    group, session = map(int, told.read_text().split())
+    assert group != os.getpgid(0)
+    assert session == os.getsid(0)
+
+
 def test_what_was_not_known_without_ffprobe_is_found_later(alice, video, worker, root):
     root.cursor().execute("UPDATE videos SET duration_ms = NULL, width = NULL, height = NULL")
     worker.work()
