@@ -30,7 +30,9 @@ SELECT
     v.visibility,
     v.file_key,
     v.media_type,
-    v.thumbnail_key
+    v.thumbnail_key,
+    v.duration_ms,
+    v.danmaku_version
 FROM videos AS v
 WHERE
     v.id = %(video_id)s
@@ -75,6 +77,13 @@ FROM videos AS v
 WHERE
     v.id = %(video_id)s
 FOR UPDATE;
+
+-- name: get_danmaku_count
+SELECT
+    v.danmaku_count
+FROM videos AS v
+WHERE
+    v.id = %(video_id)s;
 
 -- name: list_newest
 -- The page is chosen on the index alone. Then only the rows of the page are read in full. The first page has no cursor.

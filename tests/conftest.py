@@ -136,7 +136,9 @@ class Person(FlaskClient):
         if self.token and isinstance(args[0], str):
             kwargs["headers"] = {"Authorization": f"Bearer {self.token}", **dict(kwargs.get("headers") or {})}
         response = super().open(*args, **kwargs)
-        if response.status_code >= 400 and response.mimetype != "text/html" and response.request.method != "HEAD":
+        is_enveloped = response.request.path.startswith(tuple(self.application.extensions["envelopes"]))
+        is_problem = response.status_code >= 400 and response.mimetype != "text/html" and not is_enveloped
+        if is_problem and response.request.method != "HEAD":
             assert response.mimetype == "application/problem+json"
             assert {"type", "title", "status", "detail", "code", "request_id"} <= response.json.keys()
             assert response.json["status"] == response.status_code

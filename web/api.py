@@ -50,7 +50,7 @@ class Operation:
     limit: str | None
     audit: str | None
     errors: tuple[int, ...]
-    errors_as: str
+    errors_as: str | type[BaseModel] | None
     transaction: bool
     inputs: Inputs
 
@@ -68,7 +68,7 @@ def api(
     limit: str | None = None,
     audit: str | None = None,
     errors: tuple[int, ...] = (),
-    errors_as: str = "application/problem+json",
+    errors_as: str | type[BaseModel] | None = "application/problem+json",
     transaction: bool = True,
 ) -> Callable[[View], View]:
     """Declare what a view returns and who may call it.
@@ -79,7 +79,8 @@ def api(
 
     `login` is True if the view needs a login; guards.Login lists the stricter values. With None no token is read at
     all. `limit` is the rate limit for tries (LIMIT_... in the settings), `audit` the action in the audit log. `errors`
-    are statuses that do not already follow from the inputs, `errors_as` is their media type. With `transaction=False`
+    are statuses that do not already follow from the inputs, `errors_as` is their media type or the model of their JSON
+    (errors.add_envelope); None if errors are answered like success. With `transaction=False`
     a writing view runs each query by itself: for work that would hold a connection idle.
     """
 

@@ -38,7 +38,8 @@ def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
         if not operation:
             continue
         inputs = operation.inputs
-        models |= {model for model in (inputs.body, inputs.form, operation.returns) if isinstance(model, type)}
+        named = (inputs.body, inputs.form, operation.returns, operation.errors_as)
+        models |= {model for model in named if isinstance(model, type)}
         problems = _problems(rule, operation)
         statuses |= {status for status in problems if status >= 400}
         tags.add(rule.endpoint.partition(".")[0])
@@ -118,6 +119,8 @@ def _operation(
 
 def _problems(rule: Rule, operation: Operation) -> set[int]:
     """Return the errors that follow from the inputs, and those that the view names."""
+    if not operation.errors_as:
+        return set()  # errors have the form of the answer
     problems = {*operation.errors, 422, 500, 503}  # 422: every view refuses an unknown parameter
     if operation.login in LINKS:
         problems |= {403, 410}  # 403: the user is banned; 410: the link is used, replaced or expired

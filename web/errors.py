@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from errno import EDQUOT, ENOSPC
 from typing import Any
 
 import pymysql
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, request
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -68,14 +69,27 @@ class InvalidInput(ValueError):
 
 def install(app: Flask) -> None:
     """Answer every exception in the application."""
+    app.extensions.setdefault("envelopes", {})
     app.register_error_handler(Exception, answer)
+
+
+def add_envelope(app: Flask, prefix: str, write: Callable[[Problem], Any]) -> None:
+    """Let write() make the answers to all errors below an address, for clients that know no problem documents.
+
+    This includes errors that are raised before a view is found.
+    """
+    app.extensions.setdefault("envelopes", {})[prefix] = write
 
 
 def answer(error: Exception) -> Any:
     """Log an exception if it is our fault, and make the answer."""
     if isinstance(error, HTTPException) and (error.code is None or error.code < 400):
         return error  # a redirect of the router
-    return document(explain_and_log(error))
+    problem = explain_and_log(error)
+    for prefix, write in current_app.extensions["envelopes"].items():
+        if request.path.startswith(prefix):
+            return write(problem)
+    return document(problem)
 
 
 def explain_and_log(error: Exception) -> Problem:

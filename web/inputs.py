@@ -92,7 +92,9 @@ class Inputs:
                 fields.update({key: (field.annotation, field) for key, field in hint.model_fields.items()})
             else:
                 fields[name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
-        self.query = create_model("Query", __config__=ConfigDict(extra="forbid"), **fields)
+        # Clients that are not ours may send more than we know: such a group has the configuration extra="ignore".
+        is_open = any(group.model_config.get("extra") == "ignore" for group in self.groups.values())
+        self.query = create_model("Query", __config__=ConfigDict(extra="ignore" if is_open else "forbid"), **fields)
         self.headers = create_model("Headers", **headers)
         self.fields = self.query.model_fields
         self.lists = _list_fields(self.query)
@@ -158,7 +160,7 @@ class Inputs:
         return {name: getattr(checked, name) for name in self.headers.model_fields} if checked else {}
 
     def _read_query(self, errors: dict[str, str]) -> dict[str, Any]:
-        if not (self.fields or request.query_string):
+        if not (self.groups or self.fields or request.query_string):
             return {}
         given: dict[str, Any] = {}
         for key, several in request.args.lists():

@@ -17,6 +17,7 @@ import orjson
 from flask import Flask, Response, current_app, g, has_request_context, request
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SECRET = re.compile(r"/~[^/]*")  # a token that is a part of the path
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 access = logging.getLogger("rawreel.access")
 
@@ -86,9 +87,10 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = cost.request_id
     if current_app.debug:
         response.headers["Server-Timing"] = f'sql;dur={sql_ms:.1f};desc="{queries} queries", total;dur={ms:.1f}'
+    path = SECRET.sub("/~...", asked.path)
     fields = {
         "method": asked.method,
-        "path": asked.path,
+        "path": path,
         "status": response.status_code,
         "ms": round(ms, 1),
         "queries": queries,
@@ -97,7 +99,7 @@ def _end(response: Response) -> Response:
         "address": asked.remote_addr,
     }
     access.info(
-        "%s %s %s %.1f ms, %d queries %.1f ms", asked.method, asked.path, response.status_code, ms, queries, sql_ms,
+        "%s %s %s %.1f ms, %d queries %.1f ms", asked.method, path, response.status_code, ms, queries, sql_ms,
         extra={"fields": fields},
     )  # fmt: skip
     if on_request := current_app.extensions.get("on_request"):

@@ -93,7 +93,7 @@ def _example_of_rows(model: type[BaseModel], catalog: dict[str, Any]) -> dict[st
     """Return an example of an answer whose fields are all lists of rows; else an empty one."""
     lists = {
         name: row_of(field["items"]["x-query"], catalog).get("examples", [])
-        for name, field in model.model_json_schema()["properties"].items()
+        for name, field in model.model_json_schema().get("properties", {}).items()
         if "x-query" in field.get("items", {})
     }
     return lists if len(lists) == len(model.model_fields) else {}
@@ -107,7 +107,11 @@ def refusal(operation: Operation, status: int, catalog: dict[str, Any]) -> dict[
         return {"description": HTTP_STATUS_CODES[status]}
     if operation.errors_as == PROBLEM:
         return {"$ref": f"#/components/responses/{status}"}
-    return {"description": HTTP_STATUS_CODES[status], "content": {operation.errors_as: {"schema": {"type": "string"}}}}
+    if isinstance(operation.errors_as, type):
+        content = {JSON: {"schema": {"$ref": REF.format(model=operation.errors_as.__name__)}}}
+    else:
+        content = {str(operation.errors_as): {"schema": {"type": "string"}}}
+    return {"description": HTTP_STATUS_CODES[status], "content": content}
 
 
 def problem(status: int) -> dict[str, Any]:

@@ -34,7 +34,12 @@ USERNAMES = {Sender.DEMO: "{{username}}", Sender.NEW: "{{new_username}}", Sender
 
 # Newman finds these files from the project's folder. In Postman the user chooses a file.
 CLIP = "postman/clip.mp4"
-FILES = {"image/png": "postman/avatar.png", "video/mp4": CLIP, "application/offset+octet-stream": CLIP}
+FILES = {
+    "image/png": "postman/avatar.png",
+    "video/mp4": CLIP,
+    "application/offset+octet-stream": CLIP,
+    "text/xml": "postman/danmaku.xml",
+}
 
 # Values that a request must send and that the document cannot know, by parameter or field.
 ADDRESS = "{{new_username}}@example.org"
@@ -49,6 +54,9 @@ HINTS: dict[str, dict[str, Any]] = {
         "Upload-Metadata": "title 5aSn6L+e55qE5rW3",  # 大连的海
     },
     "uploads.send_piece": {"Upload-Offset": 0},
+    "danmaku.create_danmaku": {"time": 1.5},
+    "dplayer.list_dplayer": {"id": "{{video_id}}"},
+    "dplayer.create_dplayer": {"token": "{{token}}", "id": "{{video_id}}", "text": "前方高能", "time": 1.5},
     "tutorial.weather": {"city": "北京"},
     "tutorial.test_get": {"user_name": "张三"},
     "tutorial.success": {"user_name": "张三"},

@@ -18,6 +18,7 @@ SELECT
     v.like_count,
     v.favorite_count,
     v.comment_count,
+    v.danmaku_count,
     v.comment_policy,
     v.hot_score,
     v.user_id,

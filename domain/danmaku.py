@@ -1,0 +1,182 @@
+"""Danmaku 弹幕: what is stored, and the formats that players speak.
+
+A danmaku is stored as it was written, after clean(). Each format is one function that makes text from the rows of
+danmaku.list_newest. Numbers are those of our own API: mode 0 scrolls, 1 stands at the top, 2 at the bottom.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from html import escape as escape_html
+from typing import Any
+from xml.sax.saxutils import escape
+
+import orjson
+from flask import abort, current_app, g
+
+from current import db
+from domain.sharing import NO_VIDEO, visibility_arguments
+from queries import Row
+from web.errors import Problem
+from web.limits import too_many
+
+NO_DANMAKU = "No such danmaku."
+MAX_LENGTH = 100  # characters
+MAX_PER_VIDEO = 100_000
+MAX_SENT = 20_000  # rows in an answer to a player
+DEFAULT_SENT = 6_000  # as many as a player draws without a pause
+WHITE = 0xFFFFFF
+BATCH = 500  # rows in one transaction
+
+# How many a person may send, and in how many seconds.
+WINDOWS = ((5, 5), (20, 60))
+
+SPACES = re.compile("[\\s\u2028\u2029\x85]+")
+# What shows nothing, or turns the direction of the text around. The joiners of emoji and of Persian words stay.
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
+
+XML_MODES = (1, 5, 4)  # of bilibili and dandanplay, for our 0, 1, 2
+QUOTES = {'"': "&quot;", "'": "&apos;"}
+
+
+def clean(text: str) -> str:
+    """Return the text as it is stored: in one line, without what shows nothing. It may be empty then."""
+    text = UNSEEN.sub("", SPACES.sub(" ", text)).strip()
+    return text if JOINERS.sub("", text).strip() else ""
+
+
+def sender_hash(user_id: int) -> str:
+    """Return 8 hex digits for a person. Only with SECRET_KEY can they be made, so counting up ids does not find one."""
+    key = current_app.config["SECRET_KEY"].encode()
+    return hmac.digest(key, f"danmaku {user_id}".encode(), "sha256").hex()[:8]
+
+
+def send(video_id: int, token: str | None, text: str, seconds: float, mode: int, color: int) -> int:
+    """Store a danmaku of the user. Return its id.
+
+    Call it in a transaction. Aborts with a 404, 409, 422 or 429.
+    """
+    _check_pace()
+    who = visibility_arguments(video_id, token)
+    db.execute("danmaku.set_counts", step=1, **who) or abort(404, NO_VIDEO)
+    if db.fetch_value("videos.get_danmaku_count", video_id=video_id) > MAX_PER_VIDEO:
+        raise Problem(409, "This video has as many danmaku as it may have.", "too_many_danmaku")
+    values = {"time_ms": round(seconds * 1000), "mode": mode, "color": color, "text": text}
+    mine = {"user_id": g.user["id"], "sender_hash": sender_hash(g.user["id"])}
+    found = db.insert("danmaku.create", video_id=video_id, **mine, **values)
+    if not found:
+        sentence = "The video does not last so long."
+        raise Problem(422, sentence, "validation_failed", {"time": sentence})
+    return found
+
+
+def _check_pace() -> None:
+    """Raise a 429 if the user has sent too many just now."""
+    if not current_app.config["RATE_LIMITS"]:
+        return
+    rows = db.fetch_all("danmaku.list_ages", user_id=g.user["id"], limit=max(most for most, _ in WINDOWS))
+    for most, seconds in WINDOWS:
+        if len(rows) >= most and rows[most - 1]["age"] < seconds:
+            raise too_many(seconds - float(rows[most - 1]["age"]))
+
+
+def lock(danmaku_id: int) -> tuple[Row, int]:
+    """Lock a danmaku and its video until the end of the transaction. Return it, and the id of the video's owner."""
+    place = db.fetch_one("danmaku.get_video", danmaku_id=danmaku_id) or abort(404, NO_DANMAKU)
+    db.fetch_one("videos.lock_row", video_id=place["video_id"]) or abort(404, NO_DANMAKU)
+    return db.fetch_one("danmaku.lock_place", danmaku_id=danmaku_id) or abort(404, NO_DANMAKU), place["user_id"]
+
+
+def delete(danmaku: Row) -> None:
+    """Delete a locked danmaku."""
+    db.execute("danmaku.delete", danmaku_id=danmaku["id"])
+    db.execute("danmaku.add_to_counts", video_id=danmaku["video_id"], step=-(not danmaku["is_hidden"]))
+
+
+def set_hidden(danmaku: Row, is_hidden: bool) -> None:
+    """Hide or show a locked danmaku."""
+    if db.execute("danmaku.set_hidden", danmaku_id=danmaku["id"], is_hidden=is_hidden):
+        db.execute("danmaku.add_to_counts", video_id=danmaku["video_id"], step=-1 if is_hidden else 1)
+
+
+def delete_some(query: str, **arguments: Any) -> int:
+    """Delete some of the danmaku that a query lists, in the caller's transaction. Return how many."""
+    rows = db.fetch_all(query, limit=BATCH, **arguments)
+    for row in rows:
+        delete(lock(row["id"])[0])
+    return len(rows)
+
+
+def seconds(row: Row) -> int | float:
+    """Return the time of a row in seconds: 12 or 12.34, never 12.0."""
+    found: int = row["time_ms"]
+    return found / 1000 if found % 1000 else found // 1000
+
+
+def write_dplayer(rows: Iterable[Row]) -> list[list[Any]]:
+    """Return rows for DPlayer, which puts text and author into HTML."""
+    return [[seconds(r), r["mode"], r["color"], escape_html(r["author"]), escape_html(r["text"])] for r in rows]
+
+
+def write_artplayer(rows: Iterable[Row]) -> bytes:
+    """Return JSON for ArtPlayer. One row with null, or with an id that is a number, would stop its whole list."""
+    return orjson.dumps(
+        [{"text": r["text"], "time": seconds(r), "mode": r["mode"], "color": _hex(r), "border": False} for r in rows]
+    )
+
+
+def write_nplayer(rows: Iterable[Row]) -> bytes:
+    """Return JSON for NPlayer."""
+    kinds = ("scroll", "top", "bottom")
+    return orjson.dumps(
+        [{"text": r["text"], "time": seconds(r), "color": _hex(r), "type": kinds[r["mode"]]} for r in rows]
+    )
+
+
+def write_xgplayer(rows: Iterable[Row]) -> bytes:
+    """Return JSON for xgplayer's danmu.js. Times are in milliseconds."""
+    kinds = ("scroll", "top", "bottom")
+    return orjson.dumps(
+        [
+            {"id": str(r["id"]), "start": r["time_ms"], "duration": 8000, "txt": r["text"], "mode": kinds[r["mode"]],
+             "style": {"color": _hex(r)}}
+            for r in rows
+        ]
+    )  # fmt: skip
+
+
+def write_dandanplay(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return comments for clients of dandanplay: time, mode, colour and sender in `p`, always four."""
+    return [
+        {"cid": r["id"], "p": f"{seconds(r)},{XML_MODES[r['mode']]},{r['color']},{r['sender_hash']}", "m": r["text"]}
+        for r in rows
+    ]
+
+
+def write_xml(rows: Iterable[Row]) -> str:
+    """Return a file like those of bilibili: seconds, mode, size, colour, when it was sent, pool, sender, id.
+
+    Readers know the format by its first bytes, and decode five entities alone.
+    """
+    lines = (
+        f'<d p="{seconds(r)},{XML_MODES[r["mode"]]},{r["size"]},{r["color"]},{r["sent_at"]},{r["pool"]}'
+        f',{r["sender_hash"]},{r["file_id"] or r["id"]}">{escape(r["text"], QUOTES)}</d>\n'
+        for r in rows
+    )
+    return '<?xml version="1.0" encoding="UTF-8"?><i>\n' + "".join(lines) + "</i>\n"
+
+
+def _hex(row: Row) -> str:
+    return f"#{row['color']:06X}"
+
+
+FORMATS: dict[str, Callable[[Iterable[Row]], bytes]] = {
+    "artplayer": write_artplayer,
+    "nplayer": write_nplayer,
+    "xgplayer": write_xgplayer,
+}
