@@ -87,9 +87,15 @@ def _check_pace() -> None:
 
 def lock(danmaku_id: int) -> tuple[Row, int]:
     """Lock a danmaku and its video until the end of the transaction. Return it, and the id of the video's owner."""
-    place = db.fetch_one("danmaku.get_video", danmaku_id=danmaku_id) or abort(404, NO_DANMAKU)
-    db.fetch_one("videos.lock_row", video_id=place["video_id"]) or abort(404, NO_DANMAKU)
-    return db.fetch_one("danmaku.lock_place", danmaku_id=danmaku_id) or abort(404, NO_DANMAKU), place["user_id"]
+    return _lock(danmaku_id) or abort(404, NO_DANMAKU)
+
+
+def _lock(danmaku_id: int) -> tuple[Row, int] | None:
+    place = db.fetch_one("danmaku.get_video", danmaku_id=danmaku_id)
+    if not place or not db.fetch_one("videos.lock_row", video_id=place["video_id"]):
+        return None
+    found = db.fetch_one("danmaku.lock_place", danmaku_id=danmaku_id)
+    return (found, place["user_id"]) if found else None
 
 
 def delete(danmaku: Row) -> None:
@@ -104,11 +110,15 @@ def set_hidden(danmaku: Row, is_hidden: bool) -> None:
         db.execute("danmaku.add_to_counts", video_id=danmaku["video_id"], step=-1 if is_hidden else 1)
 
 
-def delete_some(query: str, **arguments: Any) -> int:
-    """Delete some of the danmaku that a query lists, in the caller's transaction. Return how many."""
-    rows = db.fetch_all(query, limit=BATCH, **arguments)
+def delete_some(query: str, limit: int = BATCH, **arguments: Any) -> int:
+    """Delete some of the danmaku that a query lists, in the caller's transaction. Return how many it listed.
+
+    One that is deleted meanwhile is passed over.
+    """
+    rows = db.fetch_all(query, limit=limit, **arguments)
     for row in rows:
-        delete(lock(row["id"])[0])
+        if found := _lock(row["id"]):
+            delete(found[0])
     return len(rows)
 
 

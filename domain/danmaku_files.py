@@ -17,6 +17,7 @@ from flask import abort, g
 
 from current import db
 from domain import danmaku
+from domain.sharing import visibility_arguments
 from queries import Row
 from web.errors import InvalidInput, Problem
 
@@ -85,7 +86,7 @@ def store(video_id: int, found: list[Row | None]) -> dict[str, int]:
 
 def _find_end(video_id: int) -> int:
     """Return the last millisecond at which a danmaku of a video may appear."""
-    video = db.fetch_one("videos.get_visible", video_id=video_id, viewer_id=g.user["id"], share_version=None)
+    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, None))
     if not video or video["user_id"] != g.user["id"]:
         abort(404, "No such video of yours.")
     return video["duration_ms"] + 5000 if video["duration_ms"] else DAY_MS

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from current import db
-from domain import comments
+from domain import comments, danmaku
 from domain.files import detach, lock_to_delete, storage
 from queries import Row
 
@@ -99,6 +99,11 @@ def delete_some_comments(user_id: int, limit: int) -> int:
     return comments.delete_some("comments.list_ids_by_user", min(limit, COMMENTS), user_id=user_id)
 
 
+def delete_some_danmaku(user_id: int, limit: int) -> int:
+    """Delete some danmaku of an account that is gone. Return how many."""
+    return danmaku.delete_some("danmaku.list_ids_by_user", min(limit, COMMENTS), user_id=user_id)
+
+
 def delete_some_threads(video_ids: list[int], limit: int) -> int:
     """Delete some comments of videos, the replies before their roots. Return how many of one kind."""
     count = db.execute("comments.delete_replies_for_videos", video_ids=video_ids, limit=limit)
@@ -138,6 +143,7 @@ OF_USERS = (
         export_as("history", "watch_history.list_for_user"),
     ),
     Dependent("comments.user_id", (delete_some_comments,), export_as("comments", "comments.list_for_user")),
+    Dependent("danmaku.user_id", (delete_some_danmaku,), export_as("danmaku", "danmaku.list_for_user")),
     Dependent(
         "comment_likes.user_id",
         ("comment_likes.lock_for_user", "comment_likes.set_counts_for_user", "comment_likes.delete_for_user"),
@@ -178,6 +184,7 @@ OF_VIDEOS: dict[str, tuple[str | Callable[..., int], ...]] = {
     "favorites.video_id": ("favorites.delete_for_videos",),
     "watch_history.video_id": ("watch_history.delete_for_videos",),
     "comments.video_id": (delete_some_threads,),
+    "danmaku.video_id": ("danmaku.delete_for_videos",),
     "jobs.video_id": (CASCADE,),
     "uploads.video_id": (KEPT,),  # the upload can never be finished, and is deleted when it ends or expires
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours
@@ -190,6 +197,7 @@ COUNTERS = {
     "videos.like_count": Counter("video_likes.video_id", "counters.list_like_count"),
     "videos.favorite_count": Counter("favorites.video_id", "counters.list_favorite_count"),
     "videos.comment_count": Counter("comments.video_id", "counters.list_comment_count"),  # the visible ones
+    "videos.danmaku_count": Counter("danmaku.video_id", "counters.list_danmaku_count"),  # those that are not hidden
     "comments.like_count": Counter("comment_likes.comment_id", "counters.list_comment_like_count"),
     "comments.reply_count": Counter("comments.root_id", "counters.list_reply_count"),  # the visible ones
     "videos.view_count": None,  # the sum of video_views, which are deleted afterwards

@@ -7,10 +7,10 @@ their own envelope.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, abort, jsonify
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from current import db
 from domain import danmaku
@@ -54,10 +54,10 @@ class PlayerComment(BaseModel):
     """A danmaku as such a client sends it."""
 
     model_config = ConfigDict(extra="ignore")
-    time: float
-    mode: int = 1
-    color: int = WHITE
-    comment: str
+    time: Annotated[float, Field(examples=[1.5])]
+    mode: Annotated[int, Field(examples=[1])] = 1
+    color: Annotated[int, Field(examples=[WHITE])] = WHITE
+    comment: Annotated[str, Field(examples=["666"])]
 
 
 class PlayerComments(BaseModel):

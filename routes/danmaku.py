@@ -9,10 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 
 from current import db
 from domain import danmaku, danmaku_files
-from domain.comments import is_staff
 from domain.danmaku import DEFAULT_SENT, FORMATS, MAX_LENGTH, MAX_SENT, NO_DANMAKU
 from domain.files import CACHE
-from domain.sharing import NO_VIDEO, Token, visibility_arguments
+from domain.sharing import NO_VIDEO, Token, is_staff, visibility_arguments
 from web.api import api, created
 from web.body import Raw
 from web.errors import InvalidInput

@@ -134,6 +134,23 @@ ORDER BY
     v.id
 LIMIT %(limit)s;
 
+-- name: list_danmaku_count
+-- accept full-scan: it compares every row, in batches
+-- Those that are not hidden.
+SELECT
+    v.id,
+    v.danmaku_count AS stored_count,
+    (SELECT COUNT(*) FROM danmaku AS d WHERE d.video_id = v.id AND d.is_hidden = FALSE) AS actual_count
+FROM videos AS v
+WHERE
+    v.id > %(after)s
+    AND v.id <= %(until)s
+HAVING
+    stored_count <> actual_count
+ORDER BY
+    v.id
+LIMIT %(limit)s;
+
 -- name: list_comment_like_count
 -- accept full-scan: it compares every row, in batches
 SELECT
@@ -181,7 +198,8 @@ UPDATE videos
 SET
     like_count = IF(%(counter)s = 'like_count', %(actual_count)s, like_count),
     favorite_count = IF(%(counter)s = 'favorite_count', %(actual_count)s, favorite_count),
-    comment_count = IF(%(counter)s = 'comment_count', %(actual_count)s, comment_count)
+    comment_count = IF(%(counter)s = 'comment_count', %(actual_count)s, comment_count),
+    danmaku_count = IF(%(counter)s = 'danmaku_count', %(actual_count)s, danmaku_count)
 WHERE
     id = %(row_id)s;
 

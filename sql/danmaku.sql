@@ -217,7 +217,11 @@ SET
     v.danmaku_version = v.danmaku_version + 1
 WHERE
     v.id = %(video_id)s
-    AND (v.visibility = 'public' OR v.user_id = %(viewer_id)s OR v.share_version = %(share_version)s);
+    AND (
+        v.user_id = %(viewer_id)s
+        OR (v.visibility IN %(shown)s OR v.visibility = 'private' AND v.share_version = %(share_version)s)
+        AND (SELECT o.visibility FROM users AS o WHERE o.id = v.user_id) IN %(shown)s
+    );
 
 -- name: add_to_counts
 -- The same for a video that is locked, and may be changed.
@@ -249,6 +253,25 @@ FROM danmaku AS d
 WHERE
     d.video_id = %(video_id)s
     AND d.sender_hash = %(sender_hash)s
+ORDER BY
+    d.id
+LIMIT %(limit)s;
+
+-- name: delete_for_videos
+DELETE FROM danmaku
+WHERE
+    video_id IN %(video_ids)s
+ORDER BY
+    video_id
+LIMIT %(limit)s;
+
+-- name: list_ids_by_user
+-- Some of a person, for their deletion.
+SELECT
+    d.id
+FROM danmaku AS d
+WHERE
+    d.user_id = %(user_id)s
 ORDER BY
     d.id
 LIMIT %(limit)s;

@@ -47,7 +47,7 @@ def with_bad_query(app):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/api/v1/nowhere", "/api/v2/videos", "/static/none.css", "/weather/a/b", "/%FF"]
+    "path", ["/nowhere", "/api/v1/nowhere", "/api/v3/videos", "/static/none.css", "/weather/a/b", "/%FF"]
 )
 def test_an_unknown_address_is_a_problem(client, path):
     response = client.get(path)
@@ -66,6 +66,8 @@ def test_another_method_is_told_which_there_are(app, client, method):
         allowed = set(addresses.allowed_methods(path))
         if allowed and method not in allowed:  # /docs/... knows only its own files
             response = client.open(path, method=method)
+            if path.startswith(tuple(app.extensions["envelopes"])):
+                continue  # its own form
             assert (response.status_code, response.json["code"]) == (405, "method_not_allowed"), path
             assert set(response.headers["Allow"].split(", ")) == allowed, path
             assert ", ".join(sorted(allowed)) in response.json["detail"]

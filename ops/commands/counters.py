@@ -19,7 +19,7 @@ from domain.dependents import COUNTERS, Counter
 from ops.command import command
 from queries import Row
 
-group = AppGroup("counters", help="The counters of likes, comments and follows.")
+group = AppGroup("counters", help="The counters of likes, comments, danmaku and follows.")
 
 BATCH = 5000  # rows whose counters one statement compares
 MAX_LINES = 100
@@ -49,7 +49,7 @@ class Difference:
 
 @command(group, "check", click.option("--fix", is_flag=True, help="Set the right values."))
 def check(settings: Settings, fix: bool) -> None:
-    """Compare every counter with its rows: likes, favourites, comments, replies, followers.
+    """Compare every counter with its rows: likes, favourites, comments, replies, danmaku, followers.
 
     Exit code 1 if one is wrong and not set right. `flask media check` compares the used bytes.
     """
