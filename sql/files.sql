@@ -84,22 +84,25 @@ ORDER BY
 LIMIT 1;
 
 -- name: list_named
--- The keys from this list that are in a row. It is one statement, as a finished upload hands its key from one row to
--- another.
+-- The keys from this list that are in a row, and whether it is that of a video. It is one statement, as a finished upload
+-- hands its key from one row to another.
 SELECT
-    v.file_key AS named_key
+    v.file_key AS named_key,
+    TRUE AS is_stored
 FROM videos AS v
 WHERE
     v.file_key IN %(keys)s
 UNION ALL
 SELECT
-    v.thumbnail_key
+    v.thumbnail_key,
+    TRUE
 FROM videos AS v
 WHERE
     v.thumbnail_key IN %(keys)s
 UNION ALL
 SELECT
-    u.id
+    u.id,
+    FALSE
 FROM uploads AS u
 WHERE
     u.id IN %(keys)s

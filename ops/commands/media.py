@@ -98,9 +98,12 @@ def find_nameless() -> Iterator[Finding]:
             raise ConfigError(
                 f"No video in this database has a file, and {storage().files} is full of them: nothing is done."
             )
-        named = {row["named_key"] for row in db.fetch_all("files.list_named", keys=[key for key, _ in batch])}
+        named = {
+            row["named_key"]: row["is_stored"]
+            for row in db.fetch_all("files.list_named", keys=[key for key, _ in batch])
+        }
         for key, path in batch:
-            if key not in named:
+            if key not in named or (path.suffix and named[key]):  # a video's file needs no lock
                 yield f"{path}: no row names it", partial(path.unlink, missing_ok=True)
 
 
