@@ -462,7 +462,8 @@ def test_the_document_declares_who_may(app):
     for row in ROWS:
         security = operation_of(app, row).get("security", [{}])
         status = {asker: row.expected(asker, "public") for asker in row.statuses}
-        assert ({} not in security) == (status["nobody"] == 401), row.name
+        if row.path != "auth/email/verify":  # the password of the account does instead of a token
+            assert ({} not in security) == (status["nobody"] == 401), row.name
         if roles := security[0].get("bearer"):
             assert {status[name] for name in PEOPLE if name in status and PEOPLE[name] not in roles} == {403}, row.name
 
