@@ -2,43 +2,16 @@
 // Screenshots go to the folder; any error makes the exit code 1.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { address, api, close, expectError, faults, look as shoot, open, tabTo } from "./browser.mjs";
 
-const [address, folder] = process.argv.slice(2);
-const { chromium } = createRequire(resolve(folder, "package.json"))("playwright-core");
-const faults = [], requests = [], ranges = [];
-let expected = null; // an error that is expected now
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  timeout: 30_000,
-  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-});
+const requests = [], ranges = [];
 const page = await open();
+page.on("request", (request) => requests.push(request));
+page.on("response", async (response) => {
+  if (response.status() === 206) ranges.push(await response.headerValue("content-range"));
+});
 
-/** A page of its own, with the options of a browser context. What goes wrong on it is noted. */
-async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-US", ...options });
-  const opened = await context.newPage();
-  opened.setDefaultTimeout(10_000);
-  const note = (text) => expected?.test(text) || faults.push(`${opened.url()}: ${text}`);
-  opened.on("console", (message) => { // a violation of the Content-Security-Policy is told here as well
-    if (["error", "warning"].includes(message.type())) note(`${message.text()} ${message.location().url}`);
-  });
-  opened.on("pageerror", (error) => note(String(error)));
-  opened.on("request", (request) => {
-    requests.push(request);
-    if (new URL(request.url()).host !== new URL(address).host) note(`asks ${request.url()}`);
-  });
-  opened.on("response", async (response) => {
-    if (response.status() === 206) ranges.push(await response.headerValue("content-range"));
-  });
-  return opened;
-}
-
-const look = (name, on = page) => on.screenshot({ path: join(folder, `watch-${name}.png`) });
+const look = (name, on = page) => shoot(`watch-${name}`, on);
 const go = (path, on = page) => on.goto(address + path);
 const titles = (on = page) => on.locator(".card:not(.waiting) h2").allInnerTexts();
 const film = (on = page) => on.locator("#video");
@@ -52,14 +25,6 @@ async function reaches(seconds, on = page) {
   assert.equal(now.error, null);
   assert.ok(now.videoWidth > 0, "the picture has no size");
   return now;
-}
-
-async function api(method, path, body, token) {
-  const isForm = body instanceof FormData;
-  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(body && !isForm && { "Content-Type": "application/json" }) };
-  const answer = await fetch(`${address}/api/v1${path}`, { method, headers, body: isForm ? body : body && JSON.stringify(body) });
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
-  return answer.status === 204 ? null : answer.json();
 }
 
 async function list() {
@@ -103,15 +68,6 @@ async function playing() {
   await page.waitForFunction(() => document.getElementById("title").textContent && !/test card/.test(document.title));
 }
 
-/** With the keyboard alone: go on with Tab until something has the focus. */
-async function tabTo(selector) {
-  for (let tries = 0; tries < 60; tries++) {
-    await page.keyboard.press("Tab");
-    if (await page.evaluate((wanted) => document.activeElement.matches(wanted), selector)) return;
-  }
-  throw new Error(`Tab does not come to ${selector}`);
-}
-
 async function keyboard() {
   await go("/watch");
   await page.locator(".card .badge").first().waitFor();
@@ -123,13 +79,13 @@ async function keyboard() {
     const card = [...document.querySelectorAll(".card")].find((one) => /^\d+:\d\d$/.test(one.querySelector(".badge")?.textContent));
     card.classList.add("playable");
   });
-  await tabTo(".card.playable h2 a");
+  await tabTo(page, ".card.playable h2 a");
   await look("focus");
   await page.keyboard.press("Enter");
   await page.waitForURL(/[?]v=\d+$/);
   await page.locator("#title:not(:empty)").waitFor();
   await page.waitForFunction(() => document.getElementById("video").readyState >= 1);
-  await tabTo("#video");
+  await tabTo(page, "#video");
   await page.keyboard.press("Space");
   await reaches(0.3);
   await page.keyboard.press("Space");
@@ -194,10 +150,10 @@ async function link(token) {
       assert.ok(!(await request.allHeaders()).referer?.includes(shared.token), `the token is in the Referer of ${request.url()}`);
       assert.ok(!request.isNavigationRequest() || !new URL(request.url()).search.includes(shared.token));
     }
-    expected = /404/;
+    expectError(/404/);
     await go(`/watch?v=${video.id}&lang=en`);
     await page.getByText("There is no such video, or the link has ended.").waitFor();
-    expected = null;
+    expectError(null);
   } finally {
     await api("DELETE", `/videos/${video.id}`, undefined, token);
   }
@@ -215,13 +171,13 @@ async function elsewhere() {
   assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), 360, "it is wider than the telephone");
   await look("phone-playing", phone);
 
-  expected = /ERR_FAILED/;
+  expectError(/ERR_FAILED/);
   await phone.route("**/api/**", (route) => route.abort());
   await go("/watch", phone);
   await phone.getByText("连接不上服务器").waitFor();
   await look("gone", phone);
   await phone.unroute("**/api/**");
-  expected = null;
+  expectError(null);
   await phone.getByRole("button", { name: "再试一次" }).click();
   await phone.locator(".card .badge").first().waitFor();
 
@@ -243,9 +199,5 @@ try {
 } catch (error) {
   await look("failed");
   faults.push(error.stack);
-} finally {
-  await browser.close();
 }
-faults.forEach((fault) => console.error(fault));
-console.log(faults.length ? "/watch has faults." : "/watch is fine: list, playing, keyboard, search, markup, link, telephone, no server, no script.");
-process.exit(faults.length ? 1 : 0);
+await close("/watch", "list, playing, keyboard, search, markup, link, telephone, no server, no script");
