@@ -4,82 +4,27 @@
 //   /watch?v=7#token=...   a private video; browsers do not send the part after the # to the server
 // Each link is a real link that loads the page again, so back, forward, reload and bookmarks work by themselves.
 // Text is set only with textContent: a title such as <img onerror=...> stays text.
-const page = new URL(location);
-const token = new URLSearchParams(page.hash.slice(1)).get("token");
-const language = document.documentElement.lang;
-const words = document.getElementById("words").dataset; // the page's texts in this language
-const byId = (id) => document.getElementById(id);
+import { ask, byId, language, link, onSession, page, send, session, words } from "./api.js";
+import { showComments } from "./comments.js";
+import { counted, duration, linkTo, showAge } from "./formats.js";
+import { reloadMarks, showMarks } from "./marks.js";
+import { keepProgress } from "./progress.js";
+
 const PAGE_SIZE = 24;
-
-/** Call the API. Return the JSON, or throw an Error with a message for the user. */
-async function ask(path, parameters = {}) {
-  let answer, body;
-  try {
-    answer = await fetch(address(path, parameters));
-    body = await answer.json();
-  } catch { // no answer, or not from our API
-    throw new Error(words.gone);
-  }
-  if (answer.ok) return body;
-  throw new Error(answer.status === 404 ? words.nothing : answer.status >= 500 ? words.gone : body.detail);
-}
-
-/** Return an address of the API, with the parameters that have a value. */
-function address(path, parameters) {
-  const url = new URL(document.body.dataset.api + path, page);
-  for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value);
-  return url;
-}
 
 /** Return the address of a file. <video> and <img> send no bearer token, so the token of a private video is added. */
 function fileAddress(path) {
   const url = new URL(path, page);
-  if (token) url.searchParams.set("token", token);
+  if (link.token) url.searchParams.set("token", link.token);
   return url;
-}
-
-/** Return a link to this page, in the chosen language. */
-function link(parameters) {
-  const url = new URL(page.pathname, page);
-  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-  if (page.searchParams.has("lang")) url.searchParams.set("lang", page.searchParams.get("lang"));
-  return url;
-}
-
-// Formats
-
-/** 65000 -> 1:05; with hours 1:01:05. */
-function duration(milliseconds) {
-  const seconds = Math.round(milliseconds / 1000);
-  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  if (!parts[0]) parts.shift();
-  return parts.map((part, n) => (n ? String(part).padStart(2, "0") : part)).join(":");
-}
-
-/** 3 days ago; 3天前. */
-function age(instant) {
-  const format = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
-  let amount = (new Date(instant) - Date.now()) / 1000;
-  for (const [unit, size] of [["second", 60], ["minute", 60], ["hour", 24], ["day", 30.4], ["month", 12]]) {
-    if (Math.abs(amount) < size) return format.format(Math.trunc(amount), unit);
-    amount /= size;
-  }
-  return format.format(Math.trunc(amount), "year");
-}
-
-function views(count) {
-  const number = new Intl.NumberFormat(language, { notation: "compact" }).format(count);
-  return (count === 1 ? words.view : words.views).replace("{}", number);
 }
 
 /** Fill the fields that cards and the player both have. */
 function describe(video, author, count, time) {
   author.textContent = video.username;
-  author.closest("a").href = link({ user: video.username });
-  count.textContent = views(video.view_count);
-  time.textContent = age(video.created_at);
-  time.dateTime = video.created_at;
-  time.title = new Date(video.created_at).toLocaleString(language);
+  author.closest("a").href = linkTo({ user: video.username });
+  count.textContent = counted(video.view_count, words.view, words.views);
+  showAge(time, video.created_at);
 }
 
 // A list
@@ -87,7 +32,7 @@ function describe(video, author, count, time) {
 function card(video) {
   const item = byId("card").content.cloneNode(true).firstElementChild;
   const find = (selector) => item.querySelector(selector);
-  find("h2 a").href = link({ v: video.id });
+  find("h2 a").href = linkTo({ v: video.id });
   find("h2 bdi").textContent = video.title;
   describe(video, find(".author bdi"), find(".views"), find("time"));
   find(".thumb").dataset.hue = video.id % 6;
@@ -130,7 +75,7 @@ async function fill(work) {
   } catch (error) {
     list.querySelectorAll(".waiting").forEach((item) => item.remove());
     state.textContent = error.message;
-    retry.hidden = error.message !== words.gone;
+    retry.hidden = !error.isPassing;
     retry.onclick = () => fill(work);
   }
 }
@@ -151,10 +96,15 @@ async function open(id) {
   };
   show(true);
   try {
-    const video = await ask(`/videos/${id}`, { token });
-    present(video);
-    load(video);
-    return video;
+    const found = await ask(`/videos/${id}`, { token: link.token });
+    if (found.visibility === "private" && found.user_id === session?.user.id) { // a link of their own, for the file
+      const shared = await send("POST", `/videos/${id}/share`, { seconds: 24 * 3600 }).catch(() => link);
+      link.token = shared.token;
+    }
+    present(found);
+    load(found);
+    showComments(found);
+    return found;
   } catch (error) {
     show(false);
     throw error;
@@ -167,6 +117,7 @@ function present(video) {
   describe(video, byId("author"), byId("views"), byId("time"));
   byId("description").textContent = video.description;
   byId("private").hidden = video.visibility !== "private";
+  showMarks(video);
   const category = document.querySelector(`[data-category="${CSS.escape(video.category ?? "")}"]`);
   if (category) {
     byId("category").textContent = category.textContent;
@@ -177,7 +128,7 @@ function present(video) {
     const item = document.createElement("li");
     const anchor = document.createElement("a");
     anchor.textContent = tag;
-    anchor.href = link({ tag });
+    anchor.href = linkTo({ tag });
     item.append(anchor);
     return item;
   }));
@@ -196,13 +147,14 @@ function load(video) {
   player.setAttribute("aria-label", video.title);
   if (video.thumbnail_url) player.poster = fileAddress(video.thumbnail_url);
   player.src = fileAddress(video.stream_url);
+  keepProgress(player, video);
 
   let watched = 0, last = 0, isCounted = false;
   const count = () => {
     if (isCounted) return;
     isCounted = true;
     // The viewer need not see it if this fails.
-    fetch(address(`/videos/${video.id}/views`, { token }), { method: "POST" }).catch(() => {});
+    send("POST", `/videos/${video.id}/views`).catch(() => {});
   };
   player.addEventListener("timeupdate", () => {
     const step = player.currentTime - last; // a large step is a jump, which does not count as watching
@@ -230,6 +182,10 @@ if (id) {
   fill(() => ask("/videos", wanted()));
 }
 
+onSession(() => {
+  if (video) reloadMarks().catch(() => {});
+  else if (id && session) location.reload(); // perhaps it is theirs
+});
 byId("language").addEventListener("click", (event) => { event.currentTarget.hash = page.hash; }); // keep the token
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // else #main would replace the token in the address

@@ -10,7 +10,19 @@ import pytest
 
 from config import ROOT
 
+
+def imports(name: str) -> list[str]:
+    """Return the names of a script and of all that it imports, sorted."""
+    found, new = {name}, {name}
+    while new:
+        texts = [(ROOT / "static" / one).read_text(encoding="utf-8") for one in new]
+        new = set(re.findall(r'from "\./(\w+\.js)"', "".join(texts))) - found
+        found |= new
+    return sorted(found)
+
+
 MARKUP = "<script>alert('x')</script>"
+SCRIPTS = imports("watch.js")
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
 
 
@@ -160,26 +172,60 @@ def test_nothing_on_the_page_needs_more_than_its_content_security_policy(client)
     assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
     assert not re.search(r"<style|\bstyle=|\bon\w+=|javascript:|<script(?![^>]* src=)", response.text)
     assets = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', response.text)
-    assert len(assets) == 3
+    assert len(assets) == 3 + len(SCRIPTS) - 1
     for asset in assets:
         with client.get(asset) as found:
             assert found.status_code == 200
+            assert not asset.endswith(".js") or found.mimetype == "text/javascript"  # a module needs it
 
 
-def test_the_script_writes_text_and_never_markup():
-    script = (ROOT / "static/watch.js").read_text(encoding="utf-8")
-    assert "textContent" in script
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|https?://", script)
+def test_the_page_loads_each_module_that_its_scripts_import(client):
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="/static/(\w+\.js)"', watch(client))
+    assert sorted(loaded) == SCRIPTS
 
 
-def test_each_word_and_place_that_the_script_looks_for_is_on_the_page(client):
-    script = (ROOT / "static/watch.js").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_scripts_write_text_and_never_markup(name):
+    script = (ROOT / "static" / name).read_text(encoding="utf-8")
+    assert not re.search(r"innerHTML|outerHTML|setHTML|insertAdjacentHTML|document\.write|\beval\b|https?://", script)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_word_and_place_that_a_script_looks_for_is_on_the_page(client, name):
+    script = (ROOT / "static" / name).read_text(encoding="utf-8")
     text = watch(client)
-    for name in re.findall(r'byId\("(\w+)"\)', script):
+    for name in re.findall(r'(?:byId|copy)\("(\w+)"\)', script):
         assert f'id="{name}"' in text
     for word in re.findall(r"words\.(\w+)", script):
         attribute = re.sub(r"[A-Z]", lambda letter: f"-{letter[0].lower()}", word)
         assert f"data-{attribute}=" in text
+
+
+def test_each_text_is_there_in_both_languages(client):
+    """Compare the two pages word by word: a text in the wrong language is the same in both, or empty in one."""
+    words = [
+        re.findall(r'data-([\w-]+)="([^"]*)"', watch(client, f"?lang={lang}").partition('id="words"')[2])
+        for lang in ("en", "zh")
+    ]
+    assert len(words[0]) > 30
+    for (name, english), (same, chinese) in zip(*words, strict=True):
+        assert name == same
+        assert english.count("{}") == chinese.count("{}")
+        assert re.search("[\u4e00-\u9fff]", chinese), name
+        assert english.isascii() or name == "loading", name
+
+
+def test_a_password_is_never_part_of_an_address(client):
+    """The browser sends a form by itself if a script fails: with GET the password would be in the address."""
+    text = watch(client)
+    forms = re.findall(r"<form.*?</form>", text, re.DOTALL)
+    assert ['method="dialog"' in form for form in forms if 'type="password"' in form] == [True]
+
+
+def test_what_needs_a_script_is_hidden_without_one(client):
+    text = watch(client, "?v=1")
+    for name in ("player", "comments", "enter", "me", "write", "notice", "browse"):
+        assert re.search(rf'id="{name}"[^>]* hidden', text), name
 
 
 def test_without_the_database_a_browser_gets_a_page_and_a_program_a_document(make_app):

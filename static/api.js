@@ -1,0 +1,113 @@
+// The calls of the page /watch to the API: the signed link, the session, and errors as sentences for the viewer.
+export const page = new URL(location);
+export const language = document.documentElement.lang;
+export const words = document.getElementById("words").dataset; // the page's texts in this language
+export const byId = (id) => document.getElementById(id);
+
+/** Its token opens a private video. It goes along with each request about the video; see ask(). */
+export const link = { token: new URLSearchParams(page.hash.slice(1)).get("token") };
+
+const KEPT = "session"; // in sessionStorage, which ends with the tab
+
+/** The session: { token, user }, or null. begin() and end() change it. */
+export let session = read();
+let clock = 0; // milliseconds that the server's clock is ahead of the viewer's
+
+export class Problem extends Error {
+  constructor(sentence, status = 0, code = null) {
+    super(sentence);
+    Object.assign(this, { status, code, isPassing: !status || status === 429 || status >= 500 });
+  }
+}
+
+/** Return the time of the server, which decides how long a comment may be changed. */
+export const now = () => Date.now() + clock;
+
+/** Call the API. Return the JSON, or throw a Problem with a sentence for the viewer. */
+export async function ask(path, parameters = {}, { method = "GET", body, keepalive = false } = {}) {
+  const used = session;
+  let answer, result = null;
+  try {
+    answer = await fetch(address(path, parameters), {
+      method,
+      keepalive,
+      headers: { ...(used && { Authorization: `Bearer ${used.token}` }), ...(body && { "Content-Type": "application/json" }) },
+      body: body && JSON.stringify(body),
+    });
+    if (answer.status !== 204) result = await answer.json();
+  } catch { // no answer, or not from our API
+    throw new Problem(words.gone);
+  }
+  const date = Date.parse(answer.headers.get("Date"));
+  if (date) clock = date - Date.now();
+  if (answer.ok) return result;
+  const isOver = used && (answer.status === 401 || result.code === "banned");
+  const text = isOver && answer.status === 401 ? words.ended : sentence(answer, result, path, body);
+  if (isOver) {
+    if (session === used) end(text); // not if another request has noticed it, or if there is a new session
+    if (method === "GET") return ask(path, parameters); // everybody may read what is public
+  }
+  throw new Problem(text, answer.status, result.code);
+}
+
+/** Send a change about what the link opens. */
+export const send = (method, path, body) => ask(path, { token: link.token }, { method, body });
+
+/** Return an address of the API, with the parameters that have a value. */
+function address(path, parameters) {
+  const url = new URL(document.body.dataset.api + path, page);
+  for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value);
+  return url;
+}
+
+/** Say in the viewer's language what is wrong. */
+function sentence({ status, headers }, { code, detail, errors = {} }, path, body) {
+  const known = {
+    too_late: words.tooLate,
+    comments_closed: words.closed,
+    followers_only: words.notFollowing,
+    outcome_unknown: words.unknown,
+  };
+  if (known[code]) return known[code];
+  if (code === "banned") return words.banned.replace("{}", () => detail);
+  if (status === 401) return words.wrongPassword;
+  if (status === 404) return path.startsWith("/comments/") || body?.parent_id ? words.noComment : words.nothing;
+  if (status === 422) return words.invalid.replace("{}", () => Object.values(errors).join(" ") || detail);
+  if (status === 429) return words.tooMany.replace("{}", span(Number(headers.get("Retry-After")) || 1));
+  if (status === 503) return words.busy;
+  return status >= 500 ? words.fault : detail;
+}
+
+/** 90 -> 90 seconds, 120 -> 2 minutes. */
+function span(seconds) {
+  const [amount, unit] = seconds >= 120 ? [Math.ceil(seconds / 60), "minute"] : [seconds, "second"];
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(amount);
+}
+
+// The session
+
+function read() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT));
+  } catch { // the browser keeps nothing, so a login is for this page alone
+    return null;
+  }
+}
+
+function change(next, text = "") {
+  session = next;
+  try {
+    if (next) sessionStorage.setItem(KEPT, JSON.stringify(next));
+    else sessionStorage.removeItem(KEPT);
+  } catch { /* see read() */ }
+  document.dispatchEvent(new CustomEvent("session", { detail: text }));
+}
+
+/** Begin a session with the answer to a login. */
+export const begin = ({ token, user }) => change({ token, user: { id: user.id, username: user.username } });
+
+/** Forget the session, and tell why if the viewer has not ended it. */
+export const end = (text) => change(null, text);
+
+/** Call a function when a session begins or ends, with the reason if there is one to tell. */
+export const onSession = (call) => document.addEventListener("session", ({ detail }) => call(detail));
