@@ -74,8 +74,9 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
 
 
 @pytest.fixture
-def programs(tmp_path: Path) -> Callable[[str], Path]:
+def programs(tmp_path: Path, clips: Callable[..., Path]) -> Callable[[str], Path]:
     """Put a script in front of the real ffmpeg. Return the file to which it writes a line at each start."""
+    clips()  # by the real one
 
     def make(script: str) -> Path:
         (tmp_path / "bin").mkdir()
