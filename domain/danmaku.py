@@ -14,9 +14,10 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import orjson
-from flask import abort, current_app, g
+from flask import Response, abort, current_app, g, request
 
 from current import db
+from domain.files import CACHE
 from domain.sharing import NO_VIDEO, visibility_arguments
 from queries import Row
 from web.errors import Problem
@@ -128,9 +129,25 @@ def seconds(row: Row) -> int | float:
     return found / 1000 if found % 1000 else found // 1000
 
 
-def write_dplayer(rows: Iterable[Row]) -> list[list[Any]]:
-    """Return rows for DPlayer, which puts text and author into HTML."""
-    return [[seconds(r), r["mode"], r["color"], escape_html(r["author"]), escape_html(r["text"])] for r in rows]
+def answer(video: Row, limit: int, media_type: str, write: Callable[[list[Row]], bytes | str]) -> Response:
+    """Answer with the newest danmaku of a video in a format; with a 304, and without a read, to a client that has them.
+
+    All are read and written at once: a body in pieces would hold a connection for as long as its client likes.
+    """
+    response = current_app.response_class(mimetype=media_type)
+    response.set_etag(f"{video['danmaku_version']}.{limit}.{write.__name__}")
+    # `no-store` would keep a browser from asking with the ETag.
+    response.headers["Cache-Control"] = CACHE["public"] if video["visibility"] == "public" else "private, no-cache"
+    if not request.if_none_match.contains(response.get_etag()[0] or ""):
+        response.set_data(write(db.fetch_all("danmaku.list_newest", video_id=video["id"], limit=limit)))
+    response.make_conditional(request)
+    return response
+
+
+def write_dplayer(rows: Iterable[Row]) -> bytes:
+    """Return the envelope of DPlayer, which puts text and author into HTML."""
+    data = [[seconds(r), r["mode"], r["color"], escape_html(r["author"]), escape_html(r["text"])] for r in rows]
+    return orjson.dumps({"code": 0, "data": data})
 
 
 def write_artplayer(rows: Iterable[Row]) -> bytes:
@@ -160,12 +177,13 @@ def write_xgplayer(rows: Iterable[Row]) -> bytes:
     )  # fmt: skip
 
 
-def write_dandanplay(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Return comments for clients of dandanplay: time, mode, colour and sender in `p`, always four."""
-    return [
+def write_dandanplay(rows: Iterable[Row]) -> bytes:
+    """Return comments for clients of dandanplay: time, mode, colour and sender in `p`, always four. `count` is first."""
+    comments = [
         {"cid": r["id"], "p": f"{seconds(r)},{XML_MODES[r['mode']]},{r['color']},{r['sender_hash']}", "m": r["text"]}
         for r in rows
     ]
+    return orjson.dumps({"count": len(comments), "comments": comments})
 
 
 def write_xml(rows: Iterable[Row]) -> str:

@@ -92,12 +92,11 @@ def _write_error(problem: Problem) -> Response:
 
 
 @bp.get("/comment/<int:video_id>")
-@api(returns=PlayerComments, errors_as=PlayerAnswer)
+@api(returns=PlayerComments, errors=(304,), errors_as=PlayerAnswer)
 def list_comments(video_id, query: Anything):
     """List danmaku for clients of dandanplay."""
-    _find_video(video_id)
-    rows = db.fetch_all("danmaku.list_newest", video_id=video_id, limit=MAX_SENT)
-    return {"count": len(rows), "comments": danmaku.write_dandanplay(rows)}
+    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, None)) or abort(404, NO_VIDEO)
+    return danmaku.answer(video, MAX_SENT, "application/json", danmaku.write_dandanplay)
 
 
 @bp.post("/comment/<int:video_id>")

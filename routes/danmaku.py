@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, Response, abort, current_app, g, request
+from flask import Blueprint, abort, g
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 
 from current import db
 from domain import danmaku, danmaku_files
 from domain.danmaku import DEFAULT_SENT, FORMATS, MAX_LENGTH, MAX_SENT, NO_DANMAKU
-from domain.files import CACHE
 from domain.sharing import NO_VIDEO, Token, is_staff, visibility_arguments
 from web.api import api, created
 from web.body import Raw
@@ -119,39 +118,26 @@ def get_xml(video_id, limit: Limit = MAX_SENT, token: Token = None):
 
     The file is like those of bilibili, which players and converters read.
     """
-    return _send(video_id, token, "text/xml", limit, danmaku.write_xml)
+    return danmaku.answer(_find_video(video_id, token), limit, "text/xml", danmaku.write_xml)
 
 
 @bp.get("/videos/<int:video_id>/danmaku.art.json")
 @api(returns=ArtPlayerList, errors=(304,))
 def get_artplayer(video_id, limit: Limit = DEFAULT_SENT, token: Token = None):
     """Get the danmaku of a video for ArtPlayer."""
-    return _send(video_id, token, "application/json", limit, danmaku.write_artplayer)
+    return danmaku.answer(_find_video(video_id, token), limit, "application/json", danmaku.write_artplayer)
 
 
 @bp.get("/videos/<int:video_id>/danmaku.json")
 @api(returns=PlayerList, errors=(304,))
 def get_json(video_id, format: Format = "artplayer", limit: Limit = DEFAULT_SENT, token: Token = None):
     """Get the danmaku of a video for a player."""
-    return _send(video_id, token, "application/json", limit, FORMATS[format])
+    return danmaku.answer(_find_video(video_id, token), limit, "application/json", FORMATS[format])
 
 
 def _find_video(video_id: int, token: str | None) -> dict[str, Any]:
     found = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token))
     return found or abort(404, NO_VIDEO)
-
-
-def _send(video_id: int, token: str | None, media_type: str, limit: int, write: Any) -> Response:
-    """Send the newest danmaku in a format. To a client that has them already send a 304, without reading them."""
-    video = _find_video(video_id, token)
-    response = current_app.response_class(mimetype=media_type)
-    response.set_etag(f"{video['danmaku_version']}.{limit}.{write.__name__}")
-    # `no-store` would keep a browser from asking with the ETag.
-    response.headers["Cache-Control"] = CACHE["public"] if video["visibility"] == "public" else "private, no-cache"
-    if not request.if_none_match.contains(response.get_etag()[0] or ""):
-        response.set_data(write(db.fetch_all("danmaku.list_newest", video_id=video_id, limit=limit)))
-    response.make_conditional(request)
-    return response
 
 
 @bp.post("/videos/<int:video_id>/danmaku.xml")

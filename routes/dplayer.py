@@ -79,7 +79,7 @@ def _read_token() -> None:
 
 
 @bp.get("/v3/")
-@api(returns=DPlayerEnvelope, errors_as=None)
+@api(returns=DPlayerEnvelope, errors=(304,), errors_as=None)
 def list_dplayer(query: DPlayerQuery):
     """List danmaku for DPlayer.
 
@@ -89,7 +89,7 @@ def list_dplayer(query: DPlayerQuery):
 
 
 @bp.get("/~<token>/v3/")
-@api(returns=DPlayerEnvelope, errors_as=None)
+@api(returns=DPlayerEnvelope, errors=(304,), errors_as=None)
 def list_dplayer_shared(token, query: DPlayerQuery):
     """List danmaku of a private video for DPlayer.
 
@@ -98,11 +98,11 @@ def list_dplayer_shared(token, query: DPlayerQuery):
     return _list(query, token)
 
 
-def _list(query: DPlayerQuery, token: str | None) -> dict[str, Any]:
-    which = visibility_arguments(_read_id(query.id), token)
-    db.fetch_one("videos.get_visible", **which) or abort(404, NO_VIDEO)
-    rows = db.fetch_all("danmaku.list_newest", video_id=which["video_id"], limit=_read_limit(query.max or query.limit))
-    return {"code": 0, "data": danmaku.write_dplayer(rows)}
+def _list(query: DPlayerQuery, token: str | None) -> Response:
+    video = db.fetch_one("videos.get_visible", **visibility_arguments(_read_id(query.id), token)) or abort(
+        404, NO_VIDEO
+    )
+    return danmaku.answer(video, _read_limit(query.max or query.limit), "application/json", danmaku.write_dplayer)
 
 
 @bp.post("/v3/")

@@ -49,6 +49,8 @@ def test_danmaku_are_sent_and_loaded(alice, bob, player, video):
     assert (one["cid"], one["m"]) == (answer.json["cid"], "<666>")
     time, mode, color, sender = one["p"].split(",")
     assert (time, mode, color, len(sender)) == ("12.34", "4", "16777215", 8)
+    again = player.get(f"{V2}/comment/{video}", headers={"If-None-Match": loaded.headers["ETag"]})
+    assert (again.status_code, again.headers["Cache-Control"]) == (304, "public, no-cache")
     assert player.get(f"{V2}/related/{video}").json["relateds"] == []
 
 

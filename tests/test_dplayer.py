@@ -133,6 +133,23 @@ def test_an_unknown_and_a_private_video_are_answered_alike(alice, bob, player, v
     assert refused(send(player, bob.token, video)) == refused(send(player, bob.token, 999999))
 
 
+def test_a_player_that_has_them_gets_a_304(alice, bob, player, video):
+    send(player, bob.token, video)
+    first = player.get(f"{URL}?id={video}&max=6000")
+    assert first.headers["Cache-Control"] == "public, no-cache"  # with `no-store` no browser would ask with the ETag
+    asked = {"If-None-Match": first.headers["ETag"]}
+    again = player.get(f"{URL}?id={video}&max=6000", headers=asked)
+    assert (again.status_code, again.data) == (304, b"")
+    assert player.get(f"{URL}?id={video}&max=1", headers=asked).status_code == 200
+    send(player, bob.token, video)
+    assert len(player.get(f"{URL}?id={video}&max=6000", headers=asked).json["data"]) == 2
+    alice.patch(f"{VIDEOS}/{video}", json={"visibility": "private"})
+    link = alice.post(f"{VIDEOS}/{video}/share", json={}).json["token"]
+    shared = player.get(f"/api/dplayer/~{link}/v3/?id={video}")
+    assert shared.headers["Cache-Control"] == "private, no-cache"
+    refused(player.get(f"{URL}?id={video}", headers={"If-None-Match": shared.headers["ETag"]}))
+
+
 def test_a_private_video_is_reached_by_the_token_of_a_signed_link(alice, bob, player, video, listen):
     alice.patch(f"{VIDEOS}/{video}", json={"visibility": "private"})
     token = alice.post(f"{VIDEOS}/{video}/share", json={}).json["url"].rpartition("token=")[2]

@@ -120,7 +120,7 @@ def _operation(
 def _problems(rule: Rule, operation: Operation) -> set[int]:
     """Return the errors that follow from the inputs, and those that the view names."""
     if not operation.errors_as:
-        return set()  # errors have the form of the answer
+        return set(operation.errors)  # errors have the form of the answer; a 304 is none
     problems = {*operation.errors, 422, 500, 503}  # 422: every view refuses an unknown parameter
     if operation.login in LINKS:
         problems |= {403, 410}  # 403: the user is banned; 410: the link is used, replaced or expired
