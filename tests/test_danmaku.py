@@ -5,10 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import pytest
+
+from servers import ask, gunicorn
 
 pytestmark = pytest.mark.usefixtures("exact_counters")
 
@@ -403,3 +407,58 @@ def test_a_large_file_comes_in_parts_and_is_counted_exactly(alice, client, video
     assert load(alice, video, file(*rows)).json == {"added": 1500, "skipped": 0, "duplicates": 0}
     assert count(client, video) == 1500
     assert len(json.loads(client.get(f"{VIDEOS}/{video}/danmaku.art.json").data)) == 1500
+
+
+# Many people at once, on two processes
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(("people", "seconds"), [(12, 4)])  # (50, 60) is a minute of a class
+def test_many_people_send_to_one_video_at_once(settings, person, root, video, people, seconds):
+    senders = [person(f"user_{n}") for n in range(people)]
+    url, wrong, polls, is_over = f"{VIDEOS}/{video}/danmaku", [], [], threading.Event()
+
+    def work(one):
+        """Send until the time is over. Return the ids."""
+        ids, end = [], time.monotonic() + seconds
+        headers = {"Authorization": f"Bearer {one.token}", "Content_Type": "application/json"}
+        while time.monotonic() < end:
+            body = json.dumps({"text": f"{one.user_id} {len(ids)}", "time": (one.user_id * 7 + len(ids)) % 60})
+            status, _, answer = ask(port, url, "POST", body, **headers)
+            if status == 201:
+                ids.append(json.loads(answer)["id"])
+            else:
+                wrong.append((status, answer))
+        return ids
+
+    def poll():
+        """Follow the danmaku by the ETag, as a browser does. Return what the last answer had."""
+        texts, etag = [], "none"
+        while True:
+            is_last = is_over.is_set()
+            status, headers, body = ask(port, f"{url}.art.json?limit=20000", If_None_Match=etag)
+            polls.append(status)
+            if status == 200:
+                rows, etag = json.loads(body), headers["etag"]
+                texts = [row["text"] for row in rows]
+                assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+            if is_last:
+                return texts
+            time.sleep(0.2)
+
+    with gunicorn(settings) as (port, _), ThreadPoolExecutor(people + 1) as threads:
+        polling = threads.submit(poll)
+        sent = list(threads.map(work, senders))
+        is_over.set()
+        texts = polling.result()
+    total = sum(map(len, sent))
+    with root.cursor() as cursor:
+        cursor.execute("SELECT danmaku_count, danmaku_version FROM videos WHERE id = %s", (video,))
+        assert cursor.fetchone() == (total, total + 1)
+        cursor.execute("SELECT id, text FROM danmaku ORDER BY id")
+        stored = cursor.fetchall()
+    assert (wrong, set(polls) <= {200, 304}) == ([], True)
+    assert [row_id for row_id, _ in stored] == sorted(itertools.chain(*sent))
+    assert all(ids == sorted(ids) for ids in sent)
+    assert sorted(texts) == sorted(text for _, text in stored)
+    assert total > people
