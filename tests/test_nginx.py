@@ -522,6 +522,41 @@ def test_a_picture_may_be_larger_than_other_bodies(port, alice, video):
         assert status == 200, body
 
 
+def test_danmaku_are_compressed_and_kept_by_their_etag(port, alice, video):
+    url, row = f"{VIDEOS}/{video['id']}/danmaku", '<d p="0.5,1,25,255,1605642675,0,x,{0}">number {0}</d>'
+    file = "<i>" + "".join(row.format(n) for n in range(1, 9001)) + "</i>"
+    assert len(file) > 400_000  # more than other bodies
+    status, _, body = ask(port, f"{url}.xml", "POST", file, Content_Type="text/xml", **bearer(alice))
+    assert (status, json.loads(body)["added"]) == (200, 9000)
+    formats = (f"{url}.xml", f"{url}.art.json", f"{url}.json?format=nplayer", f"/api/v2/comment/{video['id']}",
+               f"/api/dplayer/v3/?id={video['id']}")  # fmt: skip
+    for path in formats:
+        status, about, body = ask(port, path, Accept_Encoding="gzip")
+        assert (status, about["content-encoding"], about["etag"][:3]) == (200, "gzip", 'W/"')
+        assert len(body) * 4 < len(plain := gzip.decompress(body))
+        assert b"number 9000" in plain
+        again = ask(port, path, Accept_Encoding="gzip", If_None_Match=about["etag"])
+        assert (again[0], again[2], again[1]["etag"]) == (304, b"", about["etag"].removeprefix("W/"))
+
+
+def test_dplayer_gets_its_envelope_from_nginx_too(tmp_path, port, private, alice, folder):
+    link = alice.post(f"{VIDEOS}/{private['id']}/share", json={}).json["token"]
+    for tilde in ("~", "%7E"):
+        path = f"/api/dplayer/{tilde}{link}/v3/"
+        assert json.loads(ask(port, f"{path}?id={private['id']}")[2]) == {"code": 0, "data": []}
+        status, about, body = ask(port, path, "POST", b" " * 200_000, Content_Type="application/json", Origin=SITE)
+        assert (status, json.loads(body)["code"], about["access-control-allow-origin"]) == (200, 1, SITE)
+        assert f"GET /api/dplayer/{tilde}.../v3/ HTTP/1.1" in logged(folder)
+    for name in ("rawreel.log", "rawreel.error.log", "main.log"):
+        assert link not in logged(folder, name)
+    with nginx(tmp_path, free_port(), Path("/nowhere")) as alone:
+        status, about, body = ask(alone, "/api/dplayer/~SECRET/v3/?id=1", Origin=SITE)
+        assert (status, about["content-type"], json.loads(body)["code"]) == (200, "application/json", 1)
+        assert about["access-control-allow-origin"] == SITE
+        for name in ("rawreel.log", "rawreel.error.log", "main.log"):
+            assert "SECRET" not in logged(tmp_path, name)
+
+
 def test_a_flood_of_logins_is_stopped(tmp_path, behind, settings):
     with nginx(tmp_path, behind, settings.MEDIA_DIR) as port:  # its own: what it counts, it counts for the others too
         asked = {"Origin": SITE, "Access-Control-Request-Method": "POST"}
