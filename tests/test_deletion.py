@@ -45,7 +45,7 @@ def storage(app):
 @pytest.fixture
 def small(monkeypatch):
     """Let a transaction delete one row, and a request or a turn of the worker do a single transaction."""
-    for name in ("LIMIT", "VIDEOS", "ROWS"):
+    for name in ("LIMIT", "VIDEOS", "ROWS", "COMMENTS"):
         monkeypatch.setattr(dependents, name, 1)
     monkeypatch.setattr(hiding, "AT_ONCE", 1)
     monkeypatch.setattr(hiding.settle, "__defaults__", (-1.0,))
@@ -161,7 +161,7 @@ def test_a_request_that_was_on_its_way_adds_nothing_to_an_account_that_is_gone(
 ):
     """Each has passed the check of its token, or has found the name, before the account was deleted."""
     before = rows(root, "SELECT COUNT(*) FROM follows")
-    user = {"id": alice.user_id, "username": "alice", "role": "user", "is_due": False}
+    user = {"id": alice.user_id, "username": "alice", "role": "user", "is_due": False, "session_id": 0}
     delete(alice)
     monkeypatch.setattr("web.api.identify", lambda login: setattr(g, "user", dict(user)))
     monkeypatch.setattr("routes.users.user_id_of", lambda *_: alice.user_id)
@@ -215,7 +215,7 @@ def test_whichever_statement_is_the_last_of_a_process_the_next_one_goes_on(
     monkeypatch.setattr(db, "_run", killed)
     with app.app_context():
         for statements in count(1):
-            left_to_run[0] = statements % 29
+            left_to_run[0] = 2 * statements % 101  # more than a piece has
             try:
                 if settle(alice.user_id, 60):
                     break
