@@ -79,6 +79,13 @@ def test_a_person_gets_a_part_of_the_places(make_app, kind, of_one, of_address):
     assert len(fill(make_app(THREADS=16).extensions["capacity"], kind, "192.0.2.1")) == of_address
 
 
+def test_a_player_may_ask_again_before_its_last_answer_has_ended(make_app):
+    found = {
+        threads: len(fill(make_app(THREADS=threads).extensions["capacity"], "streams", 7)) for threads in (2, 4, 6, 8)
+    }
+    assert found == {2: 1, 4: 2, 6: 2, 8: 2}
+
+
 def test_a_person_gets_a_part_of_all_kinds_together(make_app):
     capacity = make_app(THREADS=16).extensions["capacity"]
     taken = [one for kind in ("uploads", "pictures", "exports", "passwords") for one in fill(capacity, kind, 7)]

@@ -148,8 +148,11 @@ def install(app: Flask) -> None:
 
 
 def share(places: int) -> int:
-    """Return how many of these places one person may have: a third, so that two people never take all."""
-    return max(1, -(-places // 3))
+    """Return how many of these places one person may have: a third, so that two people do not take all.
+
+    At least two if there are as many: a player that seeks asks again before its last answer has ended.
+    """
+    return min(places, max(2, -(-places // 3)))
 
 
 def crowd(places: int) -> int:
