@@ -310,6 +310,78 @@ def test_the_newest_are_sent_in_order_of_time(client, root, video):
     assert client.get(f"{VIDEOS}/{video}/danmaku.art.json?limit=20001").status_code == 422
 
 
+@pytest.fixture
+def played(bob, root, video):
+    """A video with danmaku that are awkward in each format. Return the texts, in the order of time."""
+    kept = [
+        "first",
+        """<b>&"'>""",
+        "&lt;i&gt; &#60; &amp;amp;",
+        "]]> <!-- x -->",
+        "a/nb\\nc",
+        "[1,2]{\\b1}",
+        "100% 弹幕 🎬",
+        "last",
+    ]
+    for n, text in reversed([*enumerate(kept)]):
+        assert send(bob, video, text, 0 if n == 0 else n + 0.125, mode=n % 3, color=f"#0000{n:02X}").status_code == 201
+    send(bob, video, "hidden", 3)
+    root.cursor().execute("UPDATE danmaku SET is_hidden = (text = 'hidden'), created_at = '2026-01-02 03:04:05.678'")
+    root.cursor().execute("UPDATE videos SET danmaku_count = danmaku_count - 1")
+    return kept
+
+
+def test_the_xml_is_as_danmaku2ass_and_others_want_it(client, played, video):
+    answer = client.get(f"{VIDEOS}/{video}/danmaku.xml")
+    data = answer.data.decode()
+    assert answer.data.startswith(HEAD)  # else it is another site's format, or none
+    assert answer.mimetype in ("text/xml", "application/xml")  # CommentCoreLibrary reads nothing else
+    assert not re.search(r"CDATA|<!|&(?!amp;|lt;|gt;|quot;|apos;)|[\x00-\x08\x0b-\x1f\x7f]", data)
+    # The pattern of NipaPlay, and the entities that ArtPlayer and mpv's script decode.
+    rows = re.findall(r'<d p="([^"]+)">([^<]+)</d>', data)
+    entities = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
+    decoded = [re.sub(r"&(lt|gt|quot|apos|amp);", lambda found: entities[found[0]], text) for _, text in rows]
+    assert decoded == played
+    assert data.count("<d ") == len(rows)
+    times = []
+    for p, _ in rows:
+        time, mode, size, color, sent_at, pool, sender, number = p.split(",")
+        assert all(
+            re.fullmatch(r"\d+", field) for field in (mode, size, color, sent_at, pool, number)
+        )  # int() of danmaku2ass
+        assert mode in ("1", "4", "5")
+        assert re.fullmatch(r"\d+(\.\d+)?", time)
+        assert (len(sent_at), sender.isalnum(), int(color) <= 0xFFFFFF) == (10, True, True)
+        times.append(float(time))
+    assert times == sorted(times)
+
+
+def test_the_json_is_as_mpvs_script_wants_it(client, played, video):
+    answer = client.get(f"/api/v2/comment/{video}?withRelated=true&chConvert=0")
+    assert answer.data.startswith(b'{"count":%d,' % len(played))
+    assert answer.json["count"] == len(answer.json["comments"]) == len(played)
+    assert [one["m"] for one in answer.json["comments"]] == played  # raw: it is drawn as text
+    for one in answer.json["comments"]:
+        assert one.keys() == {"cid", "p", "m"}
+        assert re.match(r"([\d.]+),(\d+),(\d+),([^,]+)$", one["p"])
+        assert isinstance(one["cid"], int)
+
+
+def test_artplayers_validator_takes_every_row(client, played, video):
+    kinds = {"text": str, "time": (int, float), "mode": int, "color": str, "border": bool, "id": str, "style": dict}
+    rows = client.get(f"{VIDEOS}/{video}/danmaku.art.json").json
+    assert [row["text"] for row in rows] == played
+    for row in rows:  # one null or number for an id would stop the whole list
+        assert {"text", "time", "mode", "color"} <= row.keys() <= kinds.keys()
+        assert all(isinstance(value, kinds[name]) for name, value in row.items())
+        assert (row["mode"] in (0, 1, 2), bool(re.fullmatch("#[0-9A-F]{6}", row["color"]))) == (True, True)
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    for name in ("nplayer", "xgplayer"):
+        rows = client.get(f"{VIDEOS}/{video}/danmaku.json?format={name}").json
+        assert [row.get("text", row.get("txt")) for row in rows] == played
+        assert len({row.get("id", n) for n, row in enumerate(rows)}) == len(played)
+
+
 # Import
 
 
