@@ -37,6 +37,7 @@ def world(alice, bob):
     root = bob.post(f"{VIDEOS}/{video}/comments", json={"text": "Nice"}).json["id"]
     alice.post(f"{VIDEOS}/{video}/comments", json={"text": "Thanks", "parent_id": root})
     alice.put(f"/api/v1/comments/{root}/like")
+    bob.post(f"{VIDEOS}/{video}/danmaku", json={"text": "666", "time": 1})
     people = {"users.follower_count": alice.user_id, "users.following_count": bob.user_id}
     return {name: people.get(name) or (video if name.startswith("videos") else root) for name in EACH}
 
