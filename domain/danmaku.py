@@ -51,10 +51,9 @@ def clean(text: str) -> str:
     return text if JOINERS.sub("", text).strip() else ""
 
 
-def sender_hash(user_id: int) -> str:
+def sender_hash(user_id: int, key: str) -> str:
     """Return 8 hex digits for a person. Only with SECRET_KEY can they be made, so counting up ids does not find one."""
-    key = current_app.config["SECRET_KEY"].encode()
-    return hmac.digest(key, f"danmaku {user_id}".encode(), "sha256").hex()[:8]
+    return hmac.digest(key.encode(), f"danmaku {user_id}".encode(), "sha256").hex()[:8]
 
 
 def send(video_id: int, token: str | None, text: str, seconds: float, mode: int, color: int) -> int:
@@ -68,8 +67,8 @@ def send(video_id: int, token: str | None, text: str, seconds: float, mode: int,
     if db.fetch_value("videos.get_danmaku_count", video_id=video_id) > MAX_PER_VIDEO:
         raise Problem(409, "This video has as many danmaku as it may have.", "too_many_danmaku")
     values = {"time_ms": round(seconds * 1000), "mode": mode, "color": color, "text": text}
-    mine = {"user_id": g.user["id"], "sender_hash": sender_hash(g.user["id"])}
-    found = db.insert("danmaku.create", video_id=video_id, **mine, **values)
+    sender = sender_hash(g.user["id"], current_app.config["SECRET_KEY"])
+    found = db.insert("danmaku.create", video_id=video_id, user_id=g.user["id"], sender_hash=sender, **values)
     if not found:
         sentence = "The video does not last so long."
         raise Problem(422, sentence, "validation_failed", {"time": sentence})

@@ -10,7 +10,7 @@ import secrets
 from config import Settings
 from database import SQL, Database
 from domain.lookalikes import shapes
-from ops.demo import films
+from ops.demo import danmaku, films
 from web.passwords import hash_password
 
 USERNAME = "demo"
@@ -40,6 +40,7 @@ def load(settings: Settings) -> list[tuple[str, str]]:
         db.execute("demo.set_follow_counts")
         films.create_entries(db)
         _react(db)
+        danmaku.load(db, settings)
         return [(row["username"], password) for row, password in people]
 
     return db.transaction(work)

@@ -315,5 +315,5 @@ ORDER BY
 
 -- name: update_statistics
 ANALYZE TABLE
-    users, videos, tags, video_tags, video_terms, follows, audit_logs, video_likes, favorites, watch_history, comments,
+    users, videos, danmaku, tags, video_tags, video_terms, follows, audit_logs, video_likes, favorites, watch_history, comments,
     comment_likes;
