@@ -49,7 +49,7 @@ def fill(db: Database, settings: Settings, people: list[int], last_id: int, begu
     def row(n: int) -> dict[str, Any]:
         author, popular = chance.choice(people), n % every == 0
         return {
-            "video_id": videos[0] if popular else videos[int(len(videos) * chance.random() ** 2)],
+            "video_id": videos[0] if popular else videos[-1 - int(len(videos) * chance.random() ** 2)],
             "user_id": author,
             "time_ms": chance.randrange(SECONDS * 1000),
             "mode": chance.choice((0, 0, 0, 0, 0, 0, 1, 2)),
