@@ -56,6 +56,12 @@ def test_it_is_sent_and_loaded(bob, player, video):
     ]
 
 
+def test_an_author_is_escaped_too(bob, player, video, root):
+    send(player, bob.token, video)
+    root.cursor().execute("UPDATE users SET username = '<i>&' WHERE id = %s", (bob.user_id,))
+    assert rows(player, video)[0][3] == "&lt;i&gt;&amp;"
+
+
 def test_older_versions_write_colours_and_types_as_words(bob, player, video):
     assert send(player, bob.token, video, color="#FF0000", type="bottom").json["code"] == 0
     assert rows(player, video)[0][1:3] == [2, 0xFF0000]
