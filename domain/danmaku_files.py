@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
-from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError, ParserCreate
 
 from flask import abort, g
 
@@ -22,9 +22,14 @@ from queries import Row
 from web.errors import InvalidInput, Problem
 
 MAX_ROWS = 20_000  # in one file
+MAX_DEPTH = 50  # elements within each other
+MAX_NAMES = 1000  # of elements and attributes
+MAX_TAG = 256 * 1024  # bytes of one tag or comment; some pieces more may pass
+PIECE = 64 * 1024  # bytes that are parsed at once
 DAY_MS = 86_400_000
 MODES = {1: 0, 2: 0, 3: 0, 6: 0, 5: 1, 4: 2}  # 7 to 9 are positions and programs, which are not text
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")  # no XML may have them, but real files do
+# No XML may have them, but real files do: control characters, and in UTF-8 U+FFFE and U+FFFF.
+CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xef\xbf[\xbe\xbf]")
 SENDER = re.compile(r"[0-9A-Za-z_-]{1,32}")
 NO_SENDER = "0"
 
@@ -32,23 +37,70 @@ NO_SENDER = "0"
 def parse(data: bytes) -> list[Row | None]:
     """Read a file. Return a row for each `<d>`, or None for one that is skipped. Raises InvalidInput."""
     try:
-        text = CONTROL.sub("", data.decode("utf-8-sig"))
+        data.decode()
     except UnicodeDecodeError:
         raise InvalidInput("the file is not UTF-8") from None
-    if "<!doctype" in text.lower():
-        raise InvalidInput("the file may have no DOCTYPE")
+    reader = _Reader()
     try:
-        root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError) as error:
+        reader.read(CONTROL.sub(b"", data))
+    except ExpatError as error:
         raise InvalidInput(f"the file is not well-formed XML: {error}") from None
-    found = [_read(one) for one in root.iter("d")]
-    if len(found) > MAX_ROWS:
-        raise InvalidInput(f"the file has more than {MAX_ROWS} danmaku")
-    return found
+    return reader.found
 
 
-def _read(element: ElementTree.Element) -> Row | None:
-    fields, text = element.get("p", "").split(","), danmaku.clean("".join(element.itertext()))
+class _Reader:
+    """Reads a file piece by piece, and keeps its rows alone.
+
+    A tree of it would be 40 times as large, if it is full of small elements.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[Row | None] = []
+        self._depth, self._depth_of_row = 0, 0  # 0: not within a `<d>`
+        self._fields, self._text = "", [""]
+        self._names: dict[str, str] = {}  # of elements and attributes; the parser keeps each once
+        self._parser = ParserCreate("utf-8", None, self._names)  # whatever the file declares: it has been decoded
+        self._parser.buffer_text = True
+        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._parser.StartElementHandler = self._begin
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._take
+
+    def read(self, data: bytes) -> None:
+        """Read a whole file. Raises InvalidInput or ExpatError."""
+        for start in range(0, len(data), PIECE):
+            self._parser.Parse(data[start : start + PIECE], False)
+            if start - self._parser.CurrentByteIndex > MAX_TAG:
+                raise InvalidInput("a tag of the file is too long")
+            if len(self._names) > MAX_NAMES:
+                raise InvalidInput("the file has too many kinds of elements and attributes")
+        self._parser.Parse(b"", True)
+
+    def _refuse_doctype(self, *_: Any) -> None:
+        raise InvalidInput("the file may have no DOCTYPE")
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise InvalidInput(f"the file has more than {MAX_DEPTH} elements within each other")
+        if name == "d" and not self._depth_of_row:
+            self._depth_of_row, self._fields, self._text = self._depth, attributes.get("p", ""), []
+            if len(self.found) == MAX_ROWS:
+                raise InvalidInput(f"the file has more than {MAX_ROWS} danmaku")
+
+    def _take(self, text: str) -> None:
+        if self._depth_of_row:
+            self._text.append(text)
+
+    def _end(self, name: str) -> None:
+        if self._depth == self._depth_of_row:
+            self.found.append(_read_row(self._fields, "".join(self._text)))
+            self._depth_of_row = 0
+        self._depth -= 1
+
+
+def _read_row(given: str, text: str) -> Row | None:
+    fields, text = given.split(","), danmaku.clean(text)
     if len(fields) < 8 or not 0 < len(text) <= danmaku.MAX_LENGTH:
         return None
     try:

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
@@ -451,6 +452,8 @@ def test_export_import_export_is_the_same_to_the_byte(alice, bob, client, root, 
         ("", "text/xml", 400),
         ("<!DOCTYPE i [<!ENTITY a 'aaaa'>]><i>&a;</i>", "text/xml", 422),
         ("<!doctype i><i/>", "application/xml", 422),
+        ("<!DOC\0TYPE i [<!ENTITY a 'aaaa'>]><i>&a;</i>", "text/xml", 422),
+        ("<?xml version='1.0' encoding='utf-7'?>+ADwAIQ-DOCTYPE i+AD4-<i/>", "text/xml", 422),
         ("<i>&undefined;</i>", "text/xml", 422),
         ("<i/>".encode("utf-16"), "text/xml", 422),
         (b"\xff\xfe", "text/xml", 422),
@@ -464,8 +467,43 @@ def test_a_bad_file_stores_nothing(alice, video, body, kind, status):
     assert count(alice, video) == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("<i>" + "<d>" * 1_190_000 + "</d>" * 10, "more than 50 elements within each other"),
+        ("<i>" + "<a>" * 2_700_000, "more than 50 elements within each other"),
+        ("<i><a " + " ".join(f'a{n}=""' for n in range(800_000)), "tag of the file is too long"),
+        ("<i>" + "".join(f"<a{n:x}/>" for n in range(900_000)), "too many kinds of elements and attributes"),
+        ("<i>" + "".join(f"<a b{n:x}=''/>" for n in range(600_000)), "too many kinds of elements and attributes"),
+        ("<i>" + "<a/>" * 2_000_000 + "<d/></i>", None),
+    ],
+    ids=["rows within rows", "deep", "attributes", "names of elements", "names of attributes", "small elements"],
+)
+def test_a_file_of_bad_intent_takes_neither_time_nor_memory(alice, video, body, sentence):
+    """A tree of these took 320 MB, and that of the rows within rows more than an hour."""
+    data, begun = body.encode(), time.monotonic()
+    tracemalloc.start()
+    try:
+        answer = load(alice, video, data[: 8 * 1024 * 1024])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 48 * 1024 * 1024
+    assert time.monotonic() - begun < 20  # 1 s on a quiet machine
+    if sentence:
+        assert (answer.status_code, sentence in answer.json["errors"]["body"]) == (422, True)
+    else:
+        assert answer.json == {"added": 0, "skipped": 1, "duplicates": 0}
+
+
+def test_what_a_danmaku_contains_is_its_text(alice, client, video):
+    """No reader of such files nests them; one within another is no danmaku of its own."""
+    assert load(alice, video, file((GOOD, f"a<b>b</b><d p='{GOOD}'>c</d>&lt;<![CDATA[d]]>"))).json["added"] == 1
+    assert texts(client, video) == ["abc<d"]
+
+
 def test_control_characters_of_real_files_do_not_matter(alice, client, video):
-    assert load(alice, video, "\ufeff" + file((GOOD, "a\x08b\x1fc"))).json["added"] == 1
+    assert load(alice, video, "\ufeff" + file((GOOD, "a\x08b\x1f\ufffe\uffffc"))).json["added"] == 1
     assert texts(client, video) == ["abc"]
 
 
