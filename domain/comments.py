@@ -62,10 +62,16 @@ def lock_if_there(comment_id: int) -> Row | None:
 def create(video: Row, text: str, parent_id: int | None) -> int:
     """Write a comment on a locked video. Return its id. Aborts with a 403 if its owner does not want it, or a 404."""
     if not video["is_commentable"]:
-        closed = video["comment_policy"] == "closed"
+        closed = video["comment_policy"] != "followers"  # or a block, of which nobody is told
         sentence = "Comments are closed here." if closed else "Only followers of its owner may comment here."
         raise Problem(403, sentence, "comments_closed" if closed else "followers_only")
-    values = {"video_id": video["id"], "user_id": g.user["id"], "text": text, "parent_id": parent_id}
+    values = {
+        "video_id": video["id"],
+        "user_id": g.user["id"],
+        "text": text,
+        "parent_id": parent_id,
+        "is_staff": is_staff(),
+    }
     comment_id: int = db.insert("comments.create", **values) or abort(404, "The comment that you answer is not there.")
     comment = db.fetch_one("comments.lock_row", comment_id=comment_id) or {}
     _count(comment, comment["state"] == "visible")

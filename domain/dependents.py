@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from current import db
-from domain import comments, danmaku
+from domain import comments, danmaku, messages
 from domain.files import detach, lock_to_delete, storage
 from queries import Row
 
@@ -145,6 +145,18 @@ OF_USERS = (
     Dependent("comments.user_id", (delete_some_comments,), export_as("comments", "comments.list_for_user")),
     Dependent("danmaku.user_id", (delete_some_danmaku,), export_as("danmaku", "danmaku.list_for_user")),
     Dependent(
+        "conversations.user_id",
+        (messages.delete_some,),
+        export_as("conversations", "conversations.list_all_for_user"),
+    ),
+    Dependent(
+        "messages.low_id",  # and messages.high_id
+        (KEPT,),  # for the other person; conversations.user_id deletes what nobody sees any more
+        export_as("messages", "messages.list_for_user"),
+    ),
+    Dependent("blocks.user_id", ("blocks.delete_for_user",), export_as("blocks", "blocks.list_for_user")),
+    Dependent("blocks.blocked_id", ("blocks.delete_of_user",), "Nobody is told who has blocked them."),
+    Dependent(
         "comment_likes.user_id",
         ("comment_likes.lock_for_user", "comment_likes.set_counts_for_user", "comment_likes.delete_for_user"),
         "A like says no more than that the comment has one.",
@@ -198,6 +210,7 @@ COUNTERS = {
     "videos.favorite_count": Counter("favorites.video_id", "counters.list_favorite_count"),
     "videos.comment_count": Counter("comments.video_id", "counters.list_comment_count"),  # the visible ones
     "videos.danmaku_count": Counter("danmaku.video_id", "counters.list_danmaku_count"),  # those that are not hidden
+    "conversations.unread_count": None,  # tests/test_messages.py compares it
     "comments.like_count": Counter("comment_likes.comment_id", "counters.list_comment_like_count"),
     "comments.reply_count": Counter("comments.root_id", "counters.list_reply_count"),  # the visible ones
     "videos.view_count": None,  # the sum of video_views, which are deleted afterwards

@@ -81,6 +81,8 @@ def follow_user(username):
     Doing so again changes nothing.
     """
     pair = _lock_pair(username)
+    if db.fetch_value("blocks.get", user_id=pair["followed_id"], blocked_id=pair["follower_id"]):
+        raise Problem(403, "This person cannot be followed.", "no_followers")
     if db.execute("follows.create", **pair):
         db.execute("users.set_follow_counts", **pair, step=1)
 

@@ -257,7 +257,7 @@ WHERE
 FOR UPDATE;
 
 -- name: create
--- A root, or an answer to a visible comment of the same video. The video is locked, and visible to the writer.
+-- A root, or an answer to a visible comment of the same video, whose author has not blocked the writer. The video is locked, and visible to the writer.
 INSERT INTO comments (video_id, owner_id, user_id, root_id, parent_id, text, state)
 SELECT
     v.id,
@@ -271,7 +271,18 @@ FROM videos AS v
 LEFT JOIN comments AS p ON p.id = %(parent_id)s AND p.video_id = v.id AND p.state = 'visible'
 WHERE
     v.id = %(video_id)s
-    AND (%(parent_id)s IS NULL OR p.id IS NOT NULL);
+    AND (%(parent_id)s IS NULL OR p.id IS NOT NULL)
+    AND (
+        %(is_staff)s
+        OR NOT EXISTS (
+            SELECT
+                1
+            FROM blocks AS b
+            WHERE
+                b.user_id = p.user_id
+                AND b.blocked_id = %(user_id)s
+        )
+    );
 
 -- name: update
 -- Within 15 minutes, and not after the owner of the video has approved it: they have approved another text.

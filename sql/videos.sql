@@ -49,15 +49,28 @@ SELECT
     v.id,
     v.comment_policy,
     v.user_id = %(viewer_id)s
-    OR v.comment_policy IN ('open', 'approved')
-    OR v.comment_policy = 'followers'
-    AND EXISTS (
-        SELECT
-            1
-        FROM follows AS f
-        WHERE
-            f.follower_id = %(viewer_id)s
-            AND f.followed_id = v.user_id
+    OR (
+        v.comment_policy IN ('open', 'approved')
+        OR v.comment_policy = 'followers'
+        AND EXISTS (
+            SELECT
+                1
+            FROM follows AS f
+            WHERE
+                f.follower_id = %(viewer_id)s
+                AND f.followed_id = v.user_id
+        )
+    )
+    AND (
+        'hidden' IN %(shown)s
+        OR NOT EXISTS (
+            SELECT
+                1
+            FROM blocks AS b
+            WHERE
+                b.user_id = v.user_id
+                AND b.blocked_id = %(viewer_id)s
+        )
     ) AS is_commentable
 FROM videos AS v
 WHERE

@@ -157,6 +157,15 @@ GET    /api/v2/search/episodes              200     200      200      200     20
 GET    /api/v2/search/anime                 200     200      200      200     200     200     200     403    401
 GET    /api/v2/bangumi/{video}              200/404 200/404  200/404  200/404 200     200/404 200/404 403    401
 
+GET    messages                             401     200      200      200     200     200     200     403    401
+GET    messages/admin                       401     200      200      200     200     200     409     403    401
+POST   messages/admin                       401     201      201      201     201     201     409     403    401
+PUT    messages/admin/read                  401     204      204      204     204     204     409     403    401
+DELETE messages/{message}                   401     404      404      204     204     404     404     403    401
+GET    me/unread                            401     200      200      200     200     200     200     403    401
+GET    me/blocks                            401     200      200      200     200     200     200     403    401
+PUT    users/owner/block                    401     204      204      204     409     204     204     403    401
+DELETE users/owner/block                    401     204      204      204     409     204     204     403    401
 GET    admin/users                          401     403      403      403     403     200     200     403    401
 GET    admin/users/stranger                 401     403      403      403     403     200     200     403    401
 PUT    admin/users/stranger/role            401     403      403      403     403     403     200     403    401
@@ -194,7 +203,7 @@ VIDEO = 201
 THINGS = {
     "video": VIDEO, "followed": 202, "approved": 203, "closed": 204,  # videos of the owner, by their comment_policy
     "comment": 301, "pending": 302, "hidden": 303, "mark": 304, "elsewhere": 306,  # the last one is on another video
-    "danmaku": 701, "upload": "a" * 32, "session": 599, "avatar": 601, "job": 401, "category": 9001,
+    "danmaku": 701, "message": 801, "upload": "a" * 32, "session": 599, "avatar": 601, "job": 401, "category": 9001,
 }  # fmt: skip
 MISSING = {name: "0" * 32 if name == "upload" else 999 for name in THINGS}
 BOTH = re.compile(r"\{(video|followed|approved|closed|comment|pending|hidden|mark|elsewhere)\}")
@@ -267,6 +276,9 @@ WORLD = (
     "INSERT INTO danmaku (id, video_id, user_id, time_ms, mode, color, sender_hash, text)"
     " VALUES (701, 201, 103, 5, 0, 255, 'x', '666')",
     "UPDATE videos SET danmaku_count = 1 WHERE id = 201",
+    "INSERT INTO conversations (user_id, peer_id, last_message_id, unread_count)"
+    " VALUES (103, 104, 801, 0), (104, 103, 801, 1)",
+    "INSERT INTO messages (id, low_id, high_id, is_from_low, text) VALUES (801, 103, 104, TRUE, 'x')",
     "INSERT INTO uploads (id, user_id, metadata, size_bytes, reserved_bytes, expires_at) VALUES"
     " (REPEAT('a', 32), 103, 'title eA==', 1000, 1000, CURRENT_TIMESTAMP(3) + INTERVAL 1 DAY)",
 )
