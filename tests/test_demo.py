@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 VIDEOS = "/api/v1/videos"
-TABLES = ("videos", "video_likes", "favorites", "watch_history", "comments", "comment_likes")
+TABLES = (
+    "videos",
+    "video_likes",
+    "favorites",
+    "watch_history",
+    "comments",
+    "comment_likes",
+    "messages",
+    "conversations",
+)
 
 pytestmark = pytest.mark.usefixtures("no_demo_files", "exact_counters")
 
@@ -59,3 +68,12 @@ def test_to_load_it_again_adds_nothing_and_brings_back_what_is_gone(load, root):
     root.cursor().execute("DELETE FROM comments WHERE root_id IS NOT NULL")
     load()
     assert counts() == first
+
+
+def test_the_demo_user_has_messages(load, root):
+    with root.cursor() as cursor:
+        cursor.execute(
+            "SELECT SUM(c.unread_count), COUNT(*) FROM conversations AS c INNER JOIN users AS u ON u.id = c.user_id"
+            " WHERE u.username = 'demo'"
+        )
+        assert cursor.fetchone() == (2, 2)

@@ -26,11 +26,11 @@ TEXTS = (
 
 def load(db: Database, settings: Settings) -> None:
     """Add the danmaku of the demo world to those of its videos that never had any. Call it in a transaction."""
-    rows = db.fetch_all("danmaku.list_missing")
+    rows = db.fetch_all("demo_danmaku.list_missing")
     for video_id, some in groupby(rows, key=lambda row: row["video_id"]):
         new = [{**row, "sender_hash": sender_hash(row["user_id"], settings.SECRET_KEY)} for row in some]
-        db.execute("danmaku.add_to_counts", video_id=video_id, step=len(new))
-        db.insert_many("danmaku.create", new)
+        db.execute("demo_danmaku.add_to_counts", video_id=video_id, step=len(new))
+        db.insert_many("demo_danmaku.create", new)
 
 
 def fill(db: Database, settings: Settings, people: list[int], last_id: int, begun: datetime.datetime) -> Iterator[int]:
@@ -61,11 +61,11 @@ def fill(db: Database, settings: Settings, people: list[int], last_id: int, begu
 
     for first in range(0, total, CHUNK):
         rows = [row(n) for n in range(first, min(first + CHUNK, total))]
-        last = db.fetch_value("danmaku.get_last_id")
+        last = db.fetch_value("demo_danmaku.get_last_id")
 
         def work() -> None:
-            db.insert_many("danmaku.create", rows)  # noqa: B023 - it runs at once
-            db.execute("danmaku.add_fill_to_counts", after=last)  # noqa: B023
+            db.insert_many("demo_danmaku.create", rows)  # noqa: B023 - it runs at once
+            db.execute("demo_danmaku.add_fill_to_counts", after=last)  # noqa: B023
 
         db.transaction(work)
         yield 0

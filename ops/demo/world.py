@@ -41,6 +41,8 @@ def load(settings: Settings) -> list[tuple[str, str]]:
         films.create_entries(db)
         _react(db)
         danmaku.load(db, settings)
+        db.execute("demo_messages.create")
+        db.execute("demo_messages.create_conversations")
         return [(row["username"], password) for row, password in people]
 
     return db.transaction(work)
