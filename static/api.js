@@ -67,6 +67,7 @@ function sentence({ status, headers }, { code, detail, errors = {} }, path, body
     comments_closed: words.closed,
     followers_only: words.notFollowing,
     outcome_unknown: words.unknown,
+    too_many_danmaku: words.tooManyDanmaku,
   };
   if (known[code]) return known[code];
   if (code === "banned") return words.banned.replace("{}", () => detail);

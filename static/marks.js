@@ -38,7 +38,7 @@ export function markButton(button, put, reload, tell) {
   };
 }
 
-/** Show the marks and the number of comments of a video. */
+/** Show the marks of a video, and the numbers of its comments and danmaku. */
 export function showMarks(video) {
   path = `/videos/${video.id}`;
   marks ??= ["like", "favorite"].map((name) => {
@@ -48,6 +48,7 @@ export function showMarks(video) {
   marks[0](video.is_liked, video.like_count);
   marks[1](video.is_favorited, video.favorite_count);
   byId("commentCount").textContent = compact(video.comment_count);
+  byId("danmakuCount").textContent = video.danmaku_count ? compact(video.danmaku_count) : "";
 }
 
 /** Get the numbers again, as something has changed. */

@@ -6,6 +6,7 @@
 // Text is set only with textContent: a title such as <img onerror=...> stays text.
 import { ask, byId, language, link, onSession, page, send, session, words } from "./api.js";
 import { showComments } from "./comments.js";
+import { showDanmaku } from "./danmaku.js";
 import { counted, duration, linkTo, showAge } from "./formats.js";
 import { reloadMarks, showMarks } from "./marks.js";
 import { keepProgress } from "./progress.js";
@@ -140,7 +141,7 @@ function load(video) {
   const fault = (text) => {
     byId("fault").textContent = text;
     byId("fault").hidden = false;
-    player.hidden = true;
+    player.hidden = byId("stage").hidden = byId("danmaku").hidden = true;
   };
   if (!video.stream_url) return fault(words.nothingToPlay);
   player.addEventListener("error", () => fault(words.broken));
@@ -148,6 +149,7 @@ function load(video) {
   if (video.thumbnail_url) player.poster = fileAddress(video.thumbnail_url);
   player.src = fileAddress(video.stream_url);
   keepProgress(player, video);
+  showDanmaku(video);
 
   let watched = 0, last = 0, isCounted = false;
   const count = () => {

@@ -1,4 +1,4 @@
-"""The page /watch as the server writes it. tests/e2e/watch.mjs tests it in a browser."""
+"""The page /watch as the server writes it. The tests in tests/e2e open it in a browser."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_a_password_is_never_part_of_an_address(client):
 
 def test_what_needs_a_script_is_hidden_without_one(client):
     text = watch(client, "?v=1")
-    for name in ("player", "comments", "enter", "me", "write", "notice", "browse"):
+    for name in ("player", "danmaku", "comments", "enter", "me", "write", "notice", "browse"):
         assert re.search(rf'id="{name}"[^>]* hidden', text), name
 
 
