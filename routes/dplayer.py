@@ -71,11 +71,15 @@ def _write_error(problem: Problem) -> Response:
 
 @bp.before_request
 def _read_token() -> None:
-    """Take the token from the body, for the guards."""
+    """Take the token from the body, for the guards. Aborts with a 400 or 401 in words for the person at the player."""
     if request.method == "POST":
         body = request.get_json(silent=True)
-        token = body.get("token") if isinstance(body, dict) else None
-        request.environ["HTTP_AUTHORIZATION"] = f"Bearer {token}" if isinstance(token, str) and token.isascii() else ""
+        if not isinstance(body, dict):
+            abort(400, "The body is not readable as a JSON object.")
+        token = body.get("token")
+        if not token or not isinstance(token, str) or not token.isascii():
+            abort(401, "Log in to send danmaku: the player has no token of yours.")
+        request.environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
 
 
 @bp.get("/v3/")
