@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g
+from flask import Blueprint, abort, g
 
 from current import db
-from domain.sharing import Token, lock_visible
+from domain.sharing import NO_VIDEO, Token, lock_visible
 from web.api import api
 from web.paging import Page
 
@@ -29,11 +29,13 @@ def like_video(video_id, token: Token = None):
 def unlike_video(video_id, token: Token = None):
     """Unlike a video.
 
-    Doing so again changes nothing.
+    Doing so again changes nothing. A video that you may no longer see can be unliked too.
     """
-    lock_visible(video_id, token)
+    db.fetch_one("videos.lock_row", video_id=video_id) or abort(404, NO_VIDEO)
     if db.execute("video_likes.delete", video_id=video_id, user_id=g.user["id"]):
         db.execute("video_likes.set_count", video_id=video_id, step=-1)
+    else:
+        lock_visible(video_id, token)
 
 
 @bp.put("/videos/<int:video_id>/favorite")
@@ -53,11 +55,13 @@ def favorite_video(video_id, token: Token = None):
 def unfavorite_video(video_id, token: Token = None):
     """Remove a video from your favourites.
 
-    Doing so again changes nothing.
+    Doing so again changes nothing. A video that you may no longer see can be removed too.
     """
-    lock_visible(video_id, token)
+    db.fetch_one("videos.lock_row", video_id=video_id) or abort(404, NO_VIDEO)
     if db.execute("favorites.delete", video_id=video_id, user_id=g.user["id"]):
         db.execute("favorites.set_count", video_id=video_id, step=-1)
+    else:
+        lock_visible(video_id, token)
 
 
 @bp.get("/me/likes")

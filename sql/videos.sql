@@ -83,7 +83,7 @@ WHERE
 FOR UPDATE;
 
 -- name: lock_row
--- Lock a video until the end of the transaction, before a comment on it.
+-- Lock a video until the end of the transaction, before the rows that its counters count.
 SELECT
     v.id
 FROM videos AS v

@@ -73,6 +73,16 @@ def test_the_list_has_the_newest_first_and_a_hole_for_what_is_private_now(
 
 
 @each
+def test_a_hole_can_be_removed_from_the_list(alice, bob, person, videos, noun, count, flag, list_):
+    assert send(bob, "put", videos[0], noun) == 204
+    alice.patch(f"{VIDEOS}/{videos[0]}", json={"visibility": "private"})
+    assert [send(person("carol"), "delete", videos[0], noun), send(bob, "put", videos[0], noun)] == [404, 404]
+    assert [send(bob, "delete", videos[0], noun) for _ in range(2)] == [204, 404]
+    assert bob.get(f"/api/v1/me/{list_}").json["items"] == []
+    assert show(alice, videos[0])[count] == 0
+
+
+@each
 def test_a_deleted_account_no_longer_counts(bob, alice, videos, root, noun, count, flag, list_):
     assert [send(one, "put", videos[0], noun) for one in (alice, bob)] == [204] * 2
     root.cursor().execute("UPDATE users SET password_hash = %s", (HASH,))
