@@ -82,12 +82,12 @@ def _answer_in_envelope(state: Any) -> None:
 
 
 def _write_error(problem: Problem) -> Response:
-    response = jsonify(success=False, errorCode=problem.code, errorMessage=problem.description)
+    faults = [f"{name}: {sentence}" for name, sentence in (problem.errors or {}).items()]
+    message = " ".join(faults) or str(problem.description)
+    response = jsonify(success=False, errorCode=problem.code, errorMessage=message)
     response.status_code = problem.code or 500
     response.headers.update(problem.headers)
-    response.headers["X-Error-Message"] = (
-        str(problem.description).encode("ascii", "replace").decode().replace("\n", " ")
-    )
+    response.headers["X-Error-Message"] = message.encode("ascii", "replace").decode().replace("\n", " ")
     return response
 
 
@@ -133,7 +133,7 @@ def match_file(body: PlayedFile):
 @bp.get("/search/episodes")
 @api(returns=PlayerAnswer, errors_as=PlayerAnswer)
 def search_episodes(query: WorkSearch):
-    """WorkSearch videos, with their episodes."""
+    """Search videos, with their episodes."""
     works = [{**_work(video), "episodes": [_episode(video)]} for video in _search(query.anime or query.keyword)]
     return {**OK, "hasMore": len(works) == MAX_FOUND, "animes": works}
 
@@ -141,7 +141,7 @@ def search_episodes(query: WorkSearch):
 @bp.get("/search/anime")
 @api(returns=PlayerAnswer, errors_as=PlayerAnswer)
 def search_works(query: WorkSearch):
-    """WorkSearch videos."""
+    """Search videos."""
     return {**OK, "animes": [_work(video) for video in _search(query.keyword or query.anime)]}
 
 

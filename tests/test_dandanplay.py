@@ -62,6 +62,7 @@ def test_errors_are_in_their_envelope(bob, video, changes, status):
     answer = send(bob, video, **changes)
     assert (answer.status_code, answer.json["success"], answer.json["errorCode"]) == (status, False, status)
     assert answer.headers["X-Error-Message"] == answer.json["errorMessage"]
+    assert "errors" not in answer.json["errorMessage"]  # these clients show this sentence alone
 
 
 def test_errors_before_the_view_are_too(alice, client, player, video):
