@@ -61,9 +61,9 @@ def send(video_id: int, token: str | None, text: str, seconds: float, mode: int,
 
     Call it in a transaction. Aborts with a 404, 409, 422 or 429.
     """
-    _check_pace()
     who = visibility_arguments(video_id, token)
     db.execute("danmaku.set_counts", step=1, **who) or abort(404, NO_VIDEO)
+    _check_pace()  # with the lock of the video: else all that come at once would pass
     if db.fetch_value("videos.get_danmaku_count", video_id=video_id) > MAX_PER_VIDEO:
         raise Problem(409, "This video has as many danmaku as it may have.", "too_many_danmaku")
     values = {"time_ms": round(seconds * 1000), "mode": mode, "color": color, "text": text}

@@ -398,6 +398,19 @@ def file(*rows):
 GOOD = "3.848,4,25,15138834,1605642675,0,f6809e83,41156870239420421"
 
 
+def test_the_pace_holds_for_many_at_once(make_app, bob, video):
+    strict = make_app(RATE_LIMITS=True)
+
+    def work(n):
+        body, headers = {"text": f"n{n}", "time": 1}, {"Authorization": f"Bearer {bob.token}"}
+        return strict.test_client().post(f"{VIDEOS}/{video}/danmaku", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(12) as threads:
+        found = sorted(threads.map(work, range(12)))
+    assert found == [201] * 5 + [429] * 7
+    assert count(bob, video) == 5
+
+
 def test_a_file_of_today_is_imported(alice, client, video):
     body = file((f"{GOOD},10", "nine fields"), ("1,6,36,255,1605642675,1,-abc_,0,0,0", "ten"))
     body = body.replace("<i>", f"<i><chatid>1</chatid><gift ts='1'/><d user='u' p='{GOOD}'>more</d>")
