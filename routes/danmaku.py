@@ -51,7 +51,7 @@ class NewDanmaku(Input):
 
     text: Text
     time: Annotated[Seconds, Field(description="When it appears, in seconds.", examples=[12.5])]
-    mode: Annotated[Literal[0, 1, 2], Field(description="0 scrolls, 1 stands at the top, 2 at the bottom.")] = 0
+    mode: Annotated[int, Field(ge=0, le=2, description="0 scrolls, 1 stands at the top, 2 at the bottom.")] = 0
     color: Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$", examples=["#FFFFFF"])] = "#FFFFFF"
     border: Annotated[Any, Field(description="Ignored.", examples=[False])] = None
     id: Annotated[Any, Field(description="Ignored.", examples=[None])] = None

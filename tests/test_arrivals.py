@@ -234,7 +234,8 @@ def test_eight_files_at_once_put_no_more_than_one_quota_on_the_disk(settings, al
         statuses = Counter(one.result() for one in sent)
     print(f"{most / quota:.2f} quotas on the disk, {dict(statuses)}")
     assert most <= quota
-    assert statuses[413] >= 7  # at most one had the room; what it sends is no video
+    # At most one had the room; what it sends is no video. Of one person a few arrive at once, so others get a 503.
+    assert statuses[413] + statuses[503] >= 7
     assert used(alice) == 0
     assert is_exact(root, storage)
 

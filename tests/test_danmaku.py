@@ -115,7 +115,7 @@ def test_half_a_character_is_refused(bob, video):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("time", -1), ("time", 65.001), ("time", "1"), ("time", None), ("mode", 3), ("mode", "0"), ("color", "red"),
+    [("time", -1), ("time", 65.001), ("time", "1"), ("time", None), ("mode", 3), ("mode", "0"), ("mode", False), ("color", "red"),
      ("color", "#12345"), ("color", 255), ("color", "#gggggg")],
 )  # fmt: skip
 def test_each_field_is_checked(bob, video, field, value):

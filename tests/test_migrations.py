@@ -565,7 +565,7 @@ def test_somebody_who_has_a_name_of_the_demo_world_gets_no_role_and_no_password_
 
 
 def test_a_database_that_has_people_gets_no_demo_world(world: tuple[Settings, Database]):
-    for statement in ("comments WHERE root_id IS NOT NULL", "comments", "videos"):
+    for statement in ("danmaku", "comments WHERE root_id IS NOT NULL", "comments", "videos"):
         fetch(world[1], f"DELETE FROM {statement}")
     make_ready(world[0])
     assert fetch(world[1], "SELECT COUNT(*) FROM videos") == [(0,)]

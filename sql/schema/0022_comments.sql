@@ -36,7 +36,7 @@ CREATE TABLE comments (
     INDEX ix_comments_user_id (user_id, id),
     INDEX ix_comments_owner_id (owner_id, id, state),  -- with the state, or MariaDB reads a deep page from the beginning
     INDEX ix_comments_owner_id_state (owner_id, state, id),
-    INDEX ix_comments_owner_id_user_id (owner_id, user_id, id)
+    INDEX ix_comments_owner_id_user_id (owner_id, user_id, id, state)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;
 
 CREATE TABLE comment_likes (
