@@ -49,7 +49,7 @@ SELECT
     d.sender_hash,
     d.file_id,
     d.text,
-    CAST(FLOOR(UNIX_TIMESTAMP(d.created_at)) AS UNSIGNED) AS sent_at,
+    CAST(COALESCE(FLOOR(UNIX_TIMESTAMP(d.created_at)), 0) AS UNSIGNED) AS sent_at,
     COALESCE(u.username, d.sender_hash) AS author
 FROM (
     SELECT
@@ -77,7 +77,7 @@ SELECT
     d.mode,
     d.color,
     d.sender_hash,
-    CAST(FLOOR(UNIX_TIMESTAMP(d.created_at)) AS UNSIGNED) AS sent_at,
+    CAST(COALESCE(FLOOR(UNIX_TIMESTAMP(d.created_at)), 0) AS UNSIGNED) AS sent_at,
     d.text
 FROM danmaku AS d
 WHERE
