@@ -10,7 +10,6 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from html import escape as escape_html
-from typing import Any
 from xml.sax.saxutils import escape
 
 import orjson
@@ -110,12 +109,22 @@ def set_hidden(danmaku: Row, is_hidden: bool) -> None:
         db.execute("danmaku.add_to_counts", video_id=danmaku["video_id"], step=-1 if is_hidden else 1)
 
 
-def delete_some(query: str, limit: int = BATCH, **arguments: Any) -> int:
-    """Delete some of the danmaku that a query lists, in the caller's transaction. Return how many it listed.
+def delete_some_of_sender(video_id: int, sender_hash: str) -> int:
+    """Delete some danmaku of a sender on one video, in the caller's transaction. Return how many."""
+    db.fetch_one("videos.lock_row", video_id=video_id)  # so the rows that are listed stay as they are
+    rows = db.fetch_all("danmaku.list_some_of_sender", video_id=video_id, sender_hash=sender_hash, limit=BATCH)
+    if rows:
+        db.execute("danmaku.delete_some", danmaku_ids=[row["id"] for row in rows])
+        db.execute("danmaku.add_to_counts", video_id=video_id, step=-sum(not row["is_hidden"] for row in rows))
+    return len(rows)
+
+
+def delete_some_of_user(user_id: int, limit: int) -> int:
+    """Delete some danmaku of a person, in the caller's transaction. Return how many there were.
 
     One that is deleted meanwhile is passed over.
     """
-    rows = db.fetch_all(query, limit=limit, **arguments)
+    rows = db.fetch_all("danmaku.list_ids_by_user", user_id=user_id, limit=limit)
     for row in rows:
         if found := _lock(row["id"]):
             delete(found[0])

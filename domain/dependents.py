@@ -101,7 +101,7 @@ def delete_some_comments(user_id: int, limit: int) -> int:
 
 def delete_some_danmaku(user_id: int, limit: int) -> int:
     """Delete some danmaku of an account that is gone. Return how many."""
-    return danmaku.delete_some("danmaku.list_ids_by_user", min(limit, COMMENTS), user_id=user_id)
+    return danmaku.delete_some_of_user(user_id, min(limit, COMMENTS))
 
 
 def delete_some_threads(video_ids: list[int], limit: int) -> int:

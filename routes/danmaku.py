@@ -196,8 +196,7 @@ def list_danmaku_for_me(video_id, page: Page, sender_hash: Sender | None = None)
 def delete_danmaku_for_me(video_id, sender_hash: Sender):
     """Delete all danmaku of one sender on a video of yours."""
     _find_own(video_id)
-    which = {"video_id": video_id, "sender_hash": sender_hash}
-    while db.transaction(lambda: danmaku.delete_some("danmaku.list_ids_by_sender", **which)):
+    while db.transaction(lambda: danmaku.delete_some_of_sender(video_id, sender_hash)):
         pass
 
 

@@ -245,10 +245,16 @@ DELETE FROM danmaku
 WHERE
     id = %(danmaku_id)s;
 
--- name: list_ids_by_sender
+-- name: delete_some
+DELETE FROM danmaku
+WHERE
+    id IN %(danmaku_ids)s;
+
+-- name: list_some_of_sender
 -- Some of one sender, for their deletion.
 SELECT
-    d.id
+    d.id,
+    d.is_hidden
 FROM danmaku AS d
 WHERE
     d.video_id = %(video_id)s
