@@ -21,6 +21,7 @@ from domain.sharing import NO_VIDEO, visibility_arguments
 from queries import Row
 from web.errors import Problem
 from web.limits import too_many
+from web.text import INVISIBLE
 
 NO_DANMAKU = "No such danmaku."
 MAX_LENGTH = 100  # characters
@@ -38,7 +39,6 @@ SPACES = re.compile("[\\s\u2028\u2029\x85]+")
 UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
 
 XML_MODES = (1, 5, 4)  # of bilibili and dandanplay, for our 0, 1, 2
 QUOTES = {'"': "&quot;", "'": "&apos;"}
@@ -47,7 +47,7 @@ QUOTES = {'"': "&quot;", "'": "&apos;"}
 def clean(text: str) -> str:
     """Return the text as it is stored: in one line, without what shows nothing. It may be empty then."""
     text = UNSEEN.sub("", SPACES.sub(" ", text)).strip()
-    return text if JOINERS.sub("", text).strip() else ""
+    return text if INVISIBLE.sub("", text).strip() else ""
 
 
 def sender_hash(user_id: int, key: str) -> str:
