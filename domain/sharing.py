@@ -45,7 +45,7 @@ def is_staff() -> bool:
 
 
 def shown() -> tuple[str, ...]:
-    """Return the visibilities of people and videos that are shown to who asks: the staff see what is hidden, too."""
+    """Return the visibilities of people and videos that are shown to the person who asks. The staff see hidden ones too."""
     return ("public", "hidden") if is_staff() else ("public",)
 
 

@@ -99,7 +99,9 @@ def test_a_text_is_cleaned_once_and_stored_raw(bob, video, text, kept):
     assert texts(bob, video) == [kept]
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\u200b\u202e", "\u200d\ufe0f", "\u3164\u034f", "\U000e0041", "x" * 101, None, 5, ["a"]])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "\u200b\u202e", "\u200d\ufe0f", "\u3164\u034f", "\U000e0041", "x" * 101, None, 5, ["a"]]
+)
 def test_a_text_shows_something_and_has_100_characters_at_most(bob, video, text):
     answer = send(bob, video, text)
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["text"])

@@ -146,7 +146,7 @@ def follow_link(purpose: str, token: str) -> None:
 def confirm_account(password: str | None, action: str) -> None:
     """Check that the account of a link follows it: by its token, or by its password. The link is not spent.
 
-    A mailbox gets the links of whoever names it. If each worked by itself, the owner of the mailbox would prove it for
+    A mailbox gets the links of everybody who names it. If each worked by itself, the owner of the mailbox would prove it for
     the account of somebody else. Raises a 401 if there is neither, and a 403 if it is another account's.
     """
     owner: Any = g.user
