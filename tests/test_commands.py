@@ -236,6 +236,7 @@ def test_demo_load_again_makes_no_file_twice_and_brings_back_a_video_that_is_gon
     assert files(scratch) == kept
     db = database(database=scratch.DB_NAME)
     with db.pool.connection() as connection:
+        connection.cursor().execute("DELETE FROM danmaku WHERE video_id = %s", (first[0]["id"],))
         connection.cursor().execute("DELETE FROM videos WHERE id = %s", (first[0]["id"],))
     again = clips()
     assert [row["title"] for row in again] == [row["title"] for row in first]
