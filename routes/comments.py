@@ -182,25 +182,6 @@ def _lock_own(comment_id: int) -> dict[str, object]:
     return comment
 
 
-@bp.put("/admin/comments/<int:comment_id>/hidden")
-@api(login="moderator", audit="comment.hide")
-def hide_comment(comment_id):
-    """Hide a comment.
-
-    Only its author still sees its text, in their own list.
-    """
-    comment = comments.lock(comment_id)
-    comments.set_state(comment, "visible", "hidden") or comment["state"] == "hidden" or abort(404, NO_COMMENT)
-
-
-@bp.delete("/admin/comments/<int:comment_id>/hidden")
-@api(login="moderator", audit="comment.restore")
-def restore_comment(comment_id):
-    """Restore a hidden comment."""
-    comment = comments.lock(comment_id)
-    comments.set_state(comment, "hidden", "visible") or comment["state"] == "visible" or abort(404, NO_COMMENT)
-
-
 @bp.get("/me/comments")
 @api(returns="comments.list_for_user", login=True)
 def list_my_comments(page: Page):

@@ -164,20 +164,6 @@ def delete_danmaku(danmaku_id):
     danmaku.delete(found)
 
 
-@bp.put("/admin/danmaku/<int:danmaku_id>/hidden")
-@api(login="moderator", audit="danmaku.hide")
-def hide_danmaku(danmaku_id):
-    """Hide a danmaku."""
-    danmaku.set_hidden(danmaku.lock(danmaku_id)[0], True)
-
-
-@bp.delete("/admin/danmaku/<int:danmaku_id>/hidden")
-@api(login="moderator", audit="danmaku.restore")
-def restore_danmaku(danmaku_id):
-    """Restore a hidden danmaku."""
-    danmaku.set_hidden(danmaku.lock(danmaku_id)[0], False)
-
-
 @bp.get("/me/videos/<int:video_id>/danmaku")
 @api(returns="danmaku.list_for_owner", login=True, errors=(404,))
 def list_danmaku_for_me(video_id, page: Page, sender_hash: Sender | None = None):

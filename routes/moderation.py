@@ -1,4 +1,4 @@
-"""Moderation: staff hide, restore and delete videos of others."""
+"""Moderation: staff hide and restore videos, comments and danmaku, and delete videos."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from flask import Blueprint, abort
 from pydantic import Field
 
 from current import db
-from domain import dependents, hiding
+from domain import comments, danmaku, dependents, hiding
+from domain.comments import NO_COMMENT
 from domain.sharing import Token, visibility_arguments
 from queries import Row
 from web.api import api
 from web.inputs import Input
 from web.text import Line
 
-bp = Blueprint("moderation", __name__, url_prefix="/api/v1/admin/videos")
+bp = Blueprint("moderation", __name__, url_prefix="/api/v1/admin")
 
 
 class Hiding(Input):
@@ -24,7 +25,7 @@ class Hiding(Input):
     reason: Annotated[str, Line(0, 500), Field(description="Its owner reads it.", examples=["Not for school"])] = ""
 
 
-@bp.put("/<int:video_id>/hidden")
+@bp.put("/videos/<int:video_id>/hidden")
 @api(returns="videos.get", login="moderator", audit="video.hide")
 def hide_video(video_id, body: Hiding, token: Token = None):
     """Hide a video.
@@ -36,7 +37,7 @@ def hide_video(video_id, body: Hiding, token: Token = None):
     return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
 
 
-@bp.delete("/<int:video_id>/hidden")
+@bp.delete("/videos/<int:video_id>/hidden")
 @api(login="moderator", audit="video.restore")
 def restore_video(video_id):
     """Restore a video.
@@ -47,7 +48,7 @@ def restore_video(video_id):
     hiding.restore_video(_find(video_id, None))
 
 
-@bp.delete("/<int:video_id>")
+@bp.delete("/videos/<int:video_id>")
 @api(login="moderator", audit="video.delete", errors=(412,), transaction=False)
 def delete_video(video_id, token: Token = None):
     """Delete a video of anybody.
@@ -60,3 +61,36 @@ def delete_video(video_id, token: Token = None):
 def _find(video_id: int, token: str | None) -> Row:
     """Find a video that the moderator may see. Aborts with a 404."""
     return db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
+
+
+@bp.put("/comments/<int:comment_id>/hidden")
+@api(login="moderator", audit="comment.hide")
+def hide_comment(comment_id):
+    """Hide a comment.
+
+    Only its author still sees its text, in their own list.
+    """
+    comment = comments.lock(comment_id)
+    comments.set_state(comment, "visible", "hidden") or comment["state"] == "hidden" or abort(404, NO_COMMENT)
+
+
+@bp.delete("/comments/<int:comment_id>/hidden")
+@api(login="moderator", audit="comment.restore")
+def restore_comment(comment_id):
+    """Restore a hidden comment."""
+    comment = comments.lock(comment_id)
+    comments.set_state(comment, "hidden", "visible") or comment["state"] == "visible" or abort(404, NO_COMMENT)
+
+
+@bp.put("/danmaku/<int:danmaku_id>/hidden")
+@api(login="moderator", audit="danmaku.hide")
+def hide_danmaku(danmaku_id):
+    """Hide a danmaku."""
+    danmaku.set_hidden(danmaku.lock(danmaku_id)[0], True)
+
+
+@bp.delete("/danmaku/<int:danmaku_id>/hidden")
+@api(login="moderator", audit="danmaku.restore")
+def restore_danmaku(danmaku_id):
+    """Restore a hidden danmaku."""
+    danmaku.set_hidden(danmaku.lock(danmaku_id)[0], False)

@@ -54,6 +54,7 @@ HINTS: dict[str, dict[str, Any]] = {
         "Upload-Metadata": "title 5aSn6L+e55qE5rW3",  # 大连的海
     },
     "uploads.send_piece": {"Upload-Offset": 0},
+    "comments.delete_comments_for_me": {"username": "{{person}}"},
     "danmaku.create_danmaku": {"time": 1.5},
     "dplayer.list_dplayer": {"id": "{{video_id}}"},
     "dplayer.create_dplayer": {"token": "{{token}}", "id": "{{video_id}}", "text": "前方高能", "time": 1.5},
