@@ -97,7 +97,7 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
 def _makers(calls: list[Call]) -> dict[str, Maker]:
     """Find for each id in a URL the request whose answer has it.
 
-    For `video_id` in /videos/{video_id} this is POST /videos, or else the first item of GET /videos. For `avatar_id` in
+    For `video_id` in /videos/{video_id} this is POST /videos (or POST /videos/{...}), or else the first item of GET /videos. For `avatar_id` in
     /avatars/{avatar_id} it is PUT .../avatar, whose answer has an `avatar_url`. A POST with an empty answer has the id
     in its Location.
     """
@@ -106,7 +106,7 @@ def _makers(calls: list[Call]) -> dict[str, Maker]:
     makers: dict[str, Maker] = {}
     for call in sorted(calls, key=lambda call: ORDER.index(call.method)):
         status, _, schema = call.answer()
-        properties, noun = schema.get("properties", {}), call.path.split("/")[-1]
+        properties, noun = schema.get("properties", {}), (re.findall(r"/(\w+)", call.path) or [""])[-1]
         found = re.search(rf"/{noun}/{{(\w+_id)}}", addresses)
         if call.method == "post" and status == 201 and found and "id" in properties:
             makers.setdefault(found[1], Maker(call, "json().id"))
