@@ -58,64 +58,92 @@ FOR UPDATE;
 SELECT
     u.id,
     u.follower_count AS stored_count,
-    (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = u.id) AS actual_count
-FROM users AS u
-WHERE
-    u.id > %(after)s
-    AND u.id <= %(until)s
+    (SELECT COUNT(*) FROM follows AS f WHERE f.followed_id = page.id) AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM users AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN users AS u ON u.id = page.id
 HAVING
     stored_count <> actual_count
 ORDER BY
-    u.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: list_following_count
 -- accept full-scan: it compares every row, in batches
 SELECT
     u.id,
     u.following_count AS stored_count,
-    (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = u.id) AS actual_count
-FROM users AS u
-WHERE
-    u.id > %(after)s
-    AND u.id <= %(until)s
+    (SELECT COUNT(*) FROM follows AS f WHERE f.follower_id = page.id) AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM users AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN users AS u ON u.id = page.id
 HAVING
     stored_count <> actual_count
 ORDER BY
-    u.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: list_like_count
 -- accept full-scan: it compares every row, in batches
 SELECT
     v.id,
     v.like_count AS stored_count,
-    (SELECT COUNT(*) FROM video_likes AS vl WHERE vl.video_id = v.id) AS actual_count
-FROM videos AS v
-WHERE
-    v.id > %(after)s
-    AND v.id <= %(until)s
+    (SELECT COUNT(*) FROM video_likes AS vl WHERE vl.video_id = page.id) AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
 HAVING
     stored_count <> actual_count
 ORDER BY
-    v.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: list_favorite_count
 -- accept full-scan: it compares every row, in batches
 SELECT
     v.id,
     v.favorite_count AS stored_count,
-    (SELECT COUNT(*) FROM favorites AS f WHERE f.video_id = v.id) AS actual_count
-FROM videos AS v
-WHERE
-    v.id > %(after)s
-    AND v.id <= %(until)s
+    (SELECT COUNT(*) FROM favorites AS f WHERE f.video_id = page.id) AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
 HAVING
     stored_count <> actual_count
 ORDER BY
-    v.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: list_comment_count
 -- accept full-scan: it compares every row, in batches
@@ -123,16 +151,23 @@ LIMIT %(limit)s;
 SELECT
     v.id,
     v.comment_count AS stored_count,
-    (SELECT COUNT(*) FROM comments AS c WHERE c.video_id = v.id AND c.state = 'visible') AS actual_count
-FROM videos AS v
-WHERE
-    v.id > %(after)s
-    AND v.id <= %(until)s
+    (SELECT COUNT(*) FROM comments AS c WHERE c.video_id = page.id AND c.state = 'visible') AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
 HAVING
     stored_count <> actual_count
 ORDER BY
-    v.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: list_danmaku_count
 -- accept full-scan: it compares every row, in batches
@@ -140,32 +175,46 @@ LIMIT %(limit)s;
 SELECT
     v.id,
     v.danmaku_count AS stored_count,
-    (SELECT COUNT(*) FROM danmaku AS d WHERE d.video_id = v.id AND d.is_hidden = FALSE) AS actual_count
-FROM videos AS v
-WHERE
-    v.id > %(after)s
-    AND v.id <= %(until)s
+    (SELECT COUNT(*) FROM danmaku AS d WHERE d.video_id = page.id AND d.is_hidden = FALSE) AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM videos AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN videos AS v ON v.id = page.id
 HAVING
     stored_count <> actual_count
 ORDER BY
-    v.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: list_comment_like_count
 -- accept full-scan: it compares every row, in batches
 SELECT
     c.id,
     c.like_count AS stored_count,
-    (SELECT COUNT(*) FROM comment_likes AS cl WHERE cl.comment_id = c.id) AS actual_count
-FROM comments AS c
-WHERE
-    c.id > %(after)s
-    AND c.id <= %(until)s
+    (SELECT COUNT(*) FROM comment_likes AS cl WHERE cl.comment_id = page.id) AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM comments AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comments AS c ON c.id = page.id
 HAVING
     stored_count <> actual_count
 ORDER BY
-    c.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: list_reply_count
 -- accept full-scan: it compares every row, in batches
@@ -173,16 +222,23 @@ LIMIT %(limit)s;
 SELECT
     c.id,
     c.reply_count AS stored_count,
-    (SELECT COUNT(*) FROM comments AS r WHERE r.root_id = c.id AND r.state = 'visible') AS actual_count
-FROM comments AS c
-WHERE
-    c.id > %(after)s
-    AND c.id <= %(until)s
+    (SELECT COUNT(*) FROM comments AS r WHERE r.root_id = page.id AND r.state = 'visible') AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM comments AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN comments AS c ON c.id = page.id
 HAVING
     stored_count <> actual_count
 ORDER BY
-    c.id
-LIMIT %(limit)s;
+    page.id;
 
 -- name: set_user
 -- Set one counter. `counter` is its name. The user is locked.
