@@ -103,7 +103,7 @@ def _check_acceptances(inspector: Inspector, query: Query, codes: set[str]) -> I
     tables = set(inspector.inner_aliases(query).values()) - inspector.views.keys()
     for code, reason in query.accepted.items():
         # The servers choose different plans. What one of them alone needs is judged on MariaDB.
-        is_judged = code != "full-scan" or inspector.is_mariadb and all(inspector.is_large(t) for t in tables)
+        is_judged = code != "full-scan" or (inspector.is_mariadb and all(inspector.is_large(t) for t in tables))
         if code not in CODES:
             yield finding_in(query, query.line, "unused", f"`-- accept {code}`: there is no such code")
         elif not reason:
