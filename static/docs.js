@@ -7,6 +7,8 @@ const ui = SwaggerUIBundle({
   domNode: place,
   validatorUrl: null,
   tryItOutEnabled: true,
+  docExpansion: "none", // over a hundred operations: the resources first
+  filter: true,
   onComplete() {
     const kept = sessionStorage.getItem("authorized");
     if (kept) ui.authActions.restoreAuthorization({ authorized: JSON.parse(kept) });
