@@ -43,7 +43,7 @@ async function list() {
 }
 
 async function playing() {
-  await go("/watch");
+  await go("/watch?q=test+card"); // others may have sent newer ones
   await page.getByRole("link", { name: "A test card with a clock" }).click();
   await page.waitForURL(/[?]v=\d+$/);
   await page.getByRole("heading", { level: 1, name: "A test card" }).waitFor();
