@@ -61,7 +61,7 @@ async function playing() {
   await page.reload();
   await page.getByRole("heading", { level: 1, name: "A test card" }).waitFor();
   await page.goBack();
-  await page.getByRole("heading", { name: "New videos" }).waitFor();
+  await page.getByRole("link", { name: "A test card with a clock" }).waitFor();
   await page.goForward();
   await page.getByRole("heading", { level: 1, name: "A test card" }).waitFor();
   await page.locator(".card h2 a").first().click(); // one beside it
