@@ -79,14 +79,9 @@ def register(body: Registration):
 
     This opens no session: log in next. If you give an e-mail address, a link to prove it is sent there.
     """
-    user_id = db.insert(
-        "users.create",
-        username=body.username,
-        username_key=fold(body.username),
-        **shapes(body.username),
-        email=body.email,
-        password_hash=hash_password(body.password),
-    )
+    names = {"username": body.username, "username_key": fold(body.username), **shapes(body.username)}
+    password_hash = hash_password(body.password)
+    user_id = db.insert("users.create", **names, email=body.email, password_hash=password_hash)
     if body.email:  # the answer is the same if another account has this address, proven or not
         mails.send_link("verify", user_id, body.email)
     return db.fetch_one("users.get", user_id=user_id)

@@ -9,6 +9,7 @@ address: `api: '/api/dplayer/~TOKEN/'`.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request
@@ -26,6 +27,8 @@ bp = Blueprint("dplayer", __name__, url_prefix="/api/dplayer")
 
 KINDS = {"right": 0, "top": 1, "bottom": 2}  # as old versions write the type
 MAX_ID = 2**63
+NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]+)?(?:e-[0-9]{1,2})?")
+COLOR = re.compile("#[0-9A-Fa-f]{6}")
 
 
 class DPlayerQuery(BaseModel):
@@ -145,11 +148,9 @@ def _read_limit(given: str) -> int:
 
 
 def _read_time(given: Any) -> float:
-    try:
-        found = float(given)
-    except (TypeError, ValueError, OverflowError):
+    if not NUMBER.fullmatch(str(given)):
         abort(422, "The time is not a number.")
-    return found if 0 <= found <= 86400 else abort(422, "The time is not within the video.")
+    return float(given) if float(given) <= 86400 else abort(422, "The time is not within the video.")
 
 
 def _read_mode(given: Any) -> int:
@@ -160,10 +161,7 @@ def _read_mode(given: Any) -> int:
 
 def _read_color(given: Any) -> int:
     """Read a colour: a number, or #RRGGBB as old versions write it."""
-    if isinstance(given, str) and len(given) == 7 and given.isascii() and given[0] == "#" and given[1:].isalnum():
-        try:
-            return int(given[1:], 16)
-        except ValueError:
-            pass
+    if isinstance(given, str) and COLOR.fullmatch(given):
+        return int(given[1:], 16)
     is_number = isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= WHITE
     return given if is_number else abort(422, "This is no colour.")
