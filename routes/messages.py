@@ -79,7 +79,7 @@ def read_messages(username, body: UpTo):
 
 
 @bp.delete("/messages/<int:message_id>")
-@api(login=True)
+@api(login=True, errors=(405,))  # what is no number is a name, which cannot be deleted
 def delete_message(message_id):
     """Delete a message.
 

@@ -100,7 +100,6 @@ ORDER BY
     page.id;
 
 -- name: list_like_count
--- accept full-scan: it compares every row, in batches
 SELECT
     v.id,
     v.like_count AS stored_count,
@@ -123,7 +122,6 @@ ORDER BY
     page.id;
 
 -- name: list_favorite_count
--- accept full-scan: it compares every row, in batches
 SELECT
     v.id,
     v.favorite_count AS stored_count,
@@ -194,7 +192,6 @@ ORDER BY
     page.id;
 
 -- name: list_comment_like_count
--- accept full-scan: it compares every row, in batches
 SELECT
     c.id,
     c.like_count AS stored_count,
@@ -217,7 +214,6 @@ ORDER BY
     page.id;
 
 -- name: list_reply_count
--- accept full-scan: it compares every row, in batches
 -- The visible replies alone.
 SELECT
     c.id,
