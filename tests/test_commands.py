@@ -28,6 +28,8 @@ from ops.server.startup import make_ready
 from programs import without_ffmpeg
 from web.passwords import is_password
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 Clips = Callable[..., "list[dict[str, Any]]"]
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]

@@ -35,6 +35,8 @@ from worker import inspection
 from worker import loop as worker_module
 from worker.loop import LEASE, Worker
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 MP4 = {"Content-Type": "video/mp4"}
 DAMAGED = "No picture could be made of this video: it is damaged, or of an unusual kind."
 

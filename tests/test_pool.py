@@ -22,6 +22,8 @@ from ops.server.private import PrivateServer
 from pool import BREAKER, CONVERSIONS, HOT, Connection, PoolTimeout
 from proxy import Proxy
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 SQL = """
 -- name: add
 INSERT INTO scratch (n) VALUES (%(n)s);
