@@ -25,6 +25,8 @@ from test_me import HASH, PASSWORD, delete, rows
 from test_moderation import ban, ids, make
 from worker.chores import settle_people
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 VIDEOS, USERS, DESK, ME = "/api/v1/videos", "/api/v1/users", "/api/v1/admin", "/api/v1/me"
 TUS = {"Tus-Resumable": "1.0.0"}
 

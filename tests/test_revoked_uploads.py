@@ -19,6 +19,8 @@ from servers import gunicorn
 from test_me import HASH, PASSWORD
 from test_uploads import PIECE, TUS, begin, described
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 VIDEOS, LOGIN = "/api/v1/videos", "/api/v1/auth/login"
 FORM = b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\nWaves\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\nContent-Type: video/mp4\r\n\r\n%s\r\n--b--\r\n'
 

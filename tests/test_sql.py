@@ -79,6 +79,7 @@ def flask(make_app: Callable[..., object], filled: Settings) -> Flask:
 # The project itself
 
 
+@pytest.mark.whole
 def test_every_query_of_the_project_and_every_call_of_one_is_right(filled, database, server, tables):
     with inspecting(database(database=filled.DB_NAME)) as inspector:
         report = sqlcheck.check(inspector, SQL, ROOT)
@@ -588,6 +589,7 @@ def test_nothing_is_executed_by_the_check(queries, database, filled, root, sql):
         assert cursor.fetchone() == before
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("command", [("sql", "check"), ("sql", "list"), ("sql", "explain", "videos.list_newest")])
 def test_rights_on_its_own_schema_are_enough(flask, filled, root, command):
     root.cursor().execute("CREATE USER 'narrow'@'localhost' IDENTIFIED BY 'only here'")
@@ -760,6 +762,7 @@ def test_fill_lets_people_follow_one_another_and_counts_it(filled, server):
     assert rows(server, filled, made_up) == [(1, 1)]
 
 
+@pytest.mark.whole
 def test_fill_makes_likes_and_comments_and_a_few_videos_have_very_many(flask, filled, server):
     ((likes, comments, replies, most),) = rows(
         server,

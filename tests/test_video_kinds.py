@@ -22,6 +22,8 @@ from media import video
 from media.thumbnails import thumbnail
 from media.video import NotAVideo, probe
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 X264 = ("-c:v", "libx264", "-preset", "ultrafast")
 GOOD = {
     "plain.mp4": X264,
