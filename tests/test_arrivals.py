@@ -25,6 +25,8 @@ from servers import gunicorn, workers_of
 from test_files import bearer, is_exact, left, together
 from test_uploads import ask, begin, send
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 MiB = 1024 * 1024
 CHUNKED = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
 

@@ -18,6 +18,8 @@ from config import ROOT
 from domain.uploads import sweep_uploads
 from media.storage import Storage, new_key
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 MP4 = {"Content-Type": "video/mp4"}
 
 

@@ -18,6 +18,8 @@ from ops.server.startup import ensure_database
 from pool import NOT_PRIMARY, Connection
 from web.errors import explain
 
+pytestmark = pytest.mark.whole  # programs, ffmpeg, or waits
+
 ME, VIDEOS = "/api/v1/me", "/api/v1/videos"
 NEW = {"title": "A title"}
 
