@@ -18,6 +18,8 @@ from ops.sqlcheck import catalog
 from ops.sqlcheck.inspection import inspecting
 from web import capacity
 
+pytestmark = pytest.mark.whole  # pictures, sockets, or waits
+
 AVATAR = "/api/v1/me/avatar"
 RED, BLUE, WHITE = (220, 30, 30), (30, 30, 220), (255, 255, 255)
 

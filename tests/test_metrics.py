@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from web.metrics import UNKNOWN
 
+pytestmark = pytest.mark.whole  # pictures, sockets, or waits
+
 VIDEOS, SYSTEM = "/api/v1/videos", "/api/v1/admin/system"
 TOKEN = "the-token-of-these-tests"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

@@ -8,6 +8,8 @@ import threading
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.whole  # pictures, sockets, or waits
+
 VIDEOS = "/api/v1/videos"
 RED, BLUE, WHITE = (220, 30, 30), (30, 30, 220), (255, 255, 255)
 

@@ -31,6 +31,8 @@ from domain.hiding import settle
 from domain.uploads import sweep_uploads
 from media.storage import CHUNK, Storage
 
+pytestmark = pytest.mark.whole  # pictures, sockets, or waits
+
 URL = "/api/v1/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
