@@ -49,6 +49,12 @@ def shown() -> tuple[str, ...]:
     return ("public", "hidden") if is_staff() else ("public",)
 
 
+def find_visible(video_id: int, token: str | None) -> Row:
+    """Return the columns of a video that our own code needs. Aborts with a 404 if the user may not see it."""
+    found: Row = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, NO_VIDEO)
+    return found
+
+
 def lock_visible(video_id: int, token: str | None) -> Row:
     """Lock a video until the end of the transaction. Aborts with a 404 if the user may not see it."""
     found: Row = db.fetch_one("videos.lock_visible", **visibility_arguments(video_id, token)) or abort(404, NO_VIDEO)

@@ -11,7 +11,7 @@ from current import db
 from domain import comments
 from domain.comments import NO_COMMENT, CommentText
 from domain.names import user_id_of
-from domain.sharing import NO_VIDEO, Token, is_staff, lock_visible, visibility_arguments
+from domain.sharing import Token, find_visible, is_staff, lock_visible
 from web.api import api, created
 from web.errors import Problem
 from web.guards import viewer_id
@@ -50,7 +50,7 @@ def list_comments(video_id, page: Page, sort: Sort = "new", token: Token = None)
     The pinned one comes first. Replies are not in this list. A deleted comment with replies is a mark without text and
     author.
     """
-    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, NO_VIDEO)
+    video = find_visible(video_id, token)
     may_delete = is_staff() or video["user_id"] == viewer_id()
     return page.fetch(LISTS[sort], video_id=video_id, viewer_id=viewer_id(), may_delete=may_delete)
 

@@ -16,7 +16,7 @@ from current import db
 from domain import danmaku
 from domain.danmaku import MAX_LENGTH, MAX_SENT, WHITE
 from domain.search import search_arguments
-from domain.sharing import NO_VIDEO, visibility_arguments
+from domain.sharing import NO_VIDEO, find_visible, visibility_arguments
 from web import errors
 from web.api import api
 from web.errors import Problem
@@ -95,7 +95,7 @@ def _write_error(problem: Problem) -> Response:
 @api(returns=PlayerComments, errors=(304,), errors_as=PlayerAnswer)
 def list_comments(video_id, query: Anything):
     """List danmaku for clients of dandanplay."""
-    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, None)) or abort(404, NO_VIDEO)
+    video = find_visible(video_id, None)
     return danmaku.answer(video, MAX_SENT, "application/json", danmaku.write_dandanplay)
 
 

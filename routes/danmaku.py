@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 from current import db
 from domain import danmaku, danmaku_files
 from domain.danmaku import DEFAULT_SENT, FORMATS, MAX_LENGTH, MAX_SENT, NO_DANMAKU
-from domain.sharing import NO_VIDEO, Token, is_staff, visibility_arguments
+from domain.sharing import Token, find_visible, is_staff, visibility_arguments
 from web.api import api, created
 from web.body import Raw
 from web.errors import InvalidInput
@@ -94,7 +94,7 @@ def list_danmaku(video_id, page: Page, span: Span, token: Token = None):
 
     They are sorted by the time at which they appear.
     """
-    _find_video(video_id, token)
+    find_visible(video_id, token)
     ends = {"from_ms": round(span.from_ * 1000), "to_ms": round(span.to * 1000)}
     return page.fetch("danmaku.list_for_video", video_id=video_id, **ends)
 
@@ -118,26 +118,21 @@ def get_xml(video_id, limit: Limit = MAX_SENT, token: Token = None):
 
     The file is like those of bilibili, which players and converters read.
     """
-    return danmaku.answer(_find_video(video_id, token), limit, "text/xml", danmaku.write_xml)
+    return danmaku.answer(find_visible(video_id, token), limit, "text/xml", danmaku.write_xml)
 
 
 @bp.get("/videos/<int:video_id>/danmaku.art.json")
 @api(returns=ArtPlayerList, errors=(304,))
 def get_artplayer(video_id, limit: Limit = DEFAULT_SENT, token: Token = None):
     """Get the danmaku of a video for ArtPlayer."""
-    return danmaku.answer(_find_video(video_id, token), limit, "application/json", danmaku.write_artplayer)
+    return danmaku.answer(find_visible(video_id, token), limit, "application/json", danmaku.write_artplayer)
 
 
 @bp.get("/videos/<int:video_id>/danmaku.json")
 @api(returns=PlayerList, errors=(304,))
 def get_json(video_id, format: Format = "artplayer", limit: Limit = DEFAULT_SENT, token: Token = None):
     """Get the danmaku of a video for a player."""
-    return danmaku.answer(_find_video(video_id, token), limit, "application/json", FORMATS[format])
-
-
-def _find_video(video_id: int, token: str | None) -> dict[str, Any]:
-    found = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token))
-    return found or abort(404, NO_VIDEO)
+    return danmaku.answer(find_visible(video_id, token), limit, "application/json", FORMATS[format])
 
 
 @bp.post("/videos/<int:video_id>/danmaku.xml")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from current import db
 from domain.arrivals import File
 from domain.files import CACHE, attach, end_reservation, lock_room, send_stored
-from domain.sharing import MAX_LINK_SECONDS, Token, sign, visibility_arguments
+from domain.sharing import MAX_LINK_SECONDS, Token, find_visible, sign, visibility_arguments
 from web.api import api, link
 from web.inputs import Input
 
@@ -50,7 +50,7 @@ def stream_file(video_id, token: Token = None):
 
     The file is sent whole or by ranges. A private video is sent only to its owner, or with a signed link.
     """
-    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
+    video = find_visible(video_id, token)
     video["file_key"] or abort(404, "This video has no file yet.")
     return send_stored(video["file_key"], video["media_type"], CACHE[video["visibility"]], place="streams")
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from current import db
 from domain import comments, danmaku, dependents, hiding
 from domain.comments import NO_COMMENT
-from domain.sharing import Token, visibility_arguments
+from domain.sharing import Token, find_visible, visibility_arguments
 from queries import Row
 from web.api import api
 from web.inputs import Input
@@ -60,7 +60,7 @@ def delete_video(video_id, token: Token = None):
 
 def _find(video_id: int, token: str | None) -> Row:
     """Find a video that the moderator may see. Aborts with a 404."""
-    return db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
+    return find_visible(video_id, token)
 
 
 @bp.put("/comments/<int:comment_id>/hidden")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from current import db
 from domain.files import CACHE, lock_room, lock_video, receive, send_stored, storage, use_room
 from domain.pictures import convert
-from domain.sharing import Token, visibility_arguments
+from domain.sharing import Token, find_visible, visibility_arguments
 from media import images
 from media.storage import Arriving
 from web.api import after_commit, after_rollback, api, check_match
@@ -56,7 +56,7 @@ def get_thumbnail(
 
     The thumbnail of a private video is sent only to its owner, or with a signed link.
     """
-    video = db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
+    video = find_visible(video_id, token)
     key = video["thumbnail_key"] or abort(404, "This video has no thumbnail yet.")
     is_kept = video["visibility"] == "public" and v == key[:8]
     return send_stored(key, "image/jpeg", A_DAY if is_kept else CACHE[video["visibility"]])

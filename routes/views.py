@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort
+from flask import Blueprint
 
 from current import db
-from domain.sharing import Token, visibility_arguments
+from domain.sharing import Token, find_visible
 from domain.views import WINDOW, viewer_key
 from web.api import api
 
@@ -19,5 +19,5 @@ def view_video(video_id, token: Token = None):
 
     A viewer counts once in six hours. Without a login, the viewer is the address.
     """
-    db.fetch_one("videos.get_visible", **visibility_arguments(video_id, token)) or abort(404, "No such video.")
+    find_visible(video_id, token)
     db.execute("video_views.create", video_id=video_id, viewer_key=viewer_key(), hours=WINDOW)
