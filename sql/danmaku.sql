@@ -70,7 +70,7 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: list_between
--- What is there already between two times, to find duplicates in a file. The video is locked.
+-- What is there already between two times, to find duplicates in a file, in the order of the index. The video is locked.
 SELECT
     d.id,
     d.time_ms,
@@ -86,12 +86,13 @@ WHERE
     AND d.time_ms >= %(from_ms)s
     AND d.time_ms <= %(to_ms)s
 ORDER BY
+    d.is_hidden,
     d.time_ms,
     d.id
 LIMIT %(limit)s;
 
 -- name: list_for_owner
--- All of a video, the newest first, the hidden too.
+-- All of a video, the newest first, the hidden too. The index is forced: MySQL would rather sort all of the video.
 SELECT
     c.*,
     u.username,
@@ -99,7 +100,7 @@ SELECT
 FROM (
     SELECT
         p.id
-    FROM danmaku AS p
+    FROM danmaku AS p FORCE INDEX (ix_danmaku_video_id)
     WHERE
         p.video_id = %(video_id)s
         AND (%(after_id)s IS NULL OR p.id < %(after_id)s)

@@ -34,6 +34,7 @@ from PIL import Image
 
 from config import Settings
 from database import Database
+from domain.lookalikes import shapes
 from hostile import make_clip, many_errors, many_scans, much_memory
 from ops.server.private import PrivateServer
 from ops.server.startup import make_ready
@@ -119,7 +120,8 @@ class World:
 
     @staticmethod
     def _make_person(db: Database, name: str, stored: str) -> str:
-        user = db.insert("users.create", username=name, username_key=name, email=None, password_hash=stored)
+        names = {"username": name, "username_key": name, **shapes(name)}
+        user = db.insert("users.create", **names, email=None, password_hash=stored)
         token, token_hash = new_token()
         session = {"token_hash": token_hash, "device": "", "address": "", "days": 1}
         db.insert("sessions.create", user_id=user, password_hash=stored, **session)

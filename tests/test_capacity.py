@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from config import ROOT
 from media import video
 from web import passwords
 from web.capacity import YOURS, Capacity, Turns
@@ -213,3 +215,11 @@ def test_a_person_has_no_more_runs_than_theirs():
         assert sorted(running) == ["a", "b"]
         go.set()
     assert sorted(running) == ["a", "a", "b"]
+
+
+@pytest.mark.whole
+def test_script_load_still_runs():
+    """Only without an attack: what the attacks do to others is a matter of figures."""
+    done = subprocess.run(["script/load", "idle"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    row = next((line for line in done.stdout.splitlines() if line.startswith("idle ")), done.stderr)
+    assert row.count("/ 100 %") == 3, row
