@@ -100,6 +100,7 @@ ORDER BY
     page.id;
 
 -- name: list_like_count
+-- accept full-scan: it compares every row, in batches
 SELECT
     v.id,
     v.like_count AS stored_count,
@@ -122,6 +123,7 @@ ORDER BY
     page.id;
 
 -- name: list_favorite_count
+-- accept full-scan: it compares every row, in batches
 SELECT
     v.id,
     v.favorite_count AS stored_count,
@@ -192,6 +194,7 @@ ORDER BY
     page.id;
 
 -- name: list_comment_like_count
+-- accept full-scan: it compares every row, in batches
 SELECT
     c.id,
     c.like_count AS stored_count,
@@ -214,6 +217,7 @@ ORDER BY
     page.id;
 
 -- name: list_reply_count
+-- accept full-scan: it compares every row, in batches
 -- The visible replies alone.
 SELECT
     c.id,

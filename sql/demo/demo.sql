@@ -283,6 +283,7 @@ SELECT
     (SELECT COALESCE(MAX(v.id), 0) FROM videos AS v) AS video_id;
 
 -- name: create_fill_logs
+-- accept full-scan: All that it reads was added just now.
 -- The entries that the new made-up users would have left in the log over time.
 INSERT INTO audit_logs (action, actor_id, object_id, address, request_id, created_at)
 SELECT
