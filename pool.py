@@ -21,6 +21,9 @@ from dbutils.pooled_db import PooledDB
 from pymysql.constants import CLIENT, FIELD_TYPE
 from pymysql.converters import conversions, escape_datetime
 
+import reader
+from queries import Query
+
 HANDSHAKE = 3.0  # seconds for the server to accept a connection and log us in
 PING = 1.0  # seconds for an idle connection to answer a PING
 HOT = 0.5  # a connection that was used less than this many seconds ago is lent without a PING
@@ -89,6 +92,7 @@ CONVERSIONS = {
 class Connection(pymysql.connections.Connection):
     """A PyMySQL connection with a time limit for the login. It knows its age and its current query."""
 
+    asked: Query | None = None  # for this one, reader.py reads the answers
     _tls: ssl.SSLContext | None = None
     _read_timeout: float | None
     _write_timeout: float | None
@@ -119,10 +123,22 @@ class Connection(pymysql.connections.Connection):
                 raise self.OperationalError(2002, f"nobody answers at {self.unix_socket} ({error})") from None
             self._secure = True
         super().connect(sock)
+        self._rfile = self._sock.makefile("rb", reader.BUFFER)
         self._read_timeout = self._write_timeout = self.timeout
 
     def _read_query_result(self, unbuffered: bool = False) -> Any:  # the answer to every statement
+        if self.asked and reader.is_usable:
+            return self._close_if_useless(self._read_answer, self.asked)
         return self._close_if_useless(super()._read_query_result, unbuffered)
+
+    def _read_answer(self, query: Query) -> Any:
+        self._result = None
+        answer = reader.Answer(self, query)
+        answer.read()
+        self._result = answer
+        if answer.server_status is not None:
+            self.server_status = answer.server_status
+        return answer.affected_rows
 
     def _read_ok_packet(self) -> Any:  # the answer to BEGIN, COMMIT, ROLLBACK and PING
         return self._close_if_useless(super()._read_ok_packet)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Query:
     json: frozenset[str]  # columns to parse
     not_in: frozenset[str]  # placeholders after NOT IN, which may not be empty
     accepted: Mapping[str, str]  # {code of `flask sql check`: the reason}
+    plans: list[Any] = field(default_factory=list, compare=False, repr=False)  # of reader.py, from its last answers
 
     @property
     def place(self) -> str:
@@ -77,13 +78,18 @@ class Query:
         return bound
 
     def rows(self, cursor: Any) -> list[Row]:
-        """Return the rows as dicts that are ready for JSON: is_ and can_ columns as true or false, JSON columns parsed."""
+        """Return the rows as dicts that are ready for JSON: is_ and can_ columns as true or false, JSON columns parsed.
+
+        They are so already if reader.py has read them.
+        """
         if not cursor.description:
             return []
+        if isinstance(found := cursor.fetchall(), list):
+            return found
         names = [column[0] for column in cursor.description]
         if len(set(names)) < len(names):
             raise QueryError(f"{self.place}: {self.name} gives two columns one name: {', '.join(names)}")
-        rows = [dict(zip(names, values)) for values in cursor.fetchall()]
+        rows = [dict(zip(names, values)) for values in found]
         for name in names:
             convert: Any = bool if name.startswith(("is_", "can_")) else orjson.loads if name in self.json else None
             for row in rows if convert else ():
