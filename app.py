@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -23,10 +25,19 @@ from web import api, browser_headers, capacity, errors, limits, logs, mail, metr
 MAX_BODY = 128 * 1024  # bytes of a body that is not a file; a larger one would let a hostile request cost more
 
 
+class Application(Flask):
+    """Flask without what no view here uses: sessions in cookies, and views that are coroutines."""
+
+    session_interface = api.NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the application. Without `settings`, read them: for a command under `flask`, else for a server."""
     settings = settings or load("command" if os.environ.get("FLASK_RUN_FROM_CLI") else "server")
-    app = Flask(__name__, instance_path=str(ROOT / "instance"))
+    app = Application(__name__, instance_path=str(ROOT / "instance"))
     instance = Path(app.instance_path)
     if settings.is_private:
         app.extensions["private_server"], settings = startup.private_server(instance, settings)

@@ -159,7 +159,7 @@ class Database:
             raw: Connection = connection.dbapi_connection
             raw.doing, raw.asked, begun, count = name, query, time.perf_counter(), 0
             try:
-                cursor = connection.cursor()
+                cursor = raw.cursor()  # not DBUtils' own, which would look after a connection that is lost
                 (cursor.executemany if many else cursor.execute)(query.text, bound)
                 rows, count = query.rows(cursor), cursor.rowcount
                 return rows, count, cursor.lastrowid

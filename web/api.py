@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 import orjson
-from flask import Flask, Response, current_app, g, request, url_for
+from flask import Flask, Request, Response, current_app, g, request, url_for
 from flask.json.provider import JSONProvider
+from flask.sessions import SessionInterface
 from pydantic import BaseModel, WithJsonSchema
 
 from current import db
@@ -241,6 +242,13 @@ def row(query: str) -> WithJsonSchema:
 def link(endpoint: str, **values: Any) -> str:
     """Return the address of a view: below PUBLIC_URL if it is set, else relative to this server."""
     return current_app.config["PUBLIC_URL"] + url_for(endpoint, **values)
+
+
+class NoSessions(SessionInterface):
+    """No sessions in cookies: a request belongs to a user only by its Authorization header."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        return None
 
 
 class ORJSONProvider(JSONProvider):

@@ -98,10 +98,10 @@ def _end(response: Response) -> Response:
         "user_id": (cost.get("user") or {}).get("id"),
         "address": asked.remote_addr,
     }
-    access.info(
-        "%s %s %s %.1f ms, %d queries %.1f ms", asked.method, path, response.status_code, ms, queries, sql_ms,
-        extra={"fields": fields},
-    )  # fmt: skip
+    if access.isEnabledFor(logging.INFO):  # not access.info(), which would look for the caller's file and line
+        text = f"{asked.method} {path} {response.status_code} {ms:.1f} ms, {queries} queries {sql_ms:.1f} ms"
+        record = access.makeRecord(access.name, logging.INFO, "", 0, text, (), None, extra={"fields": fields})
+        access.handle(record)
     if on_request := current_app.extensions.get("on_request"):
         on_request(asked, response.status_code, seconds)
     return response
