@@ -41,6 +41,13 @@ FROM comments AS c
 WHERE
     c.id = %(comment_id)s;
 
+-- name: get_author_id
+SELECT
+    c.user_id
+FROM comments AS c
+WHERE
+    c.id = %(comment_id)s;
+
 -- name: list_newest
 -- The roots of a video: first the pinned one, then the newest. Every list has the form of videos.list_newest.
 SELECT
@@ -249,6 +256,7 @@ SELECT
     c.owner_id,
     c.user_id,
     c.root_id,
+    c.parent_id,
     c.state,
     c.is_pinned
 FROM comments AS c
