@@ -12,6 +12,7 @@ from flask import abort, g
 from pydantic import Field
 
 from current import db
+from domain import notifications
 from domain.sharing import is_staff, visibility_arguments
 from queries import Row
 from web.errors import Problem
@@ -75,6 +76,7 @@ def create(video: Row, text: str, parent_id: int | None) -> int:
     comment_id: int = db.insert("comments.create", **values) or abort(404, "The comment that you answer is not there.")
     comment = db.fetch_one("comments.lock_row", comment_id=comment_id) or {}
     _count(comment, comment["state"] == "visible")
+    notifications.add_comment(comment)
     return comment_id
 
 
@@ -84,6 +86,10 @@ def set_state(comment: Row, old: str, new: str) -> bool:
     if not db.execute("comments.set_state", **values):
         return False
     _count(comment, (new == "visible") - (old == "visible"))
+    if new == "hidden":
+        notifications.remove_comment(comment)
+    elif old == "pending":
+        notifications.add_approval(comment)
     return True
 
 
@@ -94,6 +100,7 @@ def delete(comment: Row) -> None:
         db.execute("comment_likes.delete_for_comment", comment_id=comment_id)
         db.execute("comments.set_deleted", comment_id=comment_id)
     _count(comment, -(comment["state"] == "visible"))
+    notifications.remove_comment(comment)
     if root_id is not None:
         db.execute("comments.delete_empty_root", root_id=root_id)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from current import db
-from domain import comments, danmaku, messages
+from domain import comments, danmaku, messages, notifications
 from domain.files import detach, lock_to_delete, storage
 from queries import Row
 
@@ -154,6 +154,19 @@ OF_USERS = (
         (KEPT,),  # for the other person; conversations.user_id deletes what nobody sees any more
         export_as("messages", "messages.list_for_user"),
     ),
+    Dependent(
+        "notification_groups.user_id",
+        ("notification_groups.delete_for_user",),
+        export_as("notifications", "notification_groups.list_for_user"),
+    ),
+    Dependent(
+        "notifications.user_id", ("notifications.delete_for_user",), "The list of notifications says what these do."
+    ),
+    Dependent(
+        "notifications.actor_id",
+        (notifications.delete_some_of_actor,),
+        "Others were told this, about things that are in the other lists.",
+    ),
     Dependent("blocks.user_id", ("blocks.delete_for_user",), export_as("blocks", "blocks.list_for_user")),
     Dependent("blocks.blocked_id", ("blocks.delete_of_user",), "Nobody is told who has blocked them."),
     Dependent(
@@ -197,6 +210,7 @@ OF_VIDEOS: dict[str, tuple[str | Callable[..., int], ...]] = {
     "watch_history.video_id": ("watch_history.delete_for_videos",),
     "comments.video_id": (delete_some_threads,),
     "danmaku.video_id": ("danmaku.delete_for_videos",),
+    "notification_groups.video_id": ("notification_groups.delete_for_videos",),
     "jobs.video_id": (CASCADE,),
     "uploads.video_id": (KEPT,),  # the upload can never be finished, and is deleted when it ends or expires
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours
@@ -210,6 +224,7 @@ COUNTERS = {
     "videos.favorite_count": Counter("favorites.video_id", "counters.list_favorite_count"),
     "videos.comment_count": Counter("comments.video_id", "counters.list_comment_count"),  # the visible ones
     "videos.danmaku_count": Counter("danmaku.video_id", "counters.list_danmaku_count"),  # those that are not hidden
+    "notification_groups.actor_count": None,  # the rows are swept
     "conversations.unread_count": None,  # tests/test_messages.py compares it
     "comments.like_count": Counter("comment_likes.comment_id", "counters.list_comment_like_count"),
     "comments.reply_count": Counter("comments.root_id", "counters.list_reply_count"),  # the visible ones

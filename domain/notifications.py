@@ -11,6 +11,11 @@ people of a follow. So all writers of an entry run one after the other. Texts an
 
 from __future__ import annotations
 
+import secrets
+from collections import defaultdict
+from functools import partial
+from typing import Any
+
 from flask import g
 
 from current import db
@@ -25,6 +30,11 @@ THINGS = {
     "comment_like": "comment",
     "approved": "comment",
 }
+LOCKS = {"follow": "users.lock_visibility", "like": "videos.lock_row", "comment_like": "comments.lock_row"}
+KEEP = 90  # days that a notification is kept
+MAX_UNREAD = 100  # so many are counted; then there may be more
+BATCH = 200  # entries in one step
+ACTOR_BATCH = 20  # events of an account that is gone, each with the lock of its thing
 
 
 def tell(user_id: int | None, thing: str, thing_id: int, action: str, note: str | None = None) -> None:
@@ -33,16 +43,14 @@ def tell(user_id: int | None, thing: str, thing_id: int, action: str, note: str 
     `thing` is video, comment, danmaku, message or user, and `note` is what the moderator says to the person. Nothing
     happens for a thing of nobody, or of the moderator.
     """
-    if user_id is None or user_id == (g.get("user") or {}).get("id"):
+    if user_id is None or user_id == _asker_id():
         return
-    values = {"user_id": user_id, "thing": thing, "thing_id": thing_id, "action": action, "note": note or None}
-    last_id = db.insert("notifications.create_decision", **values)
-    place = {"user_id": user_id, "kind": "moderation", "thing_id": last_id, "video_id": None}
-    db.execute("notification_groups.create", **place, last_id=last_id)
+    about = {"thing": thing, "thing_id": thing_id, "video_id": None, "action": action, "note": note or None}
+    _create({"user_id": user_id, "kind": "moderation", "group_id": secrets.randbits(63)}, 0, **about)
 
 
-def add(user_id: int | None, kind: str, thing_id: int, actor_id: int | None, video_id: int | None = None) -> None:
-    """Tell a person what somebody did. The thing is locked.
+def add(user_id: int | None, kind: str, thing_id: int, actor_id: int, video_id: int | None = None) -> None:
+    """Tell a person what somebody did. The thing is locked. `actor_id` is 0 if they are not named.
 
     Nothing happens if they did it themselves, if they have blocked the other person, or if they were told already.
     """
@@ -50,19 +58,25 @@ def add(user_id: int | None, kind: str, thing_id: int, actor_id: int | None, vid
         return
     if actor_id and db.fetch_value("blocks.get", user_id=user_id, blocked_id=actor_id):
         return
-    place = {"user_id": user_id, "kind": kind, "thing_id": thing_id}
-    if last_id := db.insert("notifications.create", **place, thing=THINGS[kind], actor_id=actor_id):
-        db.execute("notification_groups.create", **place, video_id=video_id, last_id=last_id)
+    about = {"thing": THINGS[kind], "thing_id": thing_id, "video_id": video_id, "action": None, "note": None}
+    _create({"user_id": user_id, "kind": kind, "group_id": thing_id}, actor_id, **about)
+
+
+def _create(place: dict[str, Any], actor_id: int, **about: Any) -> None:
+    """Write an event and its entry, unless the event is there."""
+    if last_id := db.insert("notifications.create", **place, actor_id=actor_id):
+        db.execute("notification_groups.create", **place, actor_id=actor_id, last_id=last_id, **about)
 
 
 def remove(user_id: int, kind: str, thing_id: int, actor_id: int) -> None:
     """Take back what a person was told and has not read. The thing is locked."""
-    place = {"user_id": user_id, "kind": kind, "thing_id": thing_id}
+    place = {"user_id": user_id, "kind": kind, "group_id": thing_id}
     if user_id == actor_id or not (group := db.fetch_one("notification_groups.lock_row", **place)):
         return
-    if db.execute("notifications.delete_unread", **place, actor_id=actor_id, read_id=group["read_id"]):
-        if group["actor_count"] <= 1 or not db.execute("notification_groups.set_less", **place):
-            db.execute("notification_groups.delete", **place)
+    if not db.execute("notifications.delete_unread", **place, actor_id=actor_id, read_id=group["read_id"]):
+        return
+    if group["actor_count"] <= 1 or not db.execute("notification_groups.set_less", **place):
+        db.execute("notification_groups.delete", **place)  # nobody is left, or only those that were swept
 
 
 def add_comment(comment: Row) -> None:
@@ -70,6 +84,8 @@ def add_comment(comment: Row) -> None:
 
     While it waits for approval, the owner alone is told.
     """
+    if comment["state"] not in ("visible", "pending"):
+        return
     told = {comment["owner_id"]: "comment"}
     if answered := _find_answered(comment):
         is_told = comment["state"] == "visible" or answered == comment["owner_id"]
@@ -80,8 +96,7 @@ def add_comment(comment: Row) -> None:
 
 def add_approval(comment: Row) -> None:
     """Tell of a locked comment that was just approved: its author, and whom it answers."""
-    is_by_owner = (g.get("user") or {}).get("id") == comment["owner_id"]  # else by a moderator, who is not named
-    actor_id = comment["owner_id"] if is_by_owner else None
+    actor_id = comment["owner_id"] if _asker_id() == comment["owner_id"] else 0  # a moderator is not named
     add(comment["user_id"], "approved", comment["id"], actor_id, comment["video_id"])
     if (answered := _find_answered(comment)) != comment["owner_id"]:
         add(answered, "reply", comment["id"], comment["user_id"], comment["video_id"])
@@ -92,9 +107,54 @@ def remove_comment(comment: Row) -> None:
     db.execute("notification_groups.delete_for_comment", video_id=comment["video_id"], comment_id=comment["id"])
 
 
+def _asker_id() -> int | None:
+    """Return who asks; None for a command and the worker."""
+    user: Row = g.get("user") or {}
+    return user.get("id")
+
+
 def _find_answered(comment: Row) -> int | None:
     """Return who has written the comment that this one answers."""
     if comment["parent_id"] is None:
         return None
     author_id: int | None = db.fetch_value("comments.get_author_id", comment_id=comment["parent_id"])
     return author_id
+
+
+def set_read(user_id: int, up_to: int) -> None:
+    """Mark the entries of a person as read whose last event is not later than this one."""
+    what, after = {"user_id": user_id, "up_to": up_to}, 0
+    while rows := db.fetch_all("notification_groups.list_unread", **what, after=after, limit=BATCH):
+        after, groups = rows[-1]["last_id"], defaultdict(list)
+        for row in rows:
+            groups[row["kind"]].append(row["group_id"])
+        for kind, group_ids in groups.items():
+            db.execute("notification_groups.set_read", **what, kind=kind, group_ids=group_ids)
+
+
+def delete_some_of_actor(user_id: int, limit: int) -> int:
+    """Take back some of what others were told of an account that is gone. What they have read stays, without a name.
+
+    Return how many.
+    """
+    rows = db.fetch_all("notifications.list_of_actor", user_id=user_id, limit=min(limit, ACTOR_BATCH))
+    for row in rows:
+        if lock := LOCKS.get(row["kind"]):  # the others went with their comments
+            db.fetch_one(lock, **{f"{THINGS[row['kind']]}_id": row["group_id"]})
+            remove(row["user_id"], row["kind"], row["group_id"], user_id)
+    db.execute("notifications.delete_many", ids=[row["id"] for row in rows])
+    return len(rows)
+
+
+def sweep_notifications() -> None:
+    """Delete old notifications."""
+    while rows := db.fetch_all("notifications.list_old", days=KEEP, limit=BATCH):
+        db.transaction(partial(_delete_old, rows))
+
+
+def _delete_old(rows: list[Row]) -> None:
+    for row in rows:
+        if row["is_last"]:
+            place = {"user_id": row["user_id"], "kind": row["kind"], "group_id": row["group_id"]}
+            db.execute("notification_groups.delete_old", **place, id=row["id"])
+    db.execute("notifications.delete_many", ids=[row["id"] for row in rows])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, g
 
 from current import db
+from domain import notifications
 from domain.names import NOBODY, user_id_of
 from domain.sharing import shown
 from web.api import api
@@ -28,6 +29,7 @@ def block_user(username):
     db.execute("blocks.create", user_id=g.user["id"], blocked_id=blocked_id)
     if db.execute("follows.delete", **pair):
         db.execute("users.set_follow_counts", **pair, step=-1)
+        notifications.remove(g.user["id"], "follow", g.user["id"], blocked_id)
 
 
 @bp.delete("/users/<username>/block")

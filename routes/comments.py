@@ -8,10 +8,11 @@ from flask import Blueprint, abort, g
 from pydantic import Field
 
 from current import db
-from domain import comments
+from domain import comments, notifications
 from domain.comments import NO_COMMENT, CommentText
 from domain.names import user_id_of
 from domain.sharing import Token, find_visible, is_staff, lock_visible
+from queries import Row
 from web.api import api, created
 from web.errors import Problem
 from web.guards import viewer_id
@@ -118,9 +119,10 @@ def like_comment(comment_id, token: Token = None):
 
     Doing so again changes nothing.
     """
-    _lock_to_like(comment_id, token)
+    comment = _lock_to_like(comment_id, token)
     if db.execute("comment_likes.create", comment_id=comment_id, user_id=g.user["id"]):
         db.execute("comment_likes.set_count", comment_id=comment_id, step=1)
+        notifications.add(comment["user_id"], "comment_like", comment_id, g.user["id"], comment["video_id"])
 
 
 @bp.delete("/comments/<int:comment_id>/like")
@@ -130,16 +132,18 @@ def unlike_comment(comment_id, token: Token = None):
 
     Doing so again changes nothing.
     """
-    _lock_to_like(comment_id, token)
+    comment = _lock_to_like(comment_id, token)
     if db.execute("comment_likes.delete", comment_id=comment_id, user_id=g.user["id"]):
         db.execute("comment_likes.set_count", comment_id=comment_id, step=-1)
+        notifications.remove(comment["user_id"], "comment_like", comment_id, g.user["id"])
 
 
-def _lock_to_like(comment_id: int, token: str | None) -> None:
+def _lock_to_like(comment_id: int, token: str | None) -> Row:
     """Lock a visible comment. Aborts with a 404."""
     comments.find(comment_id, token)
-    comment = db.fetch_one("comments.lock_row", comment_id=comment_id) or abort(404, NO_COMMENT)
+    comment: Row = db.fetch_one("comments.lock_row", comment_id=comment_id) or abort(404, NO_COMMENT)
     comment["state"] == "visible" or abort(404, NO_COMMENT)
+    return comment
 
 
 @bp.put("/comments/<int:comment_id>/pin")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, g
 
 from current import db
+from domain import notifications
 from domain.sharing import NO_VIDEO, Token, lock_visible
 from web.api import api
 from web.paging import Page
@@ -19,9 +20,10 @@ def like_video(video_id, token: Token = None):
 
     Doing so again changes nothing.
     """
-    lock_visible(video_id, token)
+    video = lock_visible(video_id, token)
     if db.execute("video_likes.create", video_id=video_id, user_id=g.user["id"]):
         db.execute("video_likes.set_count", video_id=video_id, step=1)
+        notifications.add(video["user_id"], "like", video_id, g.user["id"], video_id)
 
 
 @bp.delete("/videos/<int:video_id>/like")
@@ -31,9 +33,10 @@ def unlike_video(video_id, token: Token = None):
 
     Doing so again changes nothing. A video that you may no longer see can be unliked too.
     """
-    db.fetch_one("videos.lock_row", video_id=video_id) or abort(404, NO_VIDEO)
+    video = db.fetch_one("videos.lock_row", video_id=video_id) or abort(404, NO_VIDEO)
     if db.execute("video_likes.delete", video_id=video_id, user_id=g.user["id"]):
         db.execute("video_likes.set_count", video_id=video_id, step=-1)
+        notifications.remove(video["user_id"], "like", video_id, g.user["id"])
     else:
         lock_visible(video_id, token)
 

@@ -12,6 +12,7 @@ from current import db
 from domain import messages
 from domain.messages import Pair
 from domain.names import user_id_of
+from domain.notifications import MAX_UNREAD
 from domain.sharing import shown
 from web.api import api, created
 from web.errors import Problem
@@ -100,5 +101,8 @@ def _find_pair(username: str, visibilities: tuple[str, ...] = ("public", "hidden
 @bp.get("/me/unread")
 @api(returns="conversations.count_unread", login=True)
 def get_unread():
-    """Get how many messages you have not read."""
-    return db.fetch_one("conversations.count_unread", user_id=g.user["id"])
+    """Get how many messages and notifications you have not read.
+
+    100 notifications may be more.
+    """
+    return db.fetch_one("conversations.count_unread", user_id=g.user["id"], limit=MAX_UNREAD)

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, g
 from pydantic import Field
 
 from current import db
+from domain import notifications
 from domain.names import NOBODY, prefix_pattern, user_id_of
 from domain.sharing import is_staff, shown
 from web.api import api
@@ -85,6 +86,7 @@ def follow_user(username):
         raise Problem(403, "This person cannot be followed.", "no_followers")
     if db.execute("follows.create", **pair):
         db.execute("users.set_follow_counts", **pair, step=1)
+        notifications.add(pair["followed_id"], "follow", pair["followed_id"], pair["follower_id"])
 
 
 @bp.delete("/<username>/follow")
@@ -97,6 +99,7 @@ def unfollow_user(username):
     pair = _lock_pair(username)
     if db.execute("follows.delete", **pair):
         db.execute("users.set_follow_counts", **pair, step=-1)
+        notifications.remove(pair["followed_id"], "follow", pair["followed_id"], pair["follower_id"])
 
 
 def _lock_pair(username: str) -> dict[str, int]:

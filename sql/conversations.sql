@@ -95,8 +95,22 @@ FROM (
 ) AS begun;
 
 -- name: count_unread
+-- The messages, and up to `limit` notifications.
 SELECT
-    CAST(COALESCE(SUM(c.unread_count), 0) AS UNSIGNED) AS messages
+    CAST(COALESCE(SUM(c.unread_count), 0) AS UNSIGNED) AS messages,
+    (
+        SELECT
+            COUNT(*)
+        FROM (
+            SELECT
+                1
+            FROM notification_groups AS ng
+            WHERE
+                ng.user_id = %(user_id)s
+                AND ng.is_read = FALSE
+            LIMIT %(limit)s
+        ) AS unread
+    ) AS notifications
 FROM conversations AS c
 WHERE
     c.user_id = %(user_id)s

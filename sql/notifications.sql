@@ -1,13 +1,9 @@
--- constraint uq_notifications_actor_id never: create leaves out what is there already, and a decision has no actor.
+-- constraint uq_notifications_id never: The server counts.
 
 -- name: create
 -- IGNORE: what is there already is no second one.
-INSERT IGNORE INTO notifications (user_id, actor_id, kind, thing, thing_id)
-VALUES (%(user_id)s, %(actor_id)s, %(kind)s, %(thing)s, %(thing_id)s);
-
--- name: create_decision
-INSERT INTO notifications (user_id, kind, thing, thing_id, action, note)
-VALUES (%(user_id)s, 'moderation', %(thing)s, %(thing_id)s, %(action)s, %(note)s);
+INSERT IGNORE INTO notifications (user_id, kind, group_id, actor_id)
+VALUES (%(user_id)s, %(kind)s, %(group_id)s, %(actor_id)s);
 
 -- name: delete_unread
 -- Take one event back, if its entry was not read since.
@@ -15,6 +11,68 @@ DELETE FROM notifications
 WHERE
     user_id = %(user_id)s
     AND kind = %(kind)s
-    AND thing_id = %(thing_id)s
+    AND group_id = %(group_id)s
     AND actor_id = %(actor_id)s
     AND id > %(read_id)s;
+
+-- name: list_of_actor
+-- Some events of an account that is gone. In the order of the index, so that things of a kind are locked in their order.
+SELECT
+    n.id,
+    n.user_id,
+    n.kind,
+    n.group_id
+FROM notifications AS n
+WHERE
+    n.actor_id = %(user_id)s
+ORDER BY
+    n.kind,
+    n.group_id,
+    n.user_id
+LIMIT %(limit)s;
+
+-- name: list_old
+-- accept unordered: an event has one entry.
+-- Those of the first rows that are older than so many days, and whether their entry has no later event. Ids grow with time.
+SELECT
+    page.id,
+    page.user_id,
+    page.kind,
+    page.group_id,
+    ng.user_id IS NOT NULL AS is_last
+FROM (
+    SELECT
+        p.id,
+        p.user_id,
+        p.kind,
+        p.group_id,
+        p.created_at
+    FROM notifications AS p FORCE INDEX (uq_notifications_id)
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+LEFT JOIN notification_groups AS ng
+    ON ng.user_id = page.user_id
+    AND ng.kind = page.kind
+    AND ng.group_id = page.group_id
+    AND ng.last_id = page.id
+WHERE
+    page.created_at < CURRENT_TIMESTAMP(3) - INTERVAL %(days)s DAY
+ORDER BY
+    page.id;
+
+-- name: delete_many
+DELETE FROM notifications
+WHERE
+    id IN %(ids)s;
+
+-- name: delete_for_user
+DELETE FROM notifications
+WHERE
+    user_id = %(user_id)s
+ORDER BY
+    kind,
+    group_id,
+    actor_id
+LIMIT %(limit)s;

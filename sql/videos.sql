@@ -47,6 +47,7 @@ WHERE
 -- whether the viewer may comment on it.
 SELECT
     v.id,
+    v.user_id,
     v.comment_policy,
     v.user_id = %(viewer_id)s
     OR (
@@ -85,7 +86,8 @@ FOR UPDATE;
 -- name: lock_row
 -- Lock a video until the end of the transaction, before the rows that its counters count.
 SELECT
-    v.id
+    v.id,
+    v.user_id
 FROM videos AS v
 WHERE
     v.id = %(video_id)s

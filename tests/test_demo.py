@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from domain.notifications import sweep_notifications
+
 VIDEOS = "/api/v1/videos"
 TABLES = (
     "videos",
@@ -77,3 +79,22 @@ def test_the_demo_user_has_messages(load, root):
             " WHERE u.username = 'demo'"
         )
         assert cursor.fetchone() == (2, 2)
+
+
+def test_the_demo_user_has_notifications_that_are_not_swept(load, root, app):
+    def kinds():
+        with root.cursor() as cursor:
+            cursor.execute(
+                "SELECT g.kind, g.actor_count, g.is_read FROM notification_groups AS g INNER JOIN users AS u"
+                " ON u.id = g.user_id WHERE u.username = 'demo' ORDER BY g.last_id"
+            )
+            return cursor.fetchall()
+
+    first = kinds()
+    assert {kind for kind, *_ in first} >= {"follow", "like", "comment", "reply"}
+    assert {bool(is_read) for *_, is_read in first} == {True, False}
+    assert max(count for _, count, _ in first) > 1
+    with app.app_context():
+        sweep_notifications()
+    load()
+    assert kinds() == first

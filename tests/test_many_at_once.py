@@ -92,3 +92,29 @@ def test_comments_written_deleted_hidden_and_restored_at_once_are_counted_exactl
         list(threads.map(go, range(WRITES)))
     assert codes <= {201, 204, 404}  # 404: it is deleted or hidden already
     assert deadlocks(root) == before
+
+
+def test_500_likes_of_a_video_are_one_entry_and_lock_nobody_else(send, alice, person, root, server):
+    """Meanwhile the row of its owner is never locked, as it is taken again and again without waiting."""
+    people = [person(f"user_{n}") for n in range(500)]
+    video = alice.post(VIDEOS, json={"title": "Waves"}).json["id"]
+    before, is_over = deadlocks(root), threading.Event()
+
+    def take() -> int:
+        count = 0
+        with server.connect(database="rawreel_test", autocommit=True) as connection:
+            while not is_over.wait(0.002):
+                connection.cursor().execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE NOWAIT", (alice.user_id,))
+                count += 1
+        return count
+
+    with ThreadPoolExecutor(THREADS + 1) as threads:
+        taking = threads.submit(take)
+        statuses = {status for status, _ in threads.map(lambda one: send(one, "PUT", f"{VIDEOS}/{video}/like"), people)}
+        is_over.set()
+        taken = taking.result(20)
+    assert (statuses, taken > 10) == ({204}, True)
+    (item,) = alice.get("/api/v1/notifications").json["items"]
+    assert (item["kind"], item["count"], item["video_id"]) == ("like", 500, video)
+    assert alice.get("/api/v1/me/unread").json["notifications"] == 1
+    assert deadlocks(root) == before

@@ -12,6 +12,7 @@ from current import db
 from domain.accounts import sweep_accounts
 from domain.hiding import settle
 from domain.mails import send_waiting, sweep_mails
+from domain.notifications import sweep_notifications
 from domain.search import sweep_tags
 from domain.uploads import sweep_uploads
 from domain.views import WINDOW
@@ -96,4 +97,5 @@ CHORES: dict[Callable[[], object], int] = {
     sweep_mails: 300,
     sweep_uploads: 300,
     sweep_tags: 3600,
+    sweep_notifications: 3600,
 }

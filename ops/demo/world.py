@@ -6,11 +6,12 @@ The rows are in sql/demo/*.sql.
 from __future__ import annotations
 
 import secrets
+from datetime import datetime, timezone
 
 from config import Settings
 from database import SQL, Database
 from domain.lookalikes import shapes
-from ops.demo import danmaku, films
+from ops.demo import danmaku, films, notifications
 from web.passwords import hash_password
 
 USERNAME = "demo"
@@ -18,8 +19,10 @@ ADMIN = "admin"  # only under DEBUG, like the moderator
 PASSWORD = "rawreel-demo"  # for everyone in the demo world, only under DEBUG
 
 
-def load(settings: Settings) -> list[tuple[str, str]]:
+def load(settings: Settings, now: datetime | None = None) -> list[tuple[str, str]]:
     """Add the missing rows of the demo world. It is safe to repeat. Return the name and password of each new person.
+
+    What the worker would soon sweep has happened in the days before `now`.
 
     Outside DEBUG everyone gets a random password, which is not stored anywhere, and nobody gets a role.
     """
@@ -43,6 +46,7 @@ def load(settings: Settings) -> list[tuple[str, str]]:
         danmaku.load(db, settings)
         db.execute("demo_messages.create")
         db.execute("demo_messages.create_conversations")
+        notifications.load(db, now or datetime.now(timezone.utc))
         return [(row["username"], password) for row, password in people]
 
     return db.transaction(work)

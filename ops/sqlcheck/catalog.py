@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,13 @@ def fingerprint(folder: Path = SQL) -> str:
 def build(settings: Settings) -> dict[str, Any]:
     """Describe every query that reads, on a scratch database that is dropped afterwards."""
     name = f"{settings.DB_NAME[:40]}_catalog_{secrets.token_hex(4)}"
-    # With one key, so that the hashes in the examples are the same on each machine.
+    # With one key and one day, so that the hashes and times in the examples are the same on each machine.
     scratch = settings.model_copy(update={"DB_NAME": name, "DEBUG": True, "SECRET_KEY": "of the examples"})
     db = Database(**scratch.database(), read_timeout=None, pool_size=2)
     ensure_database(scratch)
     try:
         migrations.migrate(db)
-        demo.load(scratch)
+        demo.load(scratch, datetime(2026, 3, 15, tzinfo=timezone.utc))
         with db.pool.connection() as connection:
             inspector = Inspector(db, connection)
             schemas = {query.name: describe(inspector, query) for query in db.queries.values() if is_described(query)}
