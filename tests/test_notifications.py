@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import pytest
 
 from current import db as current_db
-from domain.notifications import sweep_notifications, tell
+from domain.notifications import set_read, sweep_notifications, tell
 from ops.demo import fill
 from ops.server.startup import make_ready
 from test_discovery import reads_by_kind
@@ -74,6 +74,15 @@ def comment(one, video, text="Nice", parent=None):
 
 def read(one, up_to=2**62):
     assert one.put(f"{NOTIFICATIONS}/read", json={"up_to": up_to}).status_code == 204
+
+
+def make_entries(root, one, count):
+    """Make unread entries, without events."""
+    insert = (
+        "INSERT INTO notification_groups (user_id, kind, group_id, thing, thing_id, actor_id, last_id, read_id)"
+        " VALUES (%s, 'live', %s, 'live', 1, 1, %s, 0)"
+    )
+    root.cursor().executemany(insert, [(one.user_id, n, n) for n in range(1, count + 1)])
 
 
 def follow(one, name, method="put"):
@@ -354,11 +363,7 @@ def test_an_entry_that_was_read_comes_first_again_with_the_next_like(alice, bob,
 
 
 def test_so_many_unread_ones_are_counted(alice, bob, video, root):
-    insert = (
-        "INSERT INTO notification_groups (user_id, kind, group_id, thing, thing_id, actor_id, last_id, read_id)"
-        " VALUES (%s, 'live', %s, 'live', 1, 1, %s, 0)"
-    )
-    root.cursor().executemany(insert, [(alice.user_id, n, n) for n in range(1, 251)])
+    make_entries(root, alice, 250)
     assert (unread(alice), unread(bob)) == (100, 0)
     read(alice, 249)
     assert unread(alice) == 1
@@ -494,6 +499,20 @@ def test_who_likes_holds_no_lock_of_the_owner(alice, bob, carol, video, server, 
         held.rollback()
         liked.result(10)
     assert told(alice) == [("like", "bob", 2, False)]
+
+
+def test_while_somebody_reads_they_are_told_more_without_waiting(alice, bob, video, app, root):
+    """The transaction that marks the entries as read is still open while a new one comes."""
+    make_entries(root, alice, 300)
+
+    def work():
+        set_read(alice.user_id, 2**62)
+        threads.submit(like, bob, video).result(5)
+
+    with app.app_context(), ThreadPoolExecutor(1) as threads:
+        current_db.transaction(work)
+    assert unread(alice) == 1
+    root.cursor().execute("DELETE FROM notification_groups")
 
 
 def wait_until_one_waits(root):
