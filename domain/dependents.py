@@ -156,11 +156,11 @@ OF_USERS = (
     ),
     Dependent(
         "notification_groups.user_id",
-        ("notification_groups.delete_for_user",),
+        (notifications.delete_some_groups,),
         export_as("notifications", "notification_groups.list_for_user"),
     ),
     Dependent(
-        "notifications.user_id", ("notifications.delete_for_user",), "The list of notifications says what these do."
+        "notifications.user_id", (notifications.delete_some_events,), "The list of notifications says what these do."
     ),
     Dependent(
         "notifications.actor_id",

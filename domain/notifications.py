@@ -68,15 +68,16 @@ def _create(place: dict[str, Any], actor_id: int, **about: Any) -> None:
         db.execute("notification_groups.create", **place, actor_id=actor_id, last_id=last_id, **about)
 
 
-def remove(user_id: int, kind: str, thing_id: int, actor_id: int) -> None:
-    """Take back what a person was told and has not read. The thing is locked."""
+def remove(user_id: int, kind: str, thing_id: int, actor_id: int) -> bool:
+    """Take back what a person was told and has not read. The thing is locked. Return whether there was something."""
     place = {"user_id": user_id, "kind": kind, "group_id": thing_id}
     if user_id == actor_id or not (group := db.fetch_one("notification_groups.lock_row", **place)):
-        return
+        return False
     if not db.execute("notifications.delete_unread", **place, actor_id=actor_id, read_id=group["read_id"]):
-        return
+        return False
     if group["actor_count"] <= 1 or not db.execute("notification_groups.set_less", **place):
         db.execute("notification_groups.delete", **place)  # nobody is left, or only those that were swept
+    return True
 
 
 def add_comment(comment: Row) -> None:
@@ -132,6 +133,21 @@ def set_read(user_id: int, up_to: int) -> None:
             db.execute("notification_groups.set_read", **what, kind=kind, group_ids=group_ids)
 
 
+def delete_some_groups(user_id: int, limit: int) -> int:
+    """Delete some entries of an account that is gone. Return how many.
+
+    It looks first: to delete nothing would lock the place, and other accounts that end at the same time may wait there.
+    """
+    is_there = db.fetch_value("notification_groups.get_any", user_id=user_id)
+    return db.execute("notification_groups.delete_for_user", user_id=user_id, limit=limit) if is_there else 0
+
+
+def delete_some_events(user_id: int, limit: int) -> int:
+    """Delete some events that an account that is gone was told of. Return how many."""
+    is_there = db.fetch_value("notifications.get_any", user_id=user_id)
+    return db.execute("notifications.delete_for_user", user_id=user_id, limit=limit) if is_there else 0
+
+
 def delete_some_of_actor(user_id: int, limit: int) -> int:
     """Take back some of what others were told of an account that is gone. What they have read stays, without a name.
 
@@ -139,10 +155,11 @@ def delete_some_of_actor(user_id: int, limit: int) -> int:
     """
     rows = db.fetch_all("notifications.list_of_actor", user_id=user_id, limit=min(limit, ACTOR_BATCH))
     for row in rows:
-        if lock := LOCKS.get(row["kind"]):  # the others went with their comments
-            db.fetch_one(lock, **{f"{THINGS[row['kind']]}_id": row["group_id"]})
-            remove(row["user_id"], row["kind"], row["group_id"], user_id)
-    db.execute("notifications.delete_many", ids=[row["id"] for row in rows])
+        kind, group_id = row["kind"], row["group_id"]
+        if lock := LOCKS.get(kind):  # the others went with their comments
+            db.fetch_one(lock, **{f"{THINGS[kind]}_id": group_id})
+        if not (lock and remove(row["user_id"], kind, group_id, user_id)):
+            db.execute("notifications.delete", **row, actor_id=user_id)
     return len(rows)
 
 
@@ -154,7 +171,7 @@ def sweep_notifications() -> None:
 
 def _delete_old(rows: list[Row]) -> None:
     for row in rows:
+        place = {name: row[name] for name in ("user_id", "kind", "group_id")}
         if row["is_last"]:
-            place = {"user_id": row["user_id"], "kind": row["kind"], "group_id": row["group_id"]}
-            db.execute("notification_groups.delete_old", **place, id=row["id"])
-    db.execute("notifications.delete_many", ids=[row["id"] for row in rows])
+            db.execute("notification_groups.delete_old", **place, last_id=row["id"])
+        db.execute("notifications.delete", **place, actor_id=row["actor_id"], id=row["id"])

@@ -166,7 +166,15 @@ WHERE
     user_id = %(user_id)s
     AND kind = %(kind)s
     AND group_id = %(group_id)s
-    AND last_id = %(id)s;
+    AND last_id = %(last_id)s;
+
+-- name: get_any
+SELECT
+    ng.last_id
+FROM notification_groups AS ng
+WHERE
+    ng.user_id = %(user_id)s
+LIMIT 1;
 
 -- name: delete_for_user
 DELETE FROM notification_groups

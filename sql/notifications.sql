@@ -39,6 +39,7 @@ SELECT
     page.user_id,
     page.kind,
     page.group_id,
+    page.actor_id,
     ng.user_id IS NOT NULL AS is_last
 FROM (
     SELECT
@@ -46,6 +47,7 @@ FROM (
         p.user_id,
         p.kind,
         p.group_id,
+        p.actor_id,
         p.created_at
     FROM notifications AS p FORCE INDEX (uq_notifications_id)
     ORDER BY
@@ -62,10 +64,23 @@ WHERE
 ORDER BY
     page.id;
 
--- name: delete_many
+-- name: delete
+-- By the primary key: of a small table, a list of ids would lock every row.
 DELETE FROM notifications
 WHERE
-    id IN %(ids)s;
+    user_id = %(user_id)s
+    AND kind = %(kind)s
+    AND group_id = %(group_id)s
+    AND actor_id = %(actor_id)s
+    AND id = %(id)s;
+
+-- name: get_any
+SELECT
+    n.id
+FROM notifications AS n
+WHERE
+    n.user_id = %(user_id)s
+LIMIT 1;
 
 -- name: delete_for_user
 DELETE FROM notifications

@@ -10,7 +10,8 @@ from datetime import date, timedelta
 import pytest
 
 from current import db as current_db
-from domain.notifications import set_read, sweep_notifications, tell
+from domain.hiding import settle
+from domain.notifications import delete_some_events, delete_some_groups, set_read, sweep_notifications, tell
 from ops.demo import fill
 from ops.server.startup import make_ready
 from test_discovery import reads_by_kind
@@ -513,6 +514,56 @@ def test_while_somebody_reads_they_are_told_more_without_waiting(alice, bob, vid
         current_db.transaction(work)
     assert unread(alice) == 1
     root.cursor().execute("DELETE FROM notification_groups")
+
+
+def test_to_delete_nothing_of_an_account_makes_nobody_wait(alice, bob, carol, app):
+    video = bob.post(VIDEOS, json={"title": "Sand"}).json["id"]
+
+    def work():
+        assert [step(alice.user_id, 10) for step in (delete_some_groups, delete_some_events)] == [0, 0]
+        threads.submit(like, carol, video).result(5)
+
+    with app.app_context(), ThreadPoolExecutor(1) as threads:
+        current_db.transaction(work)
+    assert told(bob) == [("like", "carol", 1, False)]
+
+
+def test_accounts_that_end_at_once_leave_exact_entries(alice, person, app, root):
+    people = [person(f"user_{n}") for n in range(8)]
+    videos = [alice.post(VIDEOS, json={"title": "Waves"}).json["id"] for _ in range(3)]
+    for one in people:
+        follow(one, "alice")
+        for video in videos:
+            like(one, video)
+    comments = [comment(one, videos[0]) for one in people]
+    for one in people:
+        for which in comments:
+            assert one.put(f"{COMMENTS}/{which}/like").status_code == 204
+    gone = people[:3]
+    root.cursor().execute(
+        "UPDATE users SET visibility = 'gone', username = CONCAT('deleted ', id) WHERE id IN (%s, %s, %s)",
+        [one.user_id for one in gone],
+    )
+
+    def work(n):
+        if n < len(gone):
+            with app.app_context():
+                return settle(gone[n].user_id, 30)
+        chance = random.Random(n)
+        for _ in range(10):
+            like(people[n], chance.choice(videos), chance.choice(("put", "delete")))
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(work, range(8)))
+    with root.cursor() as cursor:
+        cursor.execute("SELECT video_id, COUNT(*) FROM video_likes GROUP BY video_id")
+        likes = dict(cursor.fetchall())
+    items = entries(alice)
+    assert {item["video_id"]: item["count"] for item in items if item["kind"] == "like"} == likes
+    assert [item["count"] for item in items if item["kind"] == "follow"] == [5]
+    assert sorted(item["comment_id"] for item in items if item["kind"] == "comment") == comments[3:]
+    assert [entries(one)[0]["count"] for one in people[3:]] == [4] * 5  # the others like the comment
 
 
 def wait_until_one_waits(root):
