@@ -78,6 +78,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     LIMIT_FORGOT: Limit = "3/60/3600"
     LIMIT_RESET: Limit = "10/60/3600"
     LIMIT_VERIFY: Limit = "10/200/3600"
+    LIMIT_REPORTS: Limit = "50/1000/86400"
     LIMIT_WRITES: Rate = "600/60"
     LIMIT_MAILS: Rate = "10/3600"
     MAIL_HOST: str | None = None

@@ -111,7 +111,7 @@ class View:
         return f"views/{self.name}.sql"
 
     def is_read_by(self, query: Query) -> bool:
-        return bool(re.search(rf"(?i)\b(?:FROM|JOIN)\s+`?{self.name}\b", query.text))
+        return bool(re.search(rf"(?i)\b(?:FROM|(?:STRAIGHT_)?JOIN)\s+`?{self.name}\b", query.text))
 
     @property
     def checksum(self) -> str:

@@ -86,10 +86,11 @@ def _check_pace() -> None:
 
 def lock(danmaku_id: int) -> tuple[Row, int]:
     """Lock a danmaku and its video until the end of the transaction. Return it, and the id of the video's owner."""
-    return _lock(danmaku_id) or abort(404, NO_DANMAKU)
+    return lock_if_there(danmaku_id) or abort(404, NO_DANMAKU)
 
 
-def _lock(danmaku_id: int) -> tuple[Row, int] | None:
+def lock_if_there(danmaku_id: int) -> tuple[Row, int] | None:
+    """Do the same. Return None if it is not there."""
     place = db.fetch_one("danmaku.get_video", danmaku_id=danmaku_id)
     if not place or not db.fetch_one("videos.lock_row", video_id=place["video_id"]):
         return None
@@ -126,7 +127,7 @@ def delete_some_of_user(user_id: int, limit: int) -> int:
     """
     rows = db.fetch_all("danmaku.list_ids_by_user", user_id=user_id, limit=limit)
     for row in rows:
-        if found := _lock(row["id"]):
+        if found := lock_if_there(row["id"]):
             delete(found[0])
     return len(rows)
 

@@ -110,6 +110,15 @@ def delete_some_threads(video_ids: list[int], limit: int) -> int:
     return count if count == limit else db.execute("comments.delete_for_videos", video_ids=video_ids, limit=limit)
 
 
+def delete_some_cases(user_id: int, limit: int) -> int:
+    """Delete some of the cases about an account that is gone, with what was copied from it. Return how many rows."""
+    case_id = db.fetch_value("report_cases.list_ids_for_author", author_id=user_id, limit=1)
+    if case_id is None:
+        return 0
+    count = db.execute("reports.delete_for_case", case_id=case_id, limit=limit)
+    return count if count == limit else count + db.execute("report_cases.delete", case_id=case_id)
+
+
 # For the deletion of an account. Each step takes `user_id` and `limit`. An export has its lists in this order.
 OF_USERS = (
     Dependent(
@@ -167,6 +176,9 @@ OF_USERS = (
         (notifications.delete_some_of_actor,),
         "Others were told this, about things that are in the other lists.",
     ),
+    # What a person has reported stays for the moderators, without their name.
+    Dependent("reports.user_id", ("reports.set_nobody",), export_as("reports", "reports.list_for_user")),
+    Dependent("report_cases.author_id", (delete_some_cases,), "Nobody is told who has reported them, or why."),
     Dependent("blocks.user_id", ("blocks.delete_for_user",), export_as("blocks", "blocks.list_for_user")),
     Dependent("blocks.blocked_id", ("blocks.delete_of_user",), "Nobody is told who has blocked them."),
     Dependent(
@@ -212,6 +224,9 @@ OF_VIDEOS: dict[str, tuple[str | Callable[..., int], ...]] = {
     "danmaku.video_id": ("danmaku.delete_for_videos",),
     "notification_groups.video_id": ("notification_groups.delete_for_videos",),
     "jobs.video_id": (CASCADE,),
+    "report_cases.video_id": (
+        KEPT,
+    ),  # what was reported can still be decided about: its author may have deleted it for that
     "uploads.video_id": (KEPT,),  # the upload can never be finished, and is deleted when it ends or expires
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours
 }
@@ -228,6 +243,7 @@ COUNTERS = {
     "conversations.unread_count": None,  # tests/test_messages.py compares it
     "comments.like_count": Counter("comment_likes.comment_id", "counters.list_comment_like_count"),
     "comments.reply_count": Counter("comments.root_id", "counters.list_reply_count"),  # the visible ones
+    "report_cases.report_count": Counter("reports.case_id", "counters.list_report_count"),
     "videos.view_count": None,  # the sum of video_views, which are deleted afterwards
 }
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, abort, g
+from flask import Blueprint, abort
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, FutureDatetime
 
 from current import db
 from domain.accounts import keep_an_admin
-from domain.hiding import HEAD_START, settle
+from domain.moderation import FOR_GOOD, set_ban, to_utc
 from domain.names import NOBODY, prefix_pattern, user_id_of
-from web.api import after_commit, api, created, row
+from web.api import api, created, row
 from web.errors import InvalidInput
 from web.inputs import UNSENT, Input, sent
 from web.paging import Page
@@ -21,18 +20,9 @@ from web.text import Line
 
 bp = Blueprint("admin", __name__, url_prefix="/api/v1/admin")
 
-FOR_GOOD = datetime(9999, 12, 31, 23, 59, 59, 999000, timezone.utc)
 NO_CATEGORY = "There is no such category."
 ONLY_BY_NAME = "A search by name takes no other filter: leave `role` and `is_banned` out."
 MAX_QUOTA_BYTES = 2**53  # JavaScript still counts exactly up to here
-
-
-def _to_utc(instant: datetime) -> datetime:
-    try:
-        instant = instant.astimezone(timezone.utc)
-    except OverflowError:
-        raise InvalidInput("in UTC this is outside the years 1 to 9999") from None
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)  # the database would round up
 
 
 def _check_iso_form(value: Any) -> Any:
@@ -43,7 +33,7 @@ def _check_iso_form(value: Any) -> Any:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_check_iso_form), AfterValidator(_to_utc)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_check_iso_form), AfterValidator(to_utc)]
 Role = Literal["user", "moderator", "admin"]
 JobState = Literal["waiting", "running", "done", "failed"]
 Name = Annotated[str, Field(max_length=254)]
@@ -60,7 +50,7 @@ class Ban(Input):
 
     reason: Annotated[str, Line(1, 500), Field(description="The banned person reads it.", examples=["Spam"])]
     until: Annotated[
-        Annotated[AwareDatetime, FutureDatetime, AfterValidator(_to_utc)] | None,
+        Annotated[AwareDatetime, FutureDatetime, AfterValidator(to_utc)] | None,
         Field(description="The end of the ban; null for no end.", examples=["2099-12-31T00:00:00Z"]),
     ]
     keep_videos: Annotated[bool, Field(description="Go on showing the profile and the videos.")] = False
@@ -172,7 +162,8 @@ def ban_user(username, body: Ban):
     Its tokens stop working at once. Its profile and videos are hidden until the ban ends, unless you keep them. A
     moderator may ban plain users. An admin may ban everybody but the last admin.
     """
-    return set_ban(username, body.until or FOR_GOOD, body.reason, "public" if body.keep_videos else "hidden")
+    set_ban(user_id_of(username), body.until or FOR_GOOD, body.reason, "public" if body.keep_videos else "hidden")
+    return get_user(username)
 
 
 @bp.delete("/users/<username>/ban")
@@ -183,7 +174,8 @@ def unban_user(username):
     A moderator may end the ban of a plain user. What the ban has hidden is restored. If there is no ban, nothing
     changes.
     """
-    return set_ban(username, None, "", "public")
+    set_ban(user_id_of(username), None, "", "public")
+    return get_user(username)
 
 
 @bp.put("/users/<username>/quota")
@@ -273,16 +265,3 @@ def retry_job(job_id):
     """
     db.execute("jobs.set_waiting", job_id=job_id)
     return db.fetch_one("jobs.get", job_id=job_id) or abort(404, "No such job.")
-
-
-def set_ban(username: str, until: datetime | None, reason: str, visibility: str) -> dict[str, Any]:
-    """Begin or end a ban. Aborts with a 403 if a moderator may not do it."""
-    user_id, is_admin = user_id_of(username), g.user["role"] == "admin"
-    if until and is_admin:  # a moderator cannot ban an admin
-        keep_an_admin(user_id)
-    ban = {"banned_until": until, "ban_reason": reason, "visibility": visibility, "seconds": HEAD_START}
-    db.execute("users.set_ban", user_id=user_id, **ban, is_admin=is_admin) or abort(
-        403, "A moderator decides about plain users alone."
-    )
-    after_commit(lambda: settle(user_id))
-    return get_user(username)

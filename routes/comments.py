@@ -8,7 +8,7 @@ from flask import Blueprint, abort, g
 from pydantic import Field
 
 from current import db
-from domain import comments, notifications
+from domain import comments, moderation, notifications
 from domain.comments import NO_COMMENT, CommentText
 from domain.names import user_id_of
 from domain.sharing import Token, find_visible, is_staff, lock_visible
@@ -107,9 +107,12 @@ def delete_comment(comment_id):
     Its author, the owner of the video and moderators may do it. With replies it stays as a mark without text and author.
     """
     comment = comments.lock(comment_id, NOT_YOURS)
-    if g.user["id"] not in (comment["user_id"], comment["owner_id"]) and not is_staff():
-        abort(404, NOT_YOURS)
-    comments.delete(comment)
+    if g.user["id"] in (comment["user_id"], comment["owner_id"]):
+        comments.delete(comment)
+    else:
+        is_staff() or abort(404, NOT_YOURS)
+        moderation.delete_comment(comment)
+        moderation.record("comment.delete", comment_id)
 
 
 @bp.put("/comments/<int:comment_id>/like")

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, g
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 
 from current import db
-from domain import danmaku, danmaku_files
+from domain import danmaku, danmaku_files, moderation
 from domain.danmaku import DEFAULT_SENT, FORMATS, MAX_LENGTH, MAX_SENT, NO_DANMAKU
 from domain.sharing import Token, find_visible, is_staff, visibility_arguments
 from web.api import api, created
@@ -154,9 +154,12 @@ def delete_danmaku(danmaku_id):
     Its author, the owner of the video and moderators may do it.
     """
     found, owner_id = danmaku.lock(danmaku_id)
-    if g.user["id"] not in (found["user_id"], owner_id) and not is_staff():
-        abort(404, NO_DANMAKU)
-    danmaku.delete(found)
+    if g.user["id"] in (found["user_id"], owner_id):
+        danmaku.delete(found)
+    else:
+        is_staff() or abort(404, NO_DANMAKU)
+        moderation.delete_danmaku(found)
+        moderation.record("danmaku.delete", danmaku_id)
 
 
 @bp.get("/me/videos/<int:video_id>/danmaku")

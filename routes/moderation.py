@@ -8,10 +8,9 @@ from flask import Blueprint, abort
 from pydantic import Field
 
 from current import db
-from domain import comments, danmaku, dependents, hiding
+from domain import comments, danmaku, moderation
 from domain.comments import NO_COMMENT
 from domain.sharing import Token, find_visible, visibility_arguments
-from queries import Row
 from web.api import api
 from web.inputs import Input
 from web.text import Line
@@ -33,7 +32,7 @@ def hide_video(video_id, body: Hiding, token: Token = None):
     From now on only its owner and the staff see it: nobody by a link, nor in a list or a search. Its owner cannot change
     that, but may delete it. A private video is hidden by the token of its signed link.
     """
-    hiding.hide_video(_find(video_id, token), body.reason)
+    moderation.hide_video(find_visible(video_id, token), body.reason)
     return db.fetch_one("videos.get", **visibility_arguments(video_id, None))
 
 
@@ -45,7 +44,7 @@ def restore_video(video_id):
     It is public or private again, as it was. If its owner is banned and hidden, it stays hidden until the ban ends. If it
     is not hidden, nothing changes.
     """
-    hiding.restore_video(_find(video_id, None))
+    moderation.restore_video(find_visible(video_id, None))
 
 
 @bp.delete("/videos/<int:video_id>")
@@ -55,12 +54,7 @@ def delete_video(video_id, token: Token = None):
 
     Its files are deleted too. A private video is deleted by the token of its signed link.
     """
-    dependents.delete_video(video_id, _find(video_id, token)["user_id"])
-
-
-def _find(video_id: int, token: str | None) -> Row:
-    """Find a video that the moderator may see. Aborts with a 404."""
-    return find_visible(video_id, token)
+    moderation.delete_video(find_visible(video_id, token))
 
 
 @bp.put("/comments/<int:comment_id>/hidden")
@@ -68,10 +62,11 @@ def _find(video_id: int, token: str | None) -> Row:
 def hide_comment(comment_id):
     """Hide a comment.
 
-    Only its author still sees its text, in their own list.
+    Only its author still sees its text, in their own list. The author is told, as of all that moderators do here.
     """
     comment = comments.lock(comment_id)
-    comments.set_state(comment, "visible", "hidden") or comment["state"] == "hidden" or abort(404, NO_COMMENT)
+    comment["state"] != "pending" or abort(404, NO_COMMENT)
+    moderation.hide_comment(comment)
 
 
 @bp.delete("/comments/<int:comment_id>/hidden")
@@ -79,18 +74,19 @@ def hide_comment(comment_id):
 def restore_comment(comment_id):
     """Restore a hidden comment."""
     comment = comments.lock(comment_id)
-    comments.set_state(comment, "hidden", "visible") or comment["state"] == "visible" or abort(404, NO_COMMENT)
+    comment["state"] != "pending" or abort(404, NO_COMMENT)
+    moderation.restore_comment(comment)
 
 
 @bp.put("/danmaku/<int:danmaku_id>/hidden")
 @api(login="moderator", audit="danmaku.hide")
 def hide_danmaku(danmaku_id):
     """Hide a danmaku."""
-    danmaku.set_hidden(danmaku.lock(danmaku_id)[0], True)
+    moderation.set_danmaku_hidden(danmaku.lock(danmaku_id)[0], True)
 
 
 @bp.delete("/danmaku/<int:danmaku_id>/hidden")
 @api(login="moderator", audit="danmaku.restore")
 def restore_danmaku(danmaku_id):
     """Restore a hidden danmaku."""
-    danmaku.set_hidden(danmaku.lock(danmaku_id)[0], False)
+    moderation.set_danmaku_hidden(danmaku.lock(danmaku_id)[0], False)

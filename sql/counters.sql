@@ -44,6 +44,20 @@ FROM (
     LIMIT %(limit)s
 ) AS page;
 
+-- name: get_end_of_report_cases
+SELECT
+    MAX(page.id) AS last_id
+FROM (
+    SELECT
+        rc.id
+    FROM report_cases AS rc
+    WHERE
+        rc.id > %(after)s
+    ORDER BY
+        rc.id
+    LIMIT %(limit)s
+) AS page;
+
 -- name: lock_user
 -- Each change of a follow locks both people first.
 SELECT
@@ -240,6 +254,29 @@ HAVING
 ORDER BY
     page.id;
 
+-- name: list_report_count
+-- accept full-scan: it compares every row, in batches
+SELECT
+    rc.id,
+    rc.report_count AS stored_count,
+    (SELECT COUNT(*) FROM reports AS r WHERE r.case_id = page.id) AS actual_count
+FROM (
+    SELECT
+        p.id
+    FROM report_cases AS p
+    WHERE
+        p.id > %(after)s
+        AND p.id <= %(until)s
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN report_cases AS rc ON rc.id = page.id
+HAVING
+    stored_count <> actual_count
+ORDER BY
+    page.id;
+
 -- name: set_user
 -- Set one counter. `counter` is its name. The user is locked.
 UPDATE users
@@ -264,5 +301,12 @@ UPDATE comments
 SET
     like_count = IF(%(counter)s = 'like_count', %(actual_count)s, like_count),
     reply_count = IF(%(counter)s = 'reply_count', %(actual_count)s, reply_count)
+WHERE
+    id = %(row_id)s;
+
+-- name: set_report_case
+UPDATE report_cases
+SET
+    report_count = IF(%(counter)s = 'report_count', %(actual_count)s, report_count)
 WHERE
     id = %(row_id)s;

@@ -28,7 +28,7 @@ def check(app, db):
 
 
 @pytest.fixture
-def world(alice, bob):
+def world(alice, bob, db):
     """A video with marks, and a comment with a reply and a like. Return the id of the row that has each counter."""
     video = alice.post(VIDEOS, json={"title": "Waves"}).json["id"]
     bob.put("/api/v1/users/alice/follow")
@@ -38,8 +38,11 @@ def world(alice, bob):
     alice.post(f"{VIDEOS}/{video}/comments", json={"text": "Thanks", "parent_id": root})
     alice.put(f"/api/v1/comments/{root}/like")
     bob.post(f"{VIDEOS}/{video}/danmaku", json={"text": "666", "time": 1})
+    bob.post("/api/v1/reports", json={"kind": "video", "id": video, "reason": "Spam"})
+    case = db.fetch_value("report_cases.list_ids_for_author", author_id=alice.user_id, limit=1)
     people = {"users.follower_count": alice.user_id, "users.following_count": bob.user_id}
-    return {name: people.get(name) or (video if name.startswith("videos") else root) for name in EACH}
+    ids = {"videos": video, "comments": root, "report_cases": case}
+    return {name: people.get(name) or ids[name.partition(".")[0]] for name in EACH}
 
 
 def spoil(root, counter, row_id, value=7):

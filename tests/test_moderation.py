@@ -337,7 +337,7 @@ def test_a_ban_that_is_lifted_in_the_middle_restores_what_it_has_hidden(alice, c
 
 def test_a_worker_that_was_killed_is_followed_by_another(alice, client, moderator, app, root, monkeypatch):
     make(alice)
-    monkeypatch.setattr("routes.admin.settle", lambda user_id: None)  # the process of the request is killed
+    monkeypatch.setattr("domain.moderation.settle", lambda user_id: None)  # the process of the request is killed
     ban(moderator, "alice")
     rows(root, "UPDATE users SET due_at = CURRENT_TIMESTAMP(3) WHERE username = 'alice'")
 

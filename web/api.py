@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 import orjson
-from flask import Flask, Request, Response, current_app, g, request, url_for
+from flask import Flask, Request, Response, current_app, g, has_request_context, request, url_for
 from flask.json.provider import JSONProvider
 from flask.sessions import SessionInterface
 from pydantic import BaseModel, WithJsonSchema
@@ -53,6 +53,7 @@ class Operation:
     errors: tuple[int, ...]
     errors_as: str | type[BaseModel] | None
     transaction: bool
+    again: int | None
     inputs: Inputs
 
     @property
@@ -71,6 +72,7 @@ def api(
     errors: tuple[int, ...] = (),
     errors_as: str | type[BaseModel] | None = "application/problem+json",
     transaction: bool = True,
+    again: int | None = None,
 ) -> Callable[[View], View]:
     """Declare what a view returns and who may call it.
 
@@ -82,13 +84,14 @@ def api(
     all. `limit` is the rate limit for tries (LIMIT_... in the settings), `audit` the action in the audit log. `errors`
     are statuses that do not already follow from the inputs, `errors_as` is their media type or the model of their JSON
     (errors.add_envelope); None if errors are answered like success. With `transaction=False`
-    a writing view runs each query by itself: for work that would hold a connection idle.
+    a writing view runs each query by itself: for work that would hold a connection idle. `again` is the status of a
+    success without a Location: what was asked for is there already.
     """
 
     status = status or (200 if returns else 204)
 
     def note(view: View) -> View:
-        view.api = partial(Operation, returns, status, login, limit, audit, errors, errors_as, transaction)  # type: ignore[attr-defined]
+        view.api = partial(Operation, returns, status, login, limit, audit, errors, errors_as, transaction, again)  # type: ignore[attr-defined]
         return view
 
     return note
@@ -156,7 +159,10 @@ def _admit(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
     arguments = {**path, **operation.inputs.read(path)}
     body = arguments.get("body")
     if operation.limit:
-        name = getattr(body, "username", (g.get("user") or {}).get("username"))
+        own = (g.get("user") or {}).get("username")
+        name = (
+            own if operation.login is True else getattr(body, "username", own)
+        )  # else the body may name somebody else
         limits.count(operation.limit, name and fold(name))
     if operation.login in ("credentials", "password"):
         authenticate(body, str(operation.audit))
@@ -178,7 +184,7 @@ def _respond(operation: Operation, answer: Any) -> Response:
         return answer
     content, headers = answer if isinstance(answer, tuple) else (answer, {})
     response = current_app.make_response("" if content is None else content)
-    response.status_code = operation.status
+    response.status_code = operation.status if "Location" in headers else operation.again or operation.status
     if content is None:
         response.headers.pop("Content-Type")
     response.headers.update(headers)
@@ -215,7 +221,7 @@ def _run(after: Callable[[], object]) -> None:
 
 def if_match() -> int | None:
     """Read the version from If-Match; None means any version. Raises a 412 if it is not an ETag of ours."""
-    given = request.headers.get("If-Match", "*").strip()
+    given = request.headers.get("If-Match", "*").strip() if has_request_context() else "*"
     # A proxy that compresses an answer makes its ETag weak (W/); the version in it is the same.
     found = re.fullmatch(r'(?:W/)?"(\d{1,10})\.[0-9a-f]{8}"', given)
     if given != "*" and not found:

@@ -100,6 +100,7 @@ def _operation(
         **_request_body(operation),
         "responses": {
             str(operation.status): answer(operation, catalog),
+            **({str(operation.again): refusal(operation, operation.again, catalog)} if operation.again else {}),
             **(
                 {"304": {"description": "Not changed since the ETag."}}
                 if has_version(method, operation, catalog)

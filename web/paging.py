@@ -15,8 +15,11 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from pydantic import BaseModel, Field
 
 from current import db
+from queries import Row
 from web.errors import Problem
 
+WINDOW = 500  # rows that search() looks at with one query; MariaDB makes a temporary table of a longer IN
+MOST = 20_000  # rows that it looks at for one page
 ISO = re.compile(r"(\d{4}-\d\d-\d\d)T([\d:.]+)Z")
 
 
@@ -31,8 +34,29 @@ class Page(BaseModel):
         keys, serializer = _cursor(name)
         rows = db.fetch_all(name, limit=self.limit + 1, **self.position(name), **arguments)
         items, more = rows[: self.limit], len(rows) > self.limit
-        cursor = serializer.dumps([items[-1][key] for key in keys]) if more else None
-        headers = {"Link": f'<{self._url(str(cursor))}>; rel="next"'} if more else {}
+        return self._answer(items, serializer.dumps([items[-1][key] for key in keys]) if more else None)
+
+    def search(self, ids: str, rows: str, by: dict[str, Any], **filters: Any) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the body and the headers of a page of those rows that pass filters which no index has.
+
+        The query `ids` takes the arguments `by` and gives the next ids, on an index alone. The query `rows` gives those among
+        these rows that pass. No more than MOST are looked at, so a page may be short or even empty, and still have a next one.
+        """
+        _, serializer = _cursor(ids)
+        found: list[Row] = []
+        position, looked, size = self.position(ids), 0, self.limit + 1
+        while position and len(found) <= self.limit and looked < MOST:
+            some = [row["id"] for row in db.fetch_all(ids, limit=size, **position, **by)]
+            found += db.fetch_all(rows, ids=some, limit=self.limit + 1 - len(found), **filters)
+            position = {"after_id": some[-1]} if len(some) == size else {}
+            looked, size = looked + size, min(4 * size, WINDOW)
+        items, last = found[: self.limit], position.get("after_id")
+        if len(found) > self.limit:
+            last = items[-1]["id"]
+        return self._answer(items, serializer.dumps([last]) if last else None)
+
+    def _answer(self, items: list[Row], cursor: str | bytes | None) -> tuple[dict[str, Any], dict[str, str]]:
+        headers = {"Link": f'<{self._url(str(cursor))}>; rel="next"'} if cursor else {}
         return {"items": items, "next": cursor}, headers
 
     def position(self, name: str) -> dict[str, Any]:

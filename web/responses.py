@@ -103,6 +103,8 @@ def refusal(operation: Operation, status: int, catalog: dict[str, Any]) -> dict[
     """Describe the response for a status other than success."""
     if status == 206:
         return {**answer(operation, catalog), "description": "The range that was asked for."}
+    if status == operation.again:
+        return {**answer(operation, catalog), "description": "It was there already.", "headers": {}}
     if status < 400:  # 304
         return {"description": HTTP_STATUS_CODES[status]}
     if operation.errors_as == PROBLEM:

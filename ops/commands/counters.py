@@ -27,8 +27,14 @@ ENDS = {
     "users": "counters.get_end_of_users",
     "videos": "counters.get_end_of_videos",
     "comments": "counters.get_end_of_comments",
+    "report_cases": "counters.get_end_of_report_cases",
 }
-SETS = {"users": "counters.set_user", "videos": "counters.set_video", "comments": "counters.set_comment"}
+SETS = {
+    "users": "counters.set_user",
+    "videos": "counters.set_video",
+    "comments": "counters.set_comment",
+    "report_cases": "counters.set_report_case",
+}
 
 
 Lock = partial[Row | None]
@@ -49,7 +55,7 @@ class Difference:
 
 @command(group, "check", click.option("--fix", is_flag=True, help="Set the right values."))
 def check(settings: Settings, fix: bool) -> None:
-    """Compare every counter with its rows: likes, favourites, comments, replies, danmaku, followers.
+    """Compare every counter with its rows: likes, favourites, comments, replies, danmaku, followers, reports.
 
     Exit code 1 if one is wrong and not set right. `flask media check` compares the used bytes.
     """
@@ -85,11 +91,13 @@ def find_wrong(fix: bool = False) -> Iterator[Difference]:
 
 
 def _locks(table: str, row_id: int) -> list[Lock]:
-    """Return the functions that lock a user, a video, or a comment after its video."""
+    """Return the functions that lock a user, a video, a reported thing, or a comment after its video."""
     if table == "users":
         return [partial(db.fetch_one, "counters.lock_user", row_id=row_id)]
     if table == "videos":
         return [partial(db.fetch_one, "videos.lock_row", video_id=row_id)]
+    if table == "report_cases":
+        return [partial(db.fetch_one, "report_cases.lock_row", case_id=row_id, viewer_id=None)]
     video_id = db.fetch_value("comments.get_video_id", comment_id=row_id)
     return [
         partial(db.fetch_one, "videos.lock_row", video_id=video_id),

@@ -115,7 +115,7 @@ class Inspector:
     def aliases(self, query: Query) -> dict[str, str]:
         """Return {alias: table} of the query. The name of each table counts as an alias too."""
         found = re.findall(
-            rf"(?i)\b(?:FROM|JOIN|INTO|UPDATE(?:\s+IGNORE)?)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
+            rf"(?i)\b(?:FROM|(?:STRAIGHT_)?JOIN|INTO|UPDATE(?:\s+IGNORE)?)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
             bare(query.text),
         )
         known = self.columns.keys() | self.views.keys()  # the server lists no columns of a broken view
