@@ -16,6 +16,8 @@ TABLES = (
     "comment_likes",
     "messages",
     "conversations",
+    "report_cases",
+    "reports",
 )
 
 pytestmark = pytest.mark.usefixtures("no_demo_files", "exact_counters")
@@ -98,3 +100,13 @@ def test_the_demo_user_has_notifications_that_are_not_swept(load, root, app):
         sweep_notifications()
     load()
     assert kinds() == first
+
+
+def test_two_things_were_reported(load, root, person):
+    admin = person("the_admin", "admin")
+    cases = admin.get("/api/v1/admin/reports?state=open").json["items"]
+    assert [(one["kind"], one["author"], one["report_count"]) for one in cases] == [
+        ("video", "李小红", 1),
+        ("comment", "王小明", 2),
+    ]
+    assert [one["text"] for one in cases] == ["包饺子直播回放", "第一!"]

@@ -13,7 +13,7 @@ import orjson
 from config import Settings
 from database import SQL, Database
 from domain.search import terms
-from ops.demo import danmaku, notifications, reactions
+from ops.demo import danmaku, notifications, reactions, reports
 from web.text import fold
 
 FILLED = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)  # the year before the demo world's
@@ -84,7 +84,7 @@ def fill(settings: Settings, videos: int, comments: float = COMMENTS, likes: flo
     pattern = r"fill\_%"
     last, people = db.fetch_value("demo.get_last_fill", pattern=pattern), count_people(videos)
     before = db.fetch_one("demo.get_last_ids") or {}
-    last_video = before.get("video_id", 0)
+    last_video, last_comment = before.get("video_id", 0), db.fetch_value("reactions.get_last_comment")
     db.execute("demo.create_categories")
     categories = [row["slug"] for row in db.fetch_all("demo.list_categories")]
     tag_ids: dict[str, int] = {}
@@ -108,6 +108,7 @@ def fill(settings: Settings, videos: int, comments: float = COMMENTS, likes: flo
         yield len(rows)
     yield from danmaku.fill(db, settings, owners, before.get("video_id", 0), FILLED)
     yield from notifications.fill(db, owners, before.get("video_id", 0))
+    reports.fill(db, owners, before.get("video_id", 0), last_comment)
     db.execute("demo.create_fill_logs", pattern=pattern, **before)
     db.fetch_all("demo.update_statistics")  # else the next query plans would be for the old size of the tables
     db.pool.close()
