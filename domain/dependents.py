@@ -240,7 +240,7 @@ COUNTERS = {
     "videos.comment_count": Counter("comments.video_id", "counters.list_comment_count"),  # the visible ones
     "videos.danmaku_count": Counter("danmaku.video_id", "counters.list_danmaku_count"),  # those that are not hidden
     "notification_groups.actor_count": None,  # the rows are swept
-    "conversations.unread_count": None,  # tests/test_messages.py compares it
+    "conversations.unread_count": None,  # these rows have no id: `flask counters check` compares them in its own way
     "comments.like_count": Counter("comment_likes.comment_id", "counters.list_comment_like_count"),
     "comments.reply_count": Counter("comments.root_id", "counters.list_reply_count"),  # the visible ones
     "report_cases.report_count": Counter("reports.case_id", "counters.list_report_count"),

@@ -277,6 +277,51 @@ HAVING
 ORDER BY
     page.id;
 
+-- name: list_conversations
+-- Each side of each conversation, wrong or right: what it says, and what its messages say.
+SELECT
+    c.user_id,
+    c.peer_id,
+    c.unread_count,
+    c.last_message_id,
+    (
+        SELECT
+            COUNT(*)
+        FROM messages AS m
+        WHERE
+            m.low_id = LEAST(page.user_id, page.peer_id)
+            AND m.high_id = GREATEST(page.user_id, page.peer_id)
+            AND m.is_from_low <> (page.user_id < page.peer_id)
+            AND m.is_read = FALSE
+            AND IF(page.user_id < page.peer_id, m.has_left_low, m.has_left_high) = FALSE
+    ) AS actual_unread_count,
+    (
+        SELECT
+            MAX(m.id)
+        FROM messages AS m
+        WHERE
+            m.low_id = LEAST(page.user_id, page.peer_id)
+            AND m.high_id = GREATEST(page.user_id, page.peer_id)
+            AND IF(page.user_id < page.peer_id, m.has_left_low, m.has_left_high) = FALSE
+    ) AS actual_last_message_id
+FROM (
+    SELECT
+        p.user_id,
+        p.peer_id
+    FROM conversations AS p
+    WHERE
+        p.user_id >= %(after_user_id)s
+        AND (p.user_id > %(after_user_id)s OR p.peer_id > %(after_peer_id)s)
+    ORDER BY
+        p.user_id,
+        p.peer_id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN conversations AS c ON c.user_id = page.user_id AND c.peer_id = page.peer_id
+ORDER BY
+    c.user_id,
+    c.peer_id;
+
 -- name: set_user
 -- Set one counter. `counter` is its name. The user is locked.
 UPDATE users
@@ -310,3 +355,12 @@ SET
     report_count = IF(%(counter)s = 'report_count', %(actual_count)s, report_count)
 WHERE
     id = %(row_id)s;
+
+-- name: set_conversation
+UPDATE conversations
+SET
+    unread_count = %(unread_count)s,
+    last_message_id = %(last_message_id)s
+WHERE
+    user_id = %(user_id)s
+    AND peer_id = %(peer_id)s;

@@ -10,10 +10,11 @@ import pytest
 from current import using
 from domain.dependents import COUNTERS
 from ops.commands import counters
-from ops.commands.counters import find_wrong
+from ops.commands.counters import OF_CONVERSATIONS, find_wrong
 
 VIDEOS = "/api/v1/videos"
-EACH = [name for name, counter in COUNTERS.items() if counter]
+OF_SIDES = [f"conversations.{name}" for name in OF_CONVERSATIONS]
+EACH = [*(name for name, counter in COUNTERS.items() if counter), *OF_SIDES]
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def check(app, db):
 
 @pytest.fixture
 def world(alice, bob, db):
-    """A video with marks, and a comment with a reply and a like. Return the id of the row that has each counter."""
+    """A video with marks, a reported comment with a reply and a like, a message. Return the id of the row of each counter."""
     video = alice.post(VIDEOS, json={"title": "Waves"}).json["id"]
     bob.put("/api/v1/users/alice/follow")
     for noun in ("like", "favorite"):
@@ -39,21 +40,24 @@ def world(alice, bob, db):
     alice.put(f"/api/v1/comments/{root}/like")
     bob.post(f"{VIDEOS}/{video}/danmaku", json={"text": "666", "time": 1})
     bob.post("/api/v1/reports", json={"kind": "video", "id": video, "reason": "Spam"})
+    alice.post("/api/v1/messages/bob", json={"text": "Hi"})
     case = db.fetch_value("report_cases.list_ids_for_author", author_id=alice.user_id, limit=1)
-    people = {"users.follower_count": alice.user_id, "users.following_count": bob.user_id}
+    people = {"users.follower_count": alice.user_id, **dict.fromkeys(["users.following_count", *OF_SIDES], bob.user_id)}
     ids = {"videos": video, "comments": root, "report_cases": case}
     return {name: people.get(name) or ids[name.partition(".")[0]] for name in EACH}
 
 
 def spoil(root, counter, row_id, value=7):
     table, _, column = counter.partition(".")
-    root.cursor().execute(f"UPDATE {table} SET {column} = %s WHERE id = %s", (value, row_id))
+    key = "user_id" if table == "conversations" else "id"
+    root.cursor().execute(f"UPDATE {table} SET {column} = %s WHERE {key} = %s", (value, row_id))
 
 
 def read(root, counter, row_id):
     table, _, column = counter.partition(".")
     with root.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM {table} WHERE id = %s", (row_id,))
+        key = "user_id" if table == "conversations" else "id"
+        cursor.execute(f"SELECT {column} FROM {table} WHERE {key} = %s", (row_id,))
         return cursor.fetchone()[0]
 
 
@@ -62,13 +66,15 @@ def test_exact_counters_are_no_finding(check, world):
 
 
 @pytest.mark.parametrize("counter", EACH)
-def test_a_wrong_counter_is_told_and_set_right(check, root, world, counter):
+def test_a_wrong_counter_is_told_and_set_right(check, root, alice, world, counter):
     right = read(root, counter, world[counter])
     assert right > 0
-    spoil(root, counter, world[counter])
-    line = f"{counter} of {world[counter]}: 7 stored, {right} counted"
+    wrong = right + 7
+    spoil(root, counter, world[counter], wrong)
+    row = f"user {world[counter]} with {alice.user_id}" if counter in OF_SIDES else world[counter]
+    line = f"{counter} of {row}: {wrong} stored, {right} {'found' if counter.endswith('_id') else 'counted'}"
     assert check() == (1, [line, f"{len(EACH)} counters compared, 1 wrong values."])
-    assert read(root, counter, world[counter]) == 7
+    assert read(root, counter, world[counter]) == wrong
     assert check("--fix") == (0, [line, f"{len(EACH)} counters compared, 1 wrong values set right."])
     assert read(root, counter, world[counter]) == right
     assert check()[0] == 0
@@ -77,6 +83,27 @@ def test_a_wrong_counter_is_told_and_set_right(check, root, world, counter):
 def test_what_is_hidden_does_not_count(check, person, world):
     moderator = person("the_moderator", "moderator")
     assert moderator.put(f"/api/v1/admin/comments/{world['comments.reply_count']}/hidden").status_code == 204
+    assert check()[0] == 0
+
+
+def test_conversations_are_compared_past_a_batch_and_without_messages(check, root, alice, person, monkeypatch):
+    monkeypatch.setattr(counters, "BATCH", 2)
+    people = [person(f"user_{n}") for n in range(3)]
+    for one in people:
+        message = one.post("/api/v1/messages/alice", json={"text": "Hi"}).json["id"]
+    root.cursor().execute("UPDATE conversations SET unread_count = unread_count + 1")
+    code, lines = check()
+    assert (code, len(lines)) == (1, 7)
+    assert (
+        lines[0] == f"conversations.unread_count of user {alice.user_id} with {people[0].user_id}: 2 stored, 1 counted"
+    )
+    assert check("--fix")[0] == check()[0] == 0
+    assert alice.get("/api/v1/me/unread").json["messages"] == 3
+    people[2].delete(f"/api/v1/messages/{message}")
+    assert check()[0] == 0
+    root.cursor().execute("UPDATE conversations SET last_message_id = 1 WHERE last_message_id IS NULL")
+    lines = check("--fix")[1]
+    assert [line.rpartition(": ")[2] for line in lines[:-1]] == ["1 stored, None found"] * 2
     assert check()[0] == 0
 
 

@@ -17,7 +17,7 @@ from config import ROOT, Settings
 from conftest import IS_MYSQL
 from database import SQL, Database
 from domain.search import terms
-from ops.commands.counters import kept_counters
+from ops.commands.counters import count_counters
 from ops.demo import fill
 from ops.demo import world as demo
 from ops.server.private import PrivateServer
@@ -799,7 +799,22 @@ def test_fill_makes_likes_and_comments_and_a_few_videos_have_very_many(flask, fi
     )
     assert rows(server, filled, crossed) == []
     done = flask("counters", "check")
-    assert (done.exit_code, done.output) == (0, f"{len([*kept_counters()])} counters compared, 0 wrong values.\n")
+    assert (done.exit_code, done.output) == (0, f"{count_counters()} counters compared, 0 wrong values.\n")
+
+
+def test_fill_makes_a_message_for_each_video_in_conversations_of_two(filled, server):
+    ((messages, pairs, times),) = rows(
+        server,
+        filled,
+        "SELECT COUNT(*), COUNT(DISTINCT m.low_id, m.high_id), DATEDIFF(MAX(m.created_at), MIN(m.created_at))"
+        " FROM messages AS m INNER JOIN users AS u ON u.id = m.low_id WHERE u.username LIKE 'fill%'",
+    )
+    assert (messages, 300 < pairs < 1500, 300 < times < 370) == (5000, True, True)
+    sides = (
+        "SELECT COUNT(*), SUM(c.unread_count) > 100 FROM conversations AS c"
+        " INNER JOIN users AS u ON u.id = c.user_id WHERE u.username LIKE 'fill%'"
+    )
+    assert rows(server, filled, sides) == [(2 * pairs, 1)]
 
 
 def test_fill_makes_as_many_comments_and_likes_as_are_asked_for(flask, scratch, server):

@@ -1,7 +1,8 @@
 """`flask counters check`: compare each counter of the platform with the rows that it counts.
 
 It is safe while the server runs. The counters are compared batch by batch, without locks. One that differs is looked at
-again under the locks that its writers take, so that a change between the two reads is no difference.
+again under the locks that its writers take, so that a change between the two reads is no difference. The two sides of a
+conversation have no id of their own, so they are compared apart: with the number of unread messages also the last one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from domain.dependents import COUNTERS, Counter
 from ops.command import command
 from queries import Row
 
-group = AppGroup("counters", help="The counters of likes, comments, danmaku and follows.")
+group = AppGroup("counters", help="The counters of likes, comments, danmaku, follows and messages.")
 
 BATCH = 5000  # rows whose counters one statement compares
 MAX_LINES = 100
@@ -35,7 +36,8 @@ SETS = {
     "comments": "counters.set_comment",
     "report_cases": "counters.set_report_case",
 }
-
+# What `counters.list_conversations` compares, and how the right value is named.
+OF_CONVERSATIONS = {"unread_count": "counted", "last_message_id": "found"}
 
 Lock = partial[Row | None]
 
@@ -45,17 +47,18 @@ class Difference:
     """A counter that does not equal the number of its rows."""
 
     counter: str
-    row_id: int
-    stored: int
-    actual: int
+    row: object  # an id
+    stored: int | None
+    actual: int | None
+    verb: str = "counted"
 
     def __str__(self) -> str:
-        return f"{self.counter} of {self.row_id}: {self.stored} stored, {self.actual} counted"
+        return f"{self.counter} of {self.row}: {self.stored} stored, {self.actual} {self.verb}"
 
 
 @command(group, "check", click.option("--fix", is_flag=True, help="Set the right values."))
 def check(settings: Settings, fix: bool) -> None:
-    """Compare every counter with its rows: likes, favourites, comments, replies, danmaku, followers, reports.
+    """Compare every counter with its rows: likes, comments, replies, danmaku, followers, reports, unread messages.
 
     Exit code 1 if one is wrong and not set right. `flask media check` compares the used bytes.
     """
@@ -65,10 +68,15 @@ def check(settings: Settings, fix: bool) -> None:
             click.echo(difference)
     more = f", of which {MAX_LINES} are listed" if total > MAX_LINES else ""
     click.echo(
-        f"{len([*kept_counters()])} counters compared, {total} wrong values{' set right' if fix and total else ''}{more}."
+        f"{count_counters()} counters compared, {total} wrong values{' set right' if fix and total else ''}{more}."
     )
     if total and not fix:
         raise SystemExit(1)
+
+
+def count_counters() -> int:
+    """Return how many counters are compared."""
+    return len([*kept_counters()]) + len(OF_CONVERSATIONS)
 
 
 def kept_counters() -> Iterator[tuple[str, Counter]]:
@@ -88,6 +96,7 @@ def find_wrong(fix: bool = False) -> Iterator[Difference]:
                 if difference := db.transaction(partial(_look_again, name, counter, row["id"], locks, fix)):
                     yield difference
             after = until
+    yield from _find_wrong_conversations(fix)
 
 
 def _locks(table: str, row_id: int) -> list[Lock]:
@@ -119,3 +128,35 @@ def _look_again(name: str, counter: Counter, row_id: int, locks: list[Lock], fix
     if fix:
         db.execute(SETS[table], counter=column, row_id=row_id, actual_count=row["actual_count"])
     return Difference(name, row_id, row["stored_count"], row["actual_count"])
+
+
+def _find_wrong_conversations(fix: bool) -> Iterator[Difference]:
+    after = {"after_user_id": 0, "after_peer_id": 0}
+    while rows := db.fetch_all("counters.list_conversations", limit=BATCH, **after):
+        for row in filter(_compare, rows):
+            yield from db.transaction(partial(_look_again_at_conversation, row["user_id"], row["peer_id"], fix))
+        after = {f"after_{name}": rows[-1][name] for name in ("user_id", "peer_id")}
+
+
+def _compare(row: Row) -> list[Difference]:
+    """Return what is wrong in a row of counters.list_conversations."""
+    whose = f"user {row['user_id']} with {row['peer_id']}"
+    return [
+        Difference(f"conversations.{name}", whose, row[name], row[f"actual_{name}"], verb)
+        for name, verb in OF_CONVERSATIONS.items()
+        if row[name] != row[f"actual_{name}"]
+    ]
+
+
+def _look_again_at_conversation(user_id: int, peer_id: int, fix: bool) -> list[Difference]:
+    """Lock both sides, as a new message does, and compare one of them once more. With `fix` set it right."""
+    db.fetch_all("conversations.lock_pair", low_id=min(user_id, peer_id), high_id=max(user_id, peer_id))
+    place = {"after_user_id": user_id, "after_peer_id": peer_id - 1}
+    rows = db.fetch_all("counters.list_conversations", limit=1, **place)
+    if not rows or (rows[0]["user_id"], rows[0]["peer_id"]) != (user_id, peer_id):
+        return []
+    actual = {name: rows[0][f"actual_{name}"] for name in OF_CONVERSATIONS}
+    found = _compare(rows[0])
+    if fix and found:
+        db.execute("counters.set_conversation", user_id=user_id, peer_id=peer_id, **actual)
+    return found

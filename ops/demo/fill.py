@@ -13,7 +13,7 @@ import orjson
 from config import Settings
 from database import SQL, Database
 from domain.search import terms
-from ops.demo import danmaku, notifications, reactions, reports
+from ops.demo import danmaku, messages, notifications, reactions, reports
 from web.text import fold
 
 FILLED = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)  # the year before the demo world's
@@ -107,6 +107,7 @@ def fill(settings: Settings, videos: int, comments: float = COMMENTS, likes: flo
         _index(db, [row for row in made if row["visibility"] == "public"], tag_ids)
         yield len(rows)
     yield from danmaku.fill(db, settings, owners, before.get("video_id", 0), FILLED)
+    yield from messages.fill(db, owners, videos, FILLED)
     yield from notifications.fill(db, owners, before.get("video_id", 0))
     reports.fill(db, owners, before.get("video_id", 0), last_comment)
     db.execute("demo.create_fill_logs", pattern=pattern, **before)

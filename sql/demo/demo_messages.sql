@@ -33,16 +33,50 @@ ORDER BY
 INSERT IGNORE INTO conversations (user_id, peer_id, last_message_id, unread_count, is_opener, created_at)
 SELECT
     u.id,
-    IF(m.low_id = u.id, m.high_id, m.low_id) AS peer_id,
+    v.id,
     MAX(m.id),
     SUM(m.is_from_low <> (m.low_id = u.id) AND NOT m.is_read),
     FALSE,
     MIN(m.created_at)
 FROM users AS u
-INNER JOIN messages AS m ON m.low_id = u.id OR m.high_id = u.id
+INNER JOIN users AS v ON v.id <> u.id
+INNER JOIN messages AS m ON m.low_id = LEAST(u.id, v.id) AND m.high_id = GREATEST(u.id, v.id)
 WHERE
     u.username_key IN ('demo', '王小明', '李小红', 'alice', 'jürgen')
+    AND v.username_key IN ('demo', '王小明', '李小红', 'alice', 'jürgen')
     AND m.created_at < '2026-04-01'
 GROUP BY
     u.id,
-    peer_id;
+    v.id;
+
+-- name: get_last_id
+SELECT
+    COALESCE(MAX(m.id), 0) AS last_id
+FROM messages AS m;
+
+-- name: create_fill
+INSERT INTO messages (low_id, high_id, is_from_low, text, is_read, created_at)
+VALUES (%(low_id)s, %(high_id)s, %(is_from_low)s, %(text)s, %(is_read)s, %(created_at)s);
+
+-- name: set_fill_conversations
+-- accept full-scan: All that it reads and sorts were added just now.
+-- One side of the conversations of new made-up messages, which nobody has deleted. What real people write meanwhile is newer
+-- than `until`.
+INSERT INTO conversations (user_id, peer_id, last_message_id, unread_count, is_opener, created_at)
+SELECT
+    IF(%(is_low)s, m.low_id, m.high_id),
+    IF(%(is_low)s, m.high_id, m.low_id),
+    MAX(m.id),
+    SUM(m.is_from_low <> %(is_low)s AND m.is_read = FALSE),
+    FALSE,
+    MIN(m.created_at)
+FROM messages AS m
+WHERE
+    m.id > %(after)s
+    AND m.created_at < %(until)s
+GROUP BY
+    m.low_id,
+    m.high_id
+ON DUPLICATE KEY UPDATE
+    last_message_id = VALUES(last_message_id),
+    unread_count = unread_count + VALUES(unread_count);
