@@ -25,7 +25,19 @@ WHERE
         OR (v.visibility IN %(shown)s OR v.visibility = 'private' AND v.share_version = %(share_version)s)
         AND (SELECT o.visibility FROM users AS o WHERE o.id = v.user_id) IN %(shown)s
     )
-    AND (t.is_listed OR t.state = 'pending' AND %(viewer_id)s IN (t.user_id, t.owner_id));
+    AND (
+        t.is_listed
+        OR t.state = 'pending' AND %(viewer_id)s IN (t.user_id, t.owner_id)
+        OR t.state = 'hidden' AND t.user_id = %(viewer_id)s
+    )
+    AND NOT EXISTS (
+        SELECT
+            1
+        FROM blocks AS b
+        WHERE
+            b.user_id = %(viewer_id)s
+            AND b.blocked_id = t.user_id
+    );
 
 -- name: get_video_id
 SELECT
@@ -49,7 +61,9 @@ WHERE
     c.id = %(comment_id)s;
 
 -- name: list_newest
--- The roots of a video: first the pinned one, then the newest. Every list has the form of videos.list_newest.
+-- The roots of a video: first the pinned one, then the newest. Those of people whom the viewer has blocked are left out,
+-- and their threads. Inside IF() a block is looked up for each row; else both servers read all blocks of the viewer first.
+-- Every list has the form of videos.list_newest.
 SELECT
     c.*,
     EXISTS (
@@ -70,6 +84,18 @@ FROM (
         p.video_id = %(video_id)s
         AND p.root_id IS NULL
         AND p.is_listed = TRUE
+        AND IF(
+            %(viewer_id)s IS NULL,
+            TRUE,
+            NOT EXISTS (
+                SELECT
+                    1
+                FROM blocks AS b FORCE INDEX (PRIMARY)
+                WHERE
+                    b.user_id = %(viewer_id)s
+                    AND b.blocked_id = p.user_id
+            )
+        )
         AND (
             %(after_id)s IS NULL
             OR p.is_pinned < %(after_is_pinned)s
@@ -108,6 +134,18 @@ FROM (
         p.video_id = %(video_id)s
         AND p.root_id IS NULL
         AND p.is_listed = TRUE
+        AND IF(
+            %(viewer_id)s IS NULL,
+            TRUE,
+            NOT EXISTS (
+                SELECT
+                    1
+                FROM blocks AS b FORCE INDEX (PRIMARY)
+                WHERE
+                    b.user_id = %(viewer_id)s
+                    AND b.blocked_id = p.user_id
+            )
+        )
         AND (
             %(after_id)s IS NULL
             OR p.is_pinned < %(after_is_pinned)s
@@ -146,6 +184,18 @@ FROM (
     WHERE
         p.root_id = %(root_id)s
         AND p.is_listed = TRUE
+        AND IF(
+            %(viewer_id)s IS NULL,
+            TRUE,
+            NOT EXISTS (
+                SELECT
+                    1
+                FROM blocks AS b FORCE INDEX (PRIMARY)
+                WHERE
+                    b.user_id = %(viewer_id)s
+                    AND b.blocked_id = p.user_id
+            )
+        )
         AND (
             %(after_id)s IS NULL
             OR p.id > %(after_id)s

@@ -174,6 +174,59 @@ def test_who_is_blocked_may_not_comment_on_a_video_or_answer(alice, bob, person)
     assert moderator.post(f"{videos}/{own}/comments", json={"text": "x"}).status_code == 201
 
 
+def test_who_blocks_does_not_see_their_comments(alice, bob, person, client):
+    videos, comments, carol = "/api/v1/videos", "/api/v1/comments", person("carol")
+    video = alice.post(videos, json={"title": "Waves"}).json["id"]
+    path = f"{videos}/{video}/comments"
+
+    def write(one, text, parent=None):
+        return one.post(path, json={"text": text, "parent_id": parent}).json["id"]
+
+    root = write(bob, "root of bob")
+    below = write(carol, "answer of carol", root)
+    other = write(carol, "root of carol")
+    reply = write(bob, "answer of bob", other)
+    write(alice, "answer of alice", reply)
+    mark = write(bob, "gone")
+    write(carol, "below the mark", mark)
+    bob.delete(f"{comments}/{mark}")
+
+    def seen(one):
+        lists = [f"{path}?sort=new", f"{path}?sort=top", f"{comments}/{other}/replies"]
+        return [{item["text"] for item in one.get(address).json["items"]} for address in lists]
+
+    everything = [{"root of bob", "root of carol", ""}] * 2 + [{"answer of bob", "answer of alice"}]
+    assert seen(alice) == everything
+    assert block(alice, "bob") == 204
+    assert seen(alice) == [{"root of carol", ""}] * 2 + [{"answer of alice"}]
+    assert seen(bob) == seen(carol) == seen(client) == everything
+    assert [alice.get(f"{comments}/{one}").status_code for one in (root, reply, below, mark)] == [404, 404, 200, 200]
+    assert [alice.get(f"{comments}/{one}/replies").status_code for one in (root, other)] == [404, 200]
+    assert alice.put(f"{comments}/{root}/like").status_code == 404
+    shown = alice.get(f"{videos}/{video}").json["comment_count"], alice.get(f"{comments}/{other}").json["reply_count"]
+    assert shown == (6, 2)
+    # On a video of their own they find it, to delete it.
+    assert "root of bob" in [item["text"] for item in alice.get("/api/v1/me/videos/comments").json["items"]]
+    assert alice.delete(f"{comments}/{root}").status_code == 204
+    alice.delete("/api/v1/users/bob/block")
+    assert seen(alice)[2] == {"answer of bob", "answer of alice"}
+
+
+def test_pages_of_comments_are_full_without_those_of_the_blocked(alice, bob, person):
+    video = alice.post("/api/v1/videos", json={"title": "Waves"}).json["id"]
+    path, carol = f"/api/v1/videos/{video}/comments", person("carol")
+    for n in range(8):
+        (bob if n % 2 else carol).post(path, json={"text": str(n)})
+    block(alice, "bob")
+    for sort in ("new", "top"):
+        found, after = [], ""
+        while after is not None:
+            page = alice.get(f"{path}?sort={sort}&limit=2" + (f"&after={after}" if after else "")).json
+            found.append([item["text"] for item in page["items"]])
+            after = page["next"]
+        assert found == [["6", "4"], ["2", "0"]]
+
+
 def test_the_staff_are_not_blocked_away(alice, person):
     moderator = person("the_moderator", "moderator")
     assert block(alice, "the_moderator") == 204

@@ -57,11 +57,13 @@ def crowd(root, alice, bob):
     }
 
 
+BLOCK = 1 if IS_MYSQL else 2  # MariaDB looks twice
 # The query, its cursor columns, and how many reads of tables and indexes one row of the list may cost
 LISTS = [
-    ("comments.list_newest", "is_pinned id", 5),  # the index, the comment, its author, none that it answers, the like
-    ("comments.list_most_liked", "is_pinned like_count id", 5),
-    ("comments.list_replies", "id", 6),  # and the author of the reply that it answers
+    # the index, no block, the comment, its author, none that it answers, the like
+    ("comments.list_newest", "is_pinned id", 5 + BLOCK),
+    ("comments.list_most_liked", "is_pinned like_count id", 5 + BLOCK),
+    ("comments.list_replies", "id", 6 + BLOCK),  # and the author of the reply that it answers
     ("comments.list_for_user", "id", 5),  # and the video; the comment twice, for its hidden text
     ("comments.list_for_owner", "id", 5),
     ("comments.list_pending_for_owner", "id", 5),
@@ -70,6 +72,32 @@ LISTS = [
     ("favorites.list_for_user", "favorited_at video_id", 3),
     ("watch_history.list_for_user", "watched_at video_id", 3),
 ]
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("blocked", [0, 3, 1000])
+def test_a_viewer_reads_each_comment_once_however_many_people_they_have_blocked(db, root, crowd, blocked):
+    """And a viewer without a login pays nothing for blocks."""
+    cursor = root.cursor()
+    cursor.executemany(
+        "INSERT INTO users (username, username_key, password_hash) VALUES (%s, %s, '')",
+        [(f"blocked{n}",) * 2 for n in range(blocked)],
+    )
+    cursor.execute(
+        "INSERT INTO blocks (user_id, blocked_id) SELECT %s, id FROM users WHERE username LIKE 'blocked%%'",
+        (crowd["user_id"],),
+    )
+    cursor.execute("ANALYZE TABLE users, blocks")
+    for name, columns, most in LISTS[:3]:
+        for viewer_id, more in ((crowd["user_id"], 0), (None, -1 - BLOCK)):  # without a login there is no like either
+            known = {**crowd, "viewer_id": viewer_id, "may_delete": False}
+            arguments = {one: known.get(one) for one in db.query(name).parameters}
+            last = db.fetch_all(name, **{**arguments, "limit": DEEP})[-1]
+            deep = {f"after_{column}": _plain(last[column]) for column in columns.split()}
+            for page in (arguments, {**arguments, **deep}):
+                kinds, rows = reads_by_kind(db, name, **{**page, "limit": 20})
+                assert len(rows) == 20, name
+                assert sum(kinds.values()) - kinds["rnd"] - kinds["rnd_next"] <= (most + more) * 20 + 4, (name, kinds)
 
 
 @pytest.mark.whole
