@@ -3,6 +3,7 @@
 -- name: list_for_prefix
 -- The tags of public videos. Those of private videos stay private.
 SELECT
+    t.id,
     t.name,
     t.name_key
 FROM tags AS t
@@ -19,6 +20,15 @@ WHERE
 ORDER BY
     t.name_key
 LIMIT %(limit)s;
+
+-- name: get
+SELECT
+    t.id,
+    t.name,
+    t.name_key
+FROM tags AS t
+WHERE
+    t.id = %(tag_id)s;
 
 -- name: get_by_name_key
 SELECT

@@ -530,6 +530,15 @@ WHERE
     AND (%(version)s IS NULL OR version = %(version)s)
     AND NOT (%(has_visibility)s AND visibility = 'hidden');
 
+-- name: set_tags
+-- By the staff, who merge and delete tags. The video is locked. Its owner has to read it again before a change with If-Match.
+UPDATE videos
+SET
+    tags = %(tags)s,
+    version = version + 1
+WHERE
+    id = %(video_id)s;
+
 -- name: set_private
 -- While a video is deleted in pieces. Its links end.
 UPDATE videos
