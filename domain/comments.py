@@ -12,14 +12,16 @@ from flask import abort, g
 from pydantic import Field
 
 from current import db
-from domain import notifications
+from domain import notifications, words
 from domain.sharing import is_staff, visibility_arguments
 from queries import Row
+from web import audit
 from web.errors import Problem
 from web.text import Text
 
 NO_COMMENT = "No such comment."
 BATCH = 100  # comments that one transaction deletes
+STATES = {"hide": "hidden", "review": "pending"}  # of a comment with a blocked word, by the action of the word
 
 CommentText = Annotated[str, Text(2000, 1), Field(examples=["好听!1:23 that chord."])]
 CommentPolicy = Annotated[
@@ -61,7 +63,10 @@ def lock_if_there(comment_id: int) -> Row | None:
 
 
 def create(video: Row, text: str, parent_id: int | None) -> int:
-    """Write a comment on a locked video. Return its id. Aborts with a 403 if its owner does not want it, or a 404."""
+    """Write a comment on a locked video. Return its id.
+
+    Aborts with a 403 if its owner does not want it, with a 404, or with a 422 for a blocked word.
+    """
     if not video["is_commentable"]:
         closed = video["comment_policy"] != "followers"  # or a block, of which nobody is told
         sentence = "Comments are closed here." if closed else "Only followers of its owner may comment here."
@@ -72,6 +77,7 @@ def create(video: Row, text: str, parent_id: int | None) -> int:
         "text": text,
         "parent_id": parent_id,
         "is_staff": is_staff(),
+        "state": STATES.get(words.judge(text) or ""),
     }
     comment_id: int = db.insert("comments.create", **values) or abort(404, "The comment that you answer is not there.")
     comment = db.fetch_one("comments.lock_row", comment_id=comment_id) or {}
@@ -80,13 +86,43 @@ def create(video: Row, text: str, parent_id: int | None) -> int:
     return comment_id
 
 
+def update(comment_id: int, text: str, refusal: str) -> bool:
+    """Change the text of a comment of the user, while they may. Return whether it was changed.
+
+    With a blocked word the comment is hidden, or waits for approval again. Aborts with a 422 if the word refuses it.
+    """
+    state = STATES.get(words.judge(text) or "")
+    comment = lock(comment_id, refusal) if state else None  # before the row changes, as its counters will follow
+    if not db.execute("comments.update", comment_id=comment_id, user_id=g.user["id"], text=text):
+        return False
+    if comment and state and comment["state"] != state:
+        set_state(comment, comment["state"], state)
+    return True
+
+
+def approve(comment: Row, refusal: str) -> None:
+    """Make a locked comment visible. Aborts with a 404 for others than the owner of the video and moderators.
+
+    Owners do not approve their own: it waits because of a blocked word.
+    """
+    user_id, is_owner = g.user["id"], comment["owner_id"] == g.user["id"]
+    is_owner or is_staff() or abort(404, refusal)
+    if comment["state"] == "pending" and comment["user_id"] == user_id and not is_staff():
+        abort(403, "A moderator decides about this comment.")
+    if set_state(comment, "pending", "visible"):
+        if not is_owner:
+            audit.record("comment.approve", user_id, comment["id"])
+    elif comment["state"] != "visible":
+        abort(404, refusal)
+
+
 def set_state(comment: Row, old: str, new: str) -> bool:
     """Change the state of a locked comment, if it has the old one. Return whether it had."""
     values = {"comment_id": comment["id"], "state": new, "old_state": old}
     if not db.execute("comments.set_state", **values):
         return False
     _count(comment, (new == "visible") - (old == "visible"))
-    if new == "hidden":
+    if new != "visible":
         notifications.remove_comment(comment)
     elif old == "pending":
         notifications.add_approval(comment)

@@ -16,6 +16,7 @@ import orjson
 from flask import Response, abort, current_app, g, request
 
 from current import db
+from domain import words
 from domain.files import CACHE
 from domain.sharing import NO_VIDEO, visibility_arguments
 from queries import Row
@@ -56,7 +57,7 @@ def sender_hash(user_id: int, key: str) -> str:
 
 
 def send(video_id: int, token: str | None, text: str, seconds: float, mode: int, color: int) -> int:
-    """Store a danmaku of the user. Return its id.
+    """Store a danmaku of the user. Return its id. With a blocked word it is hidden, or refused with a 422.
 
     Call it in a transaction. Aborts with a 404, 409, 422 or 429.
     """
@@ -65,7 +66,10 @@ def send(video_id: int, token: str | None, text: str, seconds: float, mode: int,
     _check_pace()  # with the lock of the video: else all that come at once would pass
     if db.fetch_value("videos.get_danmaku_count", video_id=video_id) > MAX_PER_VIDEO:
         raise Problem(409, "This video has as many danmaku as it may have.", "too_many_danmaku")
-    values = {"time_ms": round(seconds * 1000), "mode": mode, "color": color, "text": text}
+    is_hidden = words.judge(text) is not None
+    if is_hidden:
+        db.execute("danmaku.add_to_counts", video_id=video_id, step=-1)
+    values = {"time_ms": round(seconds * 1000), "mode": mode, "color": color, "text": text, "is_hidden": is_hidden}
     sender = sender_hash(g.user["id"], current_app.config["SECRET_KEY"])
     found = db.insert("danmaku.create", video_id=video_id, user_id=g.user["id"], sender_hash=sender, **values)
     if not found:

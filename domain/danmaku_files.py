@@ -16,7 +16,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 from flask import abort, g
 
 from current import db
-from domain import danmaku
+from domain import danmaku, words
 from domain.sharing import visibility_arguments
 from queries import Row
 from web.errors import InvalidInput, Problem
@@ -126,10 +126,12 @@ def _read_row(given: str, text: str) -> Row | None:
 def store(video_id: int, found: list[Row | None]) -> dict[str, int]:
     """Store the rows of a file that are not there yet, some hundred in a transaction. Return how many of each kind.
 
+    Those with a blocked word are skipped, whatever its action: nobody else would ask for them.
     Aborts with a 404 if the video is not the user's.
     """
     limit = _find_end(video_id)
-    rows = sorted((row for row in found if row and row["time_ms"] <= limit), key=lambda row: row["time_ms"])
+    usable = (row for row in found if row and row["time_ms"] <= limit and not words.has_word(row["text"]))
+    rows = sorted(usable, key=lambda row: row["time_ms"])
     added = 0
     for batch in _split(rows):
         added += db.transaction(lambda: _add(video_id, batch))  # noqa: B023 - it runs at once

@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 
 from current import db
 from domain.lookalikes import skeleton
+from domain.words import Allowed
 from web.errors import InvalidInput
 from web.text import INVISIBLE, Line, fold
 
@@ -71,8 +72,8 @@ def _check_address(email: str) -> str:
 
 
 Username = Annotated[str, Line(3, 32), AfterValidator(_check_name)]
-# For registering. `flask user create` may use reserved names.
-FreeUsername = Annotated[Username, AfterValidator(_check_free)]
+# For registering. `flask user create` may use reserved names, and blocked words.
+FreeUsername = Annotated[Username, AfterValidator(_check_free), Allowed]
 Email = Annotated[str, Line(3, 254), AfterValidator(_check_address)]
 
 NOBODY = "There is nobody of this name."

@@ -7,7 +7,7 @@ import binascii
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from domain.videos import Description, NewVideo, Title, Visibility
 from web.errors import InvalidInput
@@ -73,5 +73,15 @@ def _check_target(metadata: UploadMetadata) -> UploadMetadata:
 
 Sent = Annotated[UploadMetadata, BeforeValidator(_decode), AfterValidator(_check_target)]
 """The header, parsed and validated."""
-read = TypeAdapter[UploadMetadata](Sent).validate_python
-"""Parse the header again, as it was stored."""
+_adapter = TypeAdapter[UploadMetadata](Sent)
+
+
+def read_video(stored: str) -> NewVideo:
+    """Return the fields of the new video from the header, as it was stored.
+
+    Raises InvalidInput if a word in it has been blocked since.
+    """
+    try:
+        return _adapter.validate_python(stored).new_video()
+    except ValidationError as error:
+        raise InvalidInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None

@@ -211,7 +211,7 @@ def _finish(piece: Piece, free: int) -> dict[str, Any]:
         if video_id:
             attach(video_id, piece.file, free, reserved, is_resumable)
         else:
-            video = upload_metadata.read(upload["metadata"]).new_video()
+            video = upload_metadata.read_video(upload["metadata"])
             video_id = make(video, piece.file, free, less=reserved, is_resumable=is_resumable)
         db.execute("uploads.set_finished", upload_id=upload["id"], video_id=video_id) or abort(404, GONE)
     except NotFound:  # the video was deleted, so this upload can never be finished

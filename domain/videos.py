@@ -12,6 +12,7 @@ from current import db
 from domain.comments import CommentPolicy
 from domain.files import end_reservation, lock_room, store_file
 from domain.search import index
+from domain.words import Allowed
 from media.storage import Arriving
 from web.errors import InvalidInput, Problem
 from web.inputs import Input
@@ -33,8 +34,8 @@ def _check_distinct(tags: list[str]) -> list[str]:
     return tags
 
 
-Title = Annotated[str, Line(1, 200), Field(examples=["大连的海 · The sea at Dalian"])]
-Description = Annotated[str, Text(5000), Field(examples=["Gulls and wind, early in the morning."])]
+Title = Annotated[str, Line(1, 200), Allowed, Field(examples=["大连的海 · The sea at Dalian"])]
+Description = Annotated[str, Text(5000), Allowed, Field(examples=["Gulls and wind, early in the morning."])]
 Visibility = Annotated[Literal["public", "private"], Field(examples=["public"])]
 # Spaces around it are stripped: the database would take `travel ` for travel, and store it with the space.
 Category = Annotated[
@@ -43,7 +44,7 @@ Category = Annotated[
     Field(description="The slug of one of /categories.", examples=["travel"]),
 ]
 Tags = Annotated[
-    list[Annotated[str, Line(1, 32), AfterValidator(_check_key)]],
+    list[Annotated[str, Line(1, 32), AfterValidator(_check_key), Allowed]],
     Field(max_length=MAX_TAGS, examples=[["大连", "sea"]]),
     AfterValidator(_check_distinct),
 ]

@@ -61,7 +61,8 @@ def list_comments(video_id, page: Page, sort: Sort = "new", token: Token = None)
 def create_comment(video_id, body: NewComment, token: Token = None):
     """Write a comment.
 
-    On a video whose `comment_policy` is `approved`, others see it once the owner of the video has approved it.
+    On a video whose `comment_policy` is `approved`, others see it once the owner of the video has approved it. A blocked
+    word refuses a comment (422), hides it (`is_deleted`), or lets it wait for approval (`is_pending`).
     """
     comment_id = comments.create(lock_visible(video_id, token), body.text, body.parent_id)
     return created(comments.find(comment_id, token), "comments.get_comment", comment_id=comment_id)
@@ -91,9 +92,10 @@ def list_replies(comment_id, page: Page, token: Token = None):
 def update_comment(comment_id, body: CommentChange, token: Token = None):
     """Change a comment.
 
-    Only its author may do it, within 15 minutes, and not after the owner of the video has approved it.
+    Only its author may do it, within 15 minutes, and not after the owner of the video has approved it. Blocked words are
+    looked for again.
     """
-    if not db.execute("comments.update", comment_id=comment_id, user_id=g.user["id"], text=body.text):
+    if not comments.update(comment_id, body.text, NOT_YOURS):
         comments.find(comment_id, token, NOT_YOURS)["user_id"] == g.user["id"] or abort(404, NOT_YOURS)
         raise Problem(409, "It is too late to change this comment.", "too_late")
     return comments.find(comment_id, token, NOT_YOURS)
@@ -176,10 +178,10 @@ def unpin_comment(comment_id):
 def approve_comment(comment_id):
     """Approve a comment.
 
-    Only the owner of the video may do it. Then everybody sees the comment. To refuse it, delete it.
+    The owner of the video and moderators may do it; a comment of one's own that waits because of a blocked word, only
+    moderators. Then everybody sees it. To refuse it, delete it.
     """
-    comment = _lock_own(comment_id)
-    comments.set_state(comment, "pending", "visible") or comment["state"] == "visible" or abort(404, NOT_ON_YOURS)
+    comments.approve(comments.lock(comment_id, NOT_ON_YOURS), NOT_ON_YOURS)
 
 
 def _lock_own(comment_id: int) -> dict[str, object]:

@@ -104,7 +104,8 @@ def list_danmaku(video_id, page: Page, span: Span, token: Token = None):
 def create_danmaku(video_id, body: NewDanmaku, token: Token = None):
     """Send a danmaku.
 
-    At most 5 in 5 seconds and 20 in a minute. A new line becomes a space.
+    At most 5 in 5 seconds and 20 in a minute. A new line becomes a space. With a blocked word it is refused (422), or
+    stored and hidden.
     """
     color = int(body.color[1:], 16)
     danmaku_id = danmaku.send(video_id, token, body.text, body.time, body.mode, color)
@@ -141,7 +142,7 @@ def import_xml(video_id, file: File):
     """Import danmaku from an XML file.
 
     Only the owner of the video may do it. The file is like those of bilibili. Danmaku with positions or programs are
-    skipped.
+    skipped, and so are those with blocked words.
     """
     return danmaku_files.store(video_id, file)
 

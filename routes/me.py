@@ -14,6 +14,7 @@ from domain.accounts import keep_an_admin
 from domain.comments import CommentPolicy
 from domain.dependents import lists_of_export
 from domain.hiding import HEAD_START, settle
+from domain.words import Allowed
 from web.api import after_commit, api, row
 from web.capacity import take_place
 from web.inputs import UNSENT, Input, sent
@@ -28,7 +29,7 @@ BATCH = 500  # rows of an export in memory at once
 class AccountChange(Input):
     """The fields of your account to change. Fields that are not sent keep their values."""
 
-    bio: Annotated[str, Text(500), Field(examples=["海边长大 · Grew up by the sea."])] = UNSENT
+    bio: Annotated[str, Text(500), Allowed, Field(examples=["海边长大 · Grew up by the sea."])] = UNSENT
     is_history_paused: bool = UNSENT
     comment_policy: CommentPolicy = UNSENT
 

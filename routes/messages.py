@@ -14,6 +14,7 @@ from domain.messages import Pair
 from domain.names import user_id_of
 from domain.notifications import MAX_UNREAD
 from domain.sharing import shown
+from domain.words import AllowedInPrivate
 from web.api import api, created
 from web.errors import Problem
 from web.inputs import Input
@@ -28,7 +29,7 @@ GONE = re.compile(r"deleted (\d{1,19})")  # how a conversation is named whose pe
 class NewMessage(Input):
     """A message to somebody."""
 
-    text: Annotated[str, Text(2000, 1), Field(examples=["周末去海边吗? Shall we go to the sea?"])]
+    text: Annotated[str, Text(2000, 1), AllowedInPrivate, Field(examples=["周末去海边吗? Shall we go to the sea?"])]
 
 
 class UpTo(Input):

@@ -3,7 +3,8 @@
 -- constraint fk_comments_root_id never: The video is locked before, and with it all its threads.
 
 -- name: get
--- One comment, for those who may see its video. The rule is that of videos.get.
+-- One comment, for those who may see its video and have not blocked its author. The rule is that of videos.get. A hidden
+-- one is a mark, which its author sees too.
 SELECT
     c.*,
     EXISTS (
@@ -254,7 +255,7 @@ ORDER BY
     page.id DESC;
 
 -- name: list_pending_for_owner
--- Those that wait for the approval of the videos' owner.
+-- Those that wait for approval, because of the videos' policy or of a blocked word.
 SELECT
     c.*,
     v.title AS video_title
@@ -315,7 +316,8 @@ WHERE
 FOR UPDATE;
 
 -- name: create
--- A root, or an answer to a visible comment of the same video, whose author has not blocked the writer. The video is locked, and visible to the writer.
+-- A root, or an answer to a visible comment of the same video, whose author has not blocked the writer. The video is locked,
+-- and visible to the writer. `state` is NULL, or that of a comment with a blocked word.
 INSERT INTO comments (video_id, owner_id, user_id, root_id, parent_id, text, state)
 SELECT
     v.id,
@@ -324,7 +326,7 @@ SELECT
     COALESCE(p.root_id, p.id),
     p.id,
     %(text)s,
-    IF(v.comment_policy = 'approved' AND v.user_id <> %(user_id)s, 'pending', 'visible')
+    COALESCE(%(state)s, IF(v.comment_policy = 'approved' AND v.user_id <> %(user_id)s, 'pending', 'visible'))
 FROM videos AS v
 LEFT JOIN comments AS p ON p.id = %(parent_id)s AND p.video_id = v.id AND p.state = 'visible'
 WHERE

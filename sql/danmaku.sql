@@ -192,7 +192,7 @@ WHERE
 -- name: create
 -- The video is locked. A player's time at the end is often a little more than the duration, so a few seconds more are
 -- taken for the end. If the duration is not known, a day is the limit.
-INSERT INTO danmaku (video_id, user_id, time_ms, mode, color, sender_hash, text)
+INSERT INTO danmaku (video_id, user_id, time_ms, mode, color, sender_hash, text, is_hidden)
 SELECT
     v.id,
     %(user_id)s,
@@ -200,7 +200,8 @@ SELECT
     %(mode)s,
     %(color)s,
     %(sender_hash)s,
-    %(text)s
+    %(text)s,
+    %(is_hidden)s
 FROM videos AS v
 WHERE
     v.id = %(video_id)s

@@ -306,7 +306,9 @@ def test_a_moderator_hides_and_restores_a_comment(alice, bob, moderator, video):
     hide = f"/api/v1/admin/comments/{root}/hidden"
     assert [one.put(hide).status_code for one in (bob, alice)] == [403, 403]
     assert [moderator.put(hide).status_code for _ in range(2)] == [204, 204]
-    assert (listed(bob, video), count(bob, video), bob.get(f"{COMMENTS}/{root}").status_code) == ([], 0, 404)
+    assert (listed(bob, video), count(bob, video), alice.get(f"{COMMENTS}/{root}").status_code) == ([], 0, 404)
+    mark = bob.get(f"{COMMENTS}/{root}").json
+    assert (mark["is_deleted"], mark["text"], mark["username"], mark["can_delete"]) == (True, "", None, False)
     assert [(item["text"], item["hidden_text"], item["is_deleted"]) for item in bob.get(MINE).json["items"]] == [
         ("", "rude", True)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain import words
 from domain.notifications import sweep_notifications
 
 VIDEOS = "/api/v1/videos"
@@ -110,3 +111,24 @@ def test_two_things_were_reported(load, root, person):
         ("comment", "王小明", 2),
     ]
     assert [one["text"] for one in cases] == ["包饺子直播回放", "第一!"]
+
+
+def test_a_classroom_has_blocked_words_that_a_running_server_knows(app, load, root, person, monkeypatch):
+    def blocked():
+        with root.cursor() as cursor:
+            cursor.execute("SELECT word, word_key, action FROM blocked_words ORDER BY id")
+            return cursor.fetchall()
+
+    assert blocked() == ()  # not on a real server
+    monkeypatch.setitem(app.extensions, "settings", app.extensions["settings"].model_copy(update={"DEBUG": True}))
+    monkeypatch.setattr(words, "CHECK_SECONDS", 0)
+    carol, video = person("carol"), {"title": "x", "description": "谁帮我 代 写 作 业?"}
+    assert carol.post(VIDEOS, json=video).status_code == 201
+    assert app.test_cli_runner().invoke(args=["demo", "load"]).exit_code == 0
+    assert [(word, action) for word, _, action in blocked()] == [
+        ("代写作业", "reject"),
+        ("剧透", "hide"),
+        ("buy followers", "review"),
+    ]
+    assert all(words.spell(word)[0] == key for word, key, _ in blocked())
+    assert carol.post(VIDEOS, json=video).status_code == 422

@@ -109,7 +109,7 @@ POST   videos/{video}/comments#{elsewhere}  401     404      404      404     40
 GET    comments/{comment}                   200/404 200/404  200/404  200/404 200     200/404 200/404 403    401
 GET    comments/{mark}                      200/404 200/404  200/404  200/404 200     200/404 200/404 403    401
 GET    comments/{pending}                   404     404      404      200/404 200     404     404     403    401
-GET    comments/{hidden}                    404     404      404      404     404     404     404     403    401
+GET    comments/{hidden}                    404     404      404      200/404 404     404     404     403    401
 PATCH  comments/{comment}                   401     404      404      200/404 404     404     404     403    401
 PATCH  comments/{pending}                   401     404      404      200/404 404     404     404     403    401
 PATCH  comments/{hidden}                    401     404      404      404     404     404     404     403    401
@@ -127,7 +127,8 @@ DELETE comments/{comment}/like              401     204/404  204/404  204/404 20
 PUT    comments/{comment}/pin               401     404      404      404     204     404     404     403    401
 PUT    comments/{pending}/pin               401     404      404      404     404     404     404     403    401
 DELETE comments/{comment}/pin               401     404      404      404     204     404     404     403    401
-PUT    comments/{pending}/approval          401     404      404      404     204     404     404     403    401
+PUT    comments/{pending}/approval          401     404      404      404     204     204     204     403    401
+PUT    comments/{doubtful}/approval         401     404      404      404     403     204     204     403    401
 PUT    comments/{hidden}/approval           401     404      404      404     404     404     404     403    401
 PUT    admin/comments/{comment}/hidden      401     403      403      403     403     204     204     403    401
 DELETE admin/comments/{hidden}/hidden       401     403      403      403     403     204     204     403    401
@@ -197,6 +198,12 @@ PUT    admin/users/stranger/quota           401     403      403      403     40
 POST   admin/categories                     401     403      403      403     403     403     201     403    401
 PATCH  admin/categories/{category}          401     403      403      403     403     403     200     403    401
 DELETE admin/categories/{category}          401     403      403      403     403     403     204     403    401
+GET    admin/words                          401     403      403      403     403     200     200     403    401
+POST   admin/words                          401     403      403      403     403     201     201     403    401
+PATCH  admin/words/{word}                   401     403      403      403     403     200     200     403    401
+DELETE admin/words/{word}                   401     403      403      403     403     204     204     403    401
+PUT    admin/tags/{tag}/merge               401     403      403      403     403     200     200     403    401
+DELETE admin/tags/{tag}                     401     403      403      403     403     200     200     403    401
 GET    admin/stats                          401     403      403      403     403     403     200     403    401
 GET    admin/logs                           401     403      403      403     403     403     200     403    401
 GET    admin/jobs                           401     403      403      403     403     403     200     403    401
@@ -224,9 +231,10 @@ THINGS = {
     "video": VIDEO, "followed": 202, "approved": 203, "closed": 204,  # videos of the owner, by their comment_policy
     "comment": 301, "pending": 302, "hidden": 303, "mark": 304, "elsewhere": 306,  # the last one is on another video
     "danmaku": 701, "message": 801, "report": 901, "person": 104, "upload": "a" * 32, "session": 599, "avatar": 601, "job": 401, "category": 9001,
+    "doubtful": 307, "word": 1001, "tag": 1101,  # the first: a comment of the owner that waits because of a blocked word
 }  # fmt: skip
 MISSING = {name: "0" * 32 if name == "upload" else 999 for name in THINGS}
-BOTH = re.compile(r"\{(video|danmaku|followed|approved|closed|comment|pending|hidden|mark|elsewhere)\}")
+BOTH = re.compile(r"\{(video|danmaku|followed|approved|closed|comment|pending|hidden|mark|elsewhere|doubtful)\}")
 
 PEOPLE = {
     "stranger": "user", "follower": "user", "author": "user", "owner": "user", "moderator": "moderator",
@@ -278,6 +286,8 @@ def bodies(me: str, things: dict[str, Any]) -> dict[str, dict[str, Any]]:
         },
         "POST admin/categories": {"json": {"slug": "permission", "name": "x"}},
         "PATCH admin/categories/{category}": {"json": {"name": "y"}},
+        "PATCH admin/words/{word}": {"json": {"action": "hide"}},
+        "PUT admin/tags/{tag}/merge": {"json": {"into": 1102}},
         "POST /test_post": FORM,
         "POST /test_request": FORM,
     }
@@ -307,6 +317,8 @@ WORLD = (
     "INSERT INTO messages (id, low_id, high_id, is_from_low, text) VALUES (801, 103, 104, TRUE, 'x')",
     "INSERT INTO report_cases (id, kind, thing_id, author_id, video_id, report_count) VALUES (901, 'video', 202, 104, 202, 1)",
     "INSERT INTO reports (id, case_id, kind, thing_id, reason, text) VALUES (1, 901, 'video', 202, 'x', 'Tides')",
+    "INSERT INTO blocked_words (id, word, word_key, action) VALUES (1001, 'fubar', 'fubar', 'reject')",
+    "INSERT INTO tags (id, name, name_key) VALUES (1101, 'sea', 'sea'), (1102, 'ocean', 'ocean')",
     "INSERT INTO uploads (id, user_id, metadata, size_bytes, reserved_bytes, expires_at) VALUES"
     " (REPEAT('a', 32), 103, 'title eA==', 1000, 1000, CURRENT_TIMESTAMP(3) + INTERVAL 1 DAY)",
 )
@@ -314,7 +326,8 @@ COMMENTS = (
     "INSERT INTO comments (id, video_id, owner_id, user_id, root_id, parent_id, text, state, reply_count) VALUES"
     " (301, 201, 104, 103, NULL, NULL, 'Nice', 'visible', 0), (302, 201, 104, 103, NULL, NULL, 'Hm', 'pending', 0),"
     " (303, 201, 104, 103, NULL, NULL, 'Rude', 'hidden', 0), (304, 201, 104, NULL, NULL, NULL, '', 'deleted', 1),"
-    " (305, 201, 104, 103, 304, 304, 'Why?', 'visible', 0), (306, 203, 104, 103, NULL, NULL, 'x', 'visible', 0)",
+    " (305, 201, 104, 103, 304, 304, 'Why?', 'visible', 0), (306, 203, 104, 103, NULL, NULL, 'x', 'visible', 0),"
+    " (307, 201, 104, 104, NULL, NULL, 'Hm', 'pending', 0)",
     "UPDATE videos SET comment_count = IF(id = 201, 2, 1) WHERE id IN (201, 203)",
 )
 

@@ -41,6 +41,8 @@ def load(settings: Settings, now: datetime | None = None) -> list[tuple[str, str
         db.execute("demo.create_videos")
         db.execute("demo.create_follows")
         db.execute("demo.set_follow_counts")
+        if db.execute("demo.create_words", is_debug=settings.DEBUG):
+            db.execute("demo.set_word_version")
         films.create_entries(db)
         _react(db)
         danmaku.load(db, settings)
