@@ -16,6 +16,7 @@ import time
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import add
 from typing import Annotated, Any, Literal, NamedTuple
 
 from flask import current_app, has_request_context
@@ -95,10 +96,10 @@ class Words:
 
     def __init__(self, rows: Iterable[Row]):
         self._found = {spell(row["word"])[0]: Found(row["word"], row["action"]) for row in rows}
-        lengths: dict[str, set[int]] = {}
-        for key in self._found:
-            lengths.setdefault(key[:2], set()).add(len(key))
-        self._lengths = {start: sorted(some) for start, some in lengths.items()}
+        self._single = {key for key in self._found if len(key) == 1}
+        self._lengths: dict[str, set[int]] = {}  # by the first two letters
+        for key in self._found.keys() - self._single:
+            self._lengths.setdefault(key[:2], set()).add(len(key))
 
     def find(self, text: str) -> Found | None:
         """Return the blocked word with the strictest action in a text."""
@@ -109,12 +110,14 @@ class Words:
         return min(found, key=lambda one: (ACTIONS.index(one.action), one.word), default=None)
 
     def _keys_in(self, letters: str, edges: list[bool]) -> Iterable[str]:
-        for n in range(len(letters)):
-            if edges[n]:
-                for length in (1, *self._lengths.get(letters[n : n + 2], ())):
+        for n, start in enumerate(map(add, letters, letters[1:])):
+            if edges[n] and start in self._lengths:
+                for length in self._lengths[start]:
                     key = letters[n : n + length]
                     if key in self._found and edges[n + len(key)]:
                         yield key
+        if not self._single.isdisjoint(letters):
+            yield from (one for n, one in enumerate(letters) if one in self._single and edges[n] and edges[n + 1])
 
 
 class _Kept(NamedTuple):
