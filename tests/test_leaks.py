@@ -31,6 +31,7 @@ PLANTED = {
     **dict.fromkeys(("was_deleted_root", "was_deleted_reply", "was_edited", "deleted_message"), None),
     **dict.fromkeys(("was_gone_bio", "was_gone_title", "was_gone_comment"), None),
     "was_hidden_comment": "bob",
+    "was_hidden_root": "bob",  # with an answer, so it is a mark
     "was_banned_bio": "moderator",
     "was_banned_title": "moderator",
     "reason_of_ban": "moderator",
@@ -148,6 +149,8 @@ def test_a_stranger_finds_nothing_that_is_not_theirs_to_see(app, root, client, a
         hidden_comment := comment(bob, shown, "was_hidden_comment"),
         deleted_root,
         comment(carol, shown, "an answer", deleted_root),
+        hidden_root := comment(bob, shown, "was_hidden_root"),
+        comment(carol, shown, "another answer", hidden_root),
         reply := comment(bob, shown, "was_deleted_reply", deleted_root),
         edited := comment(bob, shown, "was_edited"),
         comment(gone, shown, "was_gone_comment"),
@@ -207,7 +210,8 @@ def test_a_stranger_finds_nothing_that_is_not_theirs_to_see(app, root, client, a
     assert gone.delete(f"{API}/me", json={"password": PASSWORD}).status_code == 204
     with app.app_context():
         settle_people()
-    assert moderator.put(f"{ADMIN}/comments/{hidden_comment}/hidden").status_code == 204
+    for one in (hidden_comment, hidden_root):
+        assert moderator.put(f"{ADMIN}/comments/{one}/hidden").status_code == 204
     assert [bob.delete(f"{COMMENTS}/{one}").status_code for one in (reply, deleted_root)] == [204, 204]
     assert bob.patch(f"{COMMENTS}/{edited}", json={"text": "harmless"}).status_code == 200
     assert moderator.put(f"{ADMIN}/danmaku/{hidden_danmaku}/hidden").status_code == 204

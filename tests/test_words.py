@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -256,6 +257,26 @@ def test_an_edit_is_looked_at_again(alice, bob, moderator, block, video, policy)
     if policy == "open":
         assert author.patch(path, json={"text": "unseen"}).json["is_deleted"] is True
         assert (count(alice, video), author.patch(path, json={"text": "Nice"}).status_code) == (1, 404)
+
+
+def test_counters_are_exact_while_many_edit_answer_and_delete(alice, bob, moderator, block, video):
+    block("unseen", "hide")
+    block("doubtful", "review")
+    root = comment(alice, video, "root").json["id"]
+    replies = [comment(bob, video, "Nice", root).json["id"] for _ in range(12)]
+
+    def work(n):
+        path = f"{COMMENTS}/{replies[n % 12]}"
+        return [
+            bob.patch(path, json={"text": ("unseen", "doubtful", "fine")[n % 3]}).status_code,
+            comment(alice, video, "an answer", replies[n % 12]).status_code,
+            moderator.put(f"{path}/approval").status_code,
+            bob.delete(path).status_code if n % 4 == 0 else 204,
+        ]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(work, range(36)))
+    assert {status for one in answers for status in one} <= {200, 201, 204, 404}
 
 
 def test_an_edit_of_anothers_comment_tells_nothing(alice, bob, block, video):
