@@ -10,12 +10,15 @@ from pydantic import BaseModel, Field
 from current import db
 from domain import tags
 from domain.names import prefix_pattern
+from queries import Row
 from web.api import api
 from web.errors import Problem
 from web.inputs import Input
 from web.paging import Page
 
 bp = Blueprint("tags", __name__, url_prefix="/api/v1")
+
+DONE = {"video_count": 0, "is_done": True}  # the tag is gone already
 
 
 class TagMerge(Input):
@@ -49,10 +52,12 @@ def merge_tag(tag_id, body: TagMerge):
     Public videos with this tag get the other one, and this tag is deleted. A request takes five seconds at the most: while
     `is_done` is false, send it again. Once the tag is gone, that changes nothing.
     """
-    other = db.fetch_one("tags.get", tag_id=body.into) or abort(404, "No such tag to merge into.")
     if tag_id == body.into:
         raise Problem(409, "A tag is not merged into itself.", "same_tag")
-    return _replace(tag_id, other["name"])
+    if not (tag := _find(tag_id)):
+        return DONE
+    other = _find(body.into) or abort(404, "No such tag to merge into.")
+    return _show(tags.replace(tag, other["name"]))
 
 
 @bp.delete("/admin/tags/<int:tag_id>")
@@ -63,10 +68,13 @@ def delete_tag(tag_id):
     It is taken from all public videos. Somebody may use it again: a blocked word prevents that. A request takes five
     seconds at the most: while `is_done` is false, send it again. Once the tag is gone, that changes nothing.
     """
-    return _replace(tag_id, None)
+    tag = _find(tag_id)
+    return _show(tags.replace(tag, None)) if tag else DONE
 
 
-def _replace(tag_id: int, other: str | None) -> dict[str, object]:
-    tag = db.fetch_one("tags.get", tag_id=tag_id)
-    count, is_done = tags.replace(tag, other) if tag else (0, True)
-    return {"video_count": count, "is_done": is_done}
+def _find(tag_id: int) -> Row | None:
+    return db.fetch_one("tags.get", tag_id=tag_id)
+
+
+def _show(done: tuple[int, bool]) -> Row:
+    return {"video_count": done[0], "is_done": done[1]}
