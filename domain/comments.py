@@ -95,7 +95,7 @@ def update(comment_id: int, text: str, refusal: str) -> bool:
     comment = lock(comment_id, refusal) if state else None  # before the row changes, as its counters will follow
     if not db.execute("comments.update", comment_id=comment_id, user_id=g.user["id"], text=text):
         return False
-    if comment and state and comment["state"] != state:
+    if comment and state and state != comment["state"]:
         set_state(comment, comment["state"], state)
     return True
 
