@@ -45,6 +45,17 @@ def _check_root(url: str) -> str:
     return url.rstrip("/")
 
 
+def _strip_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+def _check_networks(text: str) -> str:
+    for word in text.split():
+        ipaddress.ip_network(word)
+    return text
+
+
+Address = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_strip_slash)]
 Limit = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}/[1-9]\d{0,6}$")]
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,64}$")]
@@ -90,6 +101,15 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     MEDIA_DIR: str = ""
     QUOTA_BYTES: int = Field(10 * 1024**3, ge=0, lt=2**63)
     QUOTA_VIDEOS: int = Field(5000, ge=0, le=10**9)
+    HLS_URL: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+|/[^\s?#]*)$"), AfterValidator(_strip_slash)] = "/hls"
+    LIVE_PUSH_URL: Annotated[str, Field(pattern=r"^[a-z]+://[^\s?#]+$"), AfterValidator(_strip_slash)] = (
+        "rtmp://127.0.0.1/live"
+    )
+    LIVE_HOOK_SECRET: str = Field("", pattern=r"^([A-Za-z0-9._~-]{16,})?$", repr=False)
+    LIVE_HOOK_ADDRESSES: Annotated[str, AfterValidator(_check_networks)] = "127.0.0.0/8 ::1"
+    LIVE_NGINX_CONTROL: Address = ""
+    LIVE_SRS_API: Address = ""
+    LIVE_MEDIAMTX_API: Address = ""
     X_ACCEL: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     METRICS_TOKEN: str = Field("", pattern=r"^([!-~]{16,})?$", repr=False)
     WEB_CONCURRENCY: int = Field(2, ge=1, le=256)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from current import db
-from domain import comments, danmaku, messages, notifications
+from domain import comments, danmaku, live, messages, notifications
 from domain.files import detach, lock_to_delete, storage
 from queries import Row
 
@@ -179,6 +179,7 @@ OF_USERS = (
     # What a person has reported stays for the moderators, without their name.
     Dependent("reports.user_id", ("reports.set_nobody",), export_as("reports", "reports.list_for_user")),
     Dependent("report_cases.author_id", (delete_some_cases,), "Nobody is told who has reported them, or why."),
+    Dependent("live_rooms.user_id", (live.delete_some,), export_as("live_rooms", "live_rooms.list_for_user")),
     Dependent("blocks.user_id", ("blocks.delete_for_user",), export_as("blocks", "blocks.list_for_user")),
     Dependent("blocks.blocked_id", ("blocks.delete_of_user",), "Nobody is told who has blocked them."),
     Dependent(
@@ -244,6 +245,7 @@ COUNTERS = {
     "comments.like_count": Counter("comment_likes.comment_id", "counters.list_comment_like_count"),
     "comments.reply_count": Counter("comments.root_id", "counters.list_reply_count"),  # the visible ones
     "report_cases.report_count": Counter("reports.case_id", "counters.list_report_count"),
+    "live_rooms.viewer_count": None,  # who watches right now
     "videos.view_count": None,  # the sum of video_views, which are deleted afterwards
 }
 

@@ -17,7 +17,7 @@ from flask import abort, g
 from werkzeug.exceptions import NotFound
 
 from current import db
-from domain import comments, danmaku, dependents, hiding, notifications
+from domain import comments, danmaku, dependents, hiding, live, notifications
 from domain.accounts import keep_an_admin
 from domain.hiding import HEAD_START, settle
 from domain.names import NOBODY
@@ -114,6 +114,8 @@ def set_ban(user_id: int, until: datetime | None, reason: str, visibility: str) 
         keep_an_admin(user_id)
     ban = {"banned_until": until, "ban_reason": reason, "visibility": visibility, "seconds": HEAD_START}
     db.execute("users.set_ban", user_id=user_id, **ban, is_admin=is_admin) or abort(403, PLAIN_ALONE)
+    if until:
+        live.stop_of_user(user_id)
     after_commit(lambda: settle(user_id))
 
 

@@ -159,7 +159,7 @@ def set_role(username, body: RoleChange):
 def ban_user(username, body: Ban):
     """Ban an account.
 
-    Its tokens stop working at once. Its profile and videos are hidden until the ban ends, unless you keep them. A
+    Its tokens stop working at once, and its live stream ends. Its profile and videos are hidden until the ban ends, unless you keep them. A
     moderator may ban plain users. An admin may ban everybody but the last admin.
     """
     set_ban(user_id_of(username), body.until or FOR_GOOD, body.reason, "public" if body.keep_videos else "hidden")

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from pydantic import Field, create_model
 
 from current import db
+from domain import live
 from domain.accounts import keep_an_admin
 from domain.comments import CommentPolicy
 from domain.dependents import lists_of_export
@@ -78,6 +79,7 @@ def delete_me(body: Farewell):
     user_id = g.user["id"]
     keep_an_admin(user_id)  # for every role: it may have changed since the password was checked
     db.execute("users.set_gone", user_id=user_id, seconds=HEAD_START) or abort(401, "This account is gone.")
+    live.stop_of_user(user_id)
     after_commit(lambda: settle(user_id))
 
 

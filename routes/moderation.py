@@ -1,16 +1,17 @@
-"""Moderation: staff hide and restore videos, comments and danmaku, and delete videos."""
+"""Moderation: staff hide and restore videos, comments and danmaku, delete videos, and close live rooms."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from flask import Blueprint, abort
+from flask import Blueprint, abort, current_app
 from pydantic import Field
 
 from current import db
-from domain import comments, danmaku, moderation
+from domain import comments, danmaku, live, moderation
 from domain.comments import NO_COMMENT
-from domain.sharing import Token, find_visible, visibility_arguments
+from domain.live import NO_ROOM
+from domain.sharing import Token, find_visible, shown, visibility_arguments
 from web.api import api
 from web.inputs import Input
 from web.text import Line
@@ -90,3 +91,34 @@ def hide_danmaku(danmaku_id):
 def restore_danmaku(danmaku_id):
     """Restore a hidden danmaku."""
     moderation.set_danmaku_hidden(danmaku.lock(danmaku_id)[0], False)
+
+
+class Closing(Input):
+    """Why a live room is closed."""
+
+    reason: Annotated[str, Line(1, 500), Field(description="Its owner reads it.", examples=["Somebody else's film"])]
+
+
+@bp.put("/live/<int:room_id>/closed")
+@api(returns="live_rooms.get", login="moderator", audit="live.close")
+def close_room(room_id, body: Closing):
+    """Close a live room.
+
+    What is on ends, and the room takes no stream until you open it again. Its owner cannot do that.
+    """
+    room = live.lock(room_id)
+    db.execute("live_rooms.set_closed", room_id=room_id, reason=body.reason)
+    live.stop(room)
+    where = {"shown": shown(), "hls_url": current_app.config["HLS_URL"]}
+    return db.fetch_one("live_rooms.get", room_id=room_id, **where) or abort(404, NO_ROOM)
+
+
+@bp.delete("/live/<int:room_id>/closed")
+@api(login="moderator", audit="live.open")
+def open_room(room_id):
+    """Open a live room again.
+
+    If its owner has closed it too, it stays closed.
+    """
+    live.lock(room_id)
+    db.execute("live_rooms.set_closed", room_id=room_id, reason=None)

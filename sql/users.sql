@@ -39,8 +39,8 @@ WHERE
     u.id = %(user_id)s;
 
 -- name: get_by_username
--- A user as everybody may see them, and whether the viewer follows them. Without a login, viewer_id is NULL and matches
--- no follow. `shown` is 'public', for the staff 'hidden' too: see videos.get.
+-- A user as everybody may see them, with their live room, and whether the viewer follows them. Without a login, viewer_id
+-- is NULL and matches no follow. `shown` is 'public', for the staff 'hidden' too: see videos.get.
 SELECT
     c.*,
     EXISTS (
@@ -50,7 +50,16 @@ SELECT
         WHERE
             f.follower_id = %(viewer_id)s
             AND f.followed_id = u.id
-    ) AS is_followed
+    ) AS is_followed,
+    (SELECT r.id FROM live_rooms AS r WHERE r.user_id = u.id) AS live_room_id,
+    EXISTS (
+        SELECT
+            1
+        FROM live_rooms AS r
+        WHERE
+            r.user_id = u.id
+            AND r.live_until > CURRENT_TIMESTAMP(3)
+    ) AS is_live
 FROM users AS u
 INNER JOIN user_cards AS c ON c.id = u.id
 WHERE

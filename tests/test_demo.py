@@ -19,6 +19,7 @@ TABLES = (
     "conversations",
     "report_cases",
     "reports",
+    "live_rooms",
 )
 
 pytestmark = pytest.mark.usefixtures("no_demo_files", "exact_counters")

@@ -187,6 +187,19 @@ GET    admin/danmaku                        401     403      403      403     40
 GET    admin/videos                         401     403      403      403     403     200     200     403    401
 PUT    admin/users/author/content           401     403      403      403     403     200     200     403    401
 PUT    admin/users/admin/content            401     403      403      403     403     403     200     403    401
+
+GET    live                                 200     200      200      200     200     200     200     403    401
+GET    live/{room}                          200     200      200      200     200     200     200     403    401
+POST   live/room                            401     201      201      201     409     201     201     403    401
+GET    live/room                            401     404      404      404     200     404     404     403    401
+PATCH  live/room                            401     404      404      404     200     404     404     403    401
+POST   live/room/key                        401     404      404      404     200     404     404     403    401
+PUT    live/room/cover                      401     404      404      404     200     404     404     403    401
+DELETE live/room/cover                      401     404      404      404     204     404     404     403    401
+GET    live/covers/{cover}                  200     200      200      200     200     200     200     200    200
+PUT    admin/live/{room}/closed             401     403      403      403     403     200     200     403    401
+DELETE admin/live/{room}/closed             401     403      403      403     403     204     204     403    401
+
 GET    admin/users                          401     403      403      403     403     200     200     403    401
 GET    admin/users/stranger                 401     403      403      403     403     200     200     403    401
 PUT    admin/users/stranger/role            401     403      403      403     403     403     200     403    401
@@ -232,6 +245,7 @@ THINGS = {
     "comment": 301, "pending": 302, "hidden": 303, "mark": 304, "elsewhere": 306,  # the last one is on another video
     "danmaku": 701, "message": 801, "report": 901, "person": 104, "upload": "a" * 32, "session": 599, "avatar": 601, "job": 401, "category": 9001,
     "doubtful": 307, "word": 1001, "tag": 1101,  # the first: a comment of the owner that waits because of a blocked word
+    "room": 901, "cover": 902,
 }  # fmt: skip
 MISSING = {name: "0" * 32 if name == "upload" else 999 for name in THINGS}
 BOTH = re.compile(r"\{(video|danmaku|followed|approved|closed|comment|pending|hidden|mark|elsewhere|doubtful)\}")
@@ -284,6 +298,9 @@ def bodies(me: str, things: dict[str, Any]) -> dict[str, dict[str, Any]]:
             f"POST reports#{{{thing}}}": {"json": {"kind": kind, "id": things[thing], "reason": "x"}}
             for thing, kind in REPORTED.items()
         },
+        "POST live/room": {"json": {"title": "x"}},
+        "PATCH live/room": {"json": {"title": "y"}},
+        "PUT live/room/cover": PICTURE,
         "POST admin/categories": {"json": {"slug": "permission", "name": "x"}},
         "PATCH admin/categories/{category}": {"json": {"name": "y"}},
         "PATCH admin/words/{word}": {"json": {"action": "hide"}},
@@ -319,6 +336,9 @@ WORLD = (
     "INSERT INTO reports (id, case_id, kind, thing_id, reason, text) VALUES (1, 901, 'video', 202, 'x', 'Tides')",
     "INSERT INTO blocked_words (id, word, word_key, action) VALUES (1001, 'fubar', 'fubar', 'reject')",
     "INSERT INTO tags (id, name, name_key) VALUES (1101, 'sea', 'sea'), (1102, 'ocean', 'ocean')",
+    "INSERT INTO live_rooms (id, user_id, stream_name, key_hash, title, cover_id)"
+    " VALUES (901, 104, 'waves', REPEAT('k', 32), 'Waves', 902)",
+    "INSERT INTO live_covers (id, room_id, image) VALUES (902, 901, 'x')",
     "INSERT INTO uploads (id, user_id, metadata, size_bytes, reserved_bytes, expires_at) VALUES"
     " (REPEAT('a', 32), 103, 'title eA==', 1000, 1000, CURRENT_TIMESTAMP(3) + INTERVAL 1 DAY)",
 )

@@ -1,4 +1,4 @@
-"""Regular work: count views, delete what has expired. Several workers may run each chore at the same time."""
+"""Regular work: count views, end silent streams, delete what has expired. Several workers may run each chore at the same time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from functools import partial
 from current import db
 from domain.accounts import sweep_accounts
 from domain.hiding import settle
+from domain.live import sweep_sessions
 from domain.mails import send_waiting, sweep_mails
 from domain.notifications import sweep_notifications
 from domain.search import sweep_tags
 from domain.uploads import sweep_uploads
 from domain.views import WINDOW
 from pool import Connection
+from worker.streams import watch_streams
 
 log = logging.getLogger("rawreel.worker")
 
@@ -91,11 +93,13 @@ def _postpone(user_id: int, error: Exception) -> None:
 CHORES: dict[Callable[[], object], int] = {
     settle_people: 2,
     fold_views: 5,
+    watch_streams: 5,
     send_waiting: 10,
     forget_views: 300,
     sweep_accounts: 300,
     sweep_mails: 300,
     sweep_uploads: 300,
+    sweep_sessions: 3600,
     sweep_tags: 3600,
     sweep_notifications: 3600,
 }

@@ -13,7 +13,7 @@ import orjson
 from config import Settings
 from database import SQL, Database
 from domain.search import terms
-from ops.demo import danmaku, messages, notifications, reactions, reports
+from ops.demo import danmaku, live, messages, notifications, reactions, reports
 from web.text import fold
 
 FILLED = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone.utc)  # the year before the demo world's
@@ -96,6 +96,7 @@ def fill(settings: Settings, videos: int, comments: float = COMMENTS, likes: flo
         new = db.fetch_all("demo.list_fill_users", pattern=pattern, after=owners[-1] if owners else 0, limit=CHUNK)
         owners += (row["id"] for row in new)
         _follow(db, chance, owners, len(new))
+    yield live.fill(db, owners, categories, before.get("user_id", 0), FILLED)
     crowd = random.Random(f"reactions {last}")  # another one, so that other likes do not make other videos
     for first in range(0, videos, CHUNK):
         rows = [

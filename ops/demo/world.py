@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from config import Settings
 from database import SQL, Database
 from domain.lookalikes import shapes
-from ops.demo import danmaku, films, notifications, reports
+from ops.demo import danmaku, films, live, notifications, reports
 from web.passwords import hash_password
 
 USERNAME = "demo"
@@ -50,6 +50,7 @@ def load(settings: Settings, now: datetime | None = None) -> list[tuple[str, str
         db.execute("demo_messages.create_conversations")
         notifications.load(db, now or datetime.now(timezone.utc))
         reports.load(db)
+        live.load(db)
         return [(row["username"], password) for row, password in people]
 
     return db.transaction(work)

@@ -30,6 +30,8 @@ ORDER = (
 )  # create first, then read and change, delete at the end
 LAST = ("auth.delete_session", "auth.delete_sessions", "auth.logout", "me.delete_me")  # each makes the token invalid
 ADMIN = "/api/v1/admin/"
+ONCE = ("live.create_room",)  # an account can do it only once, so a new user does it
+EMPTY = ("live.list_rooms",)  # lists that may be empty, so they give no id
 REGISTER, LOGIN = "auth.register", "auth.login"
 PARAMETER = re.compile(r"{(\w+)}")
 
@@ -115,6 +117,8 @@ def _makers(calls: list[Call]) -> dict[str, Maker]:
             makers.setdefault(found[1], Maker(call, "json().id"))
         elif call.method == "post" and status == 201 and found and not properties:
             makers.setdefault(found[1], Maker(call, 'headers.get("Location").split("/").pop()'))
+        elif call.name in EMPTY:
+            continue
         elif call.method == "get" and f"{call.path}/{{" in addresses and found and "id" in _item_properties(properties):
             makers.setdefault(found[1], Maker(call, "json().items[0].id"))
         elif call.method == "put" and f"{noun}_id" in parameters and f"{noun}_url" in properties:
@@ -161,10 +165,13 @@ def _folder(tag: dict[str, Any], own: list[Call], calls: list[Call], makers: dic
 
 
 def _sender(own: list[Call]) -> Sender:
-    """Return who sends a folder: the admin if it needs a role, a new user if it may end an account, else the demo user."""
+    """Return who sends a folder: the admin if it needs a role, else the demo user.
+
+    A new user sends what may end an account, and what an account can do only once.
+    """
     if any(call.roles for call in own):
         return Sender.ADMIN
-    if any(call.name in LAST or (call.needs_token and "password" in call.fields) for call in own):
+    if any(call.name in (*LAST, *ONCE) or (call.needs_token and "password" in call.fields) for call in own):
         return Sender.NEW
     return Sender.DEMO
 

@@ -74,7 +74,13 @@ def is_described(query: Query) -> bool:
 
 def describe(inspector: Inspector, query: Query) -> dict[str, Any]:
     """Return the JSON Schema of a query's row, with a row of the demo world as example if there is one."""
-    arguments = samples(inspector, query)
+    # A placeholder that is called like a setting gets its default, for an example that makes sense.
+    named = {
+        name: Settings.model_fields[name.upper()].default
+        for name in query.parameters
+        if name.upper() in Settings.model_fields
+    }
+    arguments = {**samples(inspector, query), **named}
     try:
         columns = inspector.describe(query, arguments)
     except Connection.Error as error:

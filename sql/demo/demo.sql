@@ -342,4 +342,4 @@ ORDER BY
 -- name: update_statistics
 ANALYZE TABLE
     users, videos, danmaku, tags, video_tags, video_terms, follows, audit_logs, video_likes, favorites, watch_history, comments,
-    comment_likes, notifications, notification_groups, report_cases, reports, messages, conversations;
+    comment_likes, notifications, notification_groups, report_cases, reports, messages, conversations, live_rooms, live_sessions;
