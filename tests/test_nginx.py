@@ -582,3 +582,17 @@ def test_a_server_that_takes_too_long_is_told_apart_from_one_that_is_away(tmp_pa
         nginx(tmp_path, silent.getsockname()[1], Path("/nowhere"), proxy_read_timeout="1s") as port,
     ):
         assert_readable(ask(port, VIDEOS, Origin=SITE), 504, "gateway_timeout")
+
+
+def test_live_streams_are_sent_to_pages_of_other_sites_and_hooks_are_closed(port, settings):
+    hls = Path(f"{settings.MEDIA_DIR}-live/hls")
+    hls.mkdir(parents=True)
+    (hls / "waves.m3u8").write_text("#EXTM3U\n")
+    status, headers, body = ask(port, "/hls/waves.m3u8", Origin=SITE)
+    assert (status, body) == (200, b"#EXTM3U\n")
+    assert headers["content-type"] == "application/vnd.apple.mpegurl"
+    assert (headers["cache-control"], headers["access-control-allow-origin"]) == ("no-cache", SITE)
+    assert "access-control-allow-origin" not in ask(port, "/hls/waves.m3u8", Origin="https://other.example")[1]
+    assert [ask(port, path)[0] for path in ("/hls/", "/hls/none.m3u8", "/hls/../x")] == [403, 404, 404]
+    for path in ("nginx-rtmp", "srs", "mediamtx/end"):
+        assert ask(port, f"/hooks/{path}?secret=x", "POST")[0] == 404
