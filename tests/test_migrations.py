@@ -631,3 +631,30 @@ def test_four_rights_are_enough_to_serve_where_nothing_is_to_be_made(settings, a
         cursor.execute("DROP USER 'clerk'@'localhost'")
     assert [answer.status_code for answer in answers] == [200, 200]
     assert all(state.startswith("applied") for _, state in status(app.extensions["database"]))
+
+
+def test_no_foreign_key_is_checked_by_an_index_with_a_column_that_may_be_null(root):
+    """MySQL 9.7 takes the first index that begins with the column, and checks no row with a NULL in any column of it.
+
+    A comment is an exception: its video and its root are locked before it is written.
+    """
+    locked = {"comments.video_id", "comments.root_id"}
+    with root.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.key_column_usage"
+            " WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL ORDER BY 1, 2"
+        )
+        keys, unchecked = cursor.fetchall(), []
+        for table, column in keys:
+            cursor.execute(f"SHOW INDEX FROM `{table}`")
+            at = {name[0].lower(): n for n, name in enumerate(cursor.description)}
+            indexes: dict[str, list[tuple[str, bool]]] = {}
+            for row in cursor.fetchall():
+                part = row[at["column_name"]], row[at["null"]] == "YES"
+                indexes.setdefault(row[at["key_name"]], []).append(part)
+            first = next(parts for parts in indexes.values() if parts[0][0] == column)
+            if any(is_nullable for _, is_nullable in first[1:]):
+                unchecked.append(f"{table}.{column}")
+    assert len(keys) > 20
+    unchecked = [one for one in unchecked if one not in locked]
+    assert not unchecked, f"give each an index of its own, before the others: {unchecked}"
