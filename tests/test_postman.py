@@ -401,3 +401,9 @@ def test_a_folder_first_makes_what_another_folder_has_deleted(make_app, current_
     ]
     assert folder["item"][0]["name"] == "Create a video (for the requests below)"
     assert folder["item"][2]["request"]["url"]["query"][1] == {"key": "times", "value": "1", "disabled": True}
+
+
+def test_what_an_account_can_do_only_once_is_done_by_a_new_user_before_the_rest(folders):
+    sent = addresses(folders["live"])
+    assert [path.rpartition("/api/v1/")[2] for _, path in sent[:3]] == ["auth/register", "auth/login", "live/room"]
+    assert ("GET", "/api/v1/live/1") in sent  # of the demo world: the list of what is on may be empty

@@ -180,6 +180,8 @@ def _rank(call: Call, from_lists: set[str]) -> tuple[int, float, int]:
     depth = -call.path.count("/") if call.method == "delete" else 0  # delete the parts of a thing before the thing
     end = LAST.index(call.name) if call.name in LAST else -1
     order: float = -1 if call.kind in FILES and call.method == "put" else ORDER.index(call.method)
+    if call.name in ONCE:
+        order = -2  # the rest needs it
     if call.method == "post" and from_lists & {*PARAMETER.findall(call.path)}:  # after the list that gives its id
         order = ORDER.index("get") + 0.5
     return end, order, depth
