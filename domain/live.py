@@ -2,7 +2,7 @@
 
 A media server asks before it takes a stream, gives signs of life, and tells of the end. These calls come in any order,
 and to several processes at once, so each locks the room's row first. A session is known by the client_id of its server,
-and by the time since its beginning, as nginx-rtmp counts from 1 again when it starts.
+and once it has ended also by its age, as nginx-rtmp counts from 1 again when it starts.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from web.guards import token_hash
 
 STREAM_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 MAX_DIFFERENCE = 15  # seconds between the beginning as the media server tells it and as we have stored it
+AT_ONCE = 100  # silent streams that one run of the worker's chore ends
 DAYS = 90  # that an ended session is kept
 NO_ROOM = "No such room."
 NO_ROOM_OF_YOURS = "You have no room yet: POST /live/room makes one."
@@ -42,13 +43,14 @@ class Publisher:
     age: int | None = None  # seconds since its beginning, if the server says that
 
     def is_in(self, session: Row) -> bool:
-        """Return whether a session is that of this connection."""
-        same = (self.server, self.client_id, self.run_id) == (
-            session["server"],
-            session["client_id"],
-            session["run_id"],
-        )
-        return same and (self.age is None or abs(self.age - session["age_seconds"]) <= MAX_DIFFERENCE)
+        """Return whether a session is that of this connection. Of an open one the client_id tells.
+
+        Of one that has ended the age tells too, where it is known: its server may have started again since.
+        """
+        if (self.server, self.client_id, self.run_id) != (session["server"], session["client_id"], session["run_id"]):
+            return False
+        is_open = session["is_open"] or self.age is None
+        return is_open or abs(self.age - session["age_seconds"]) <= MAX_DIFFERENCE
 
 
 # What media servers ask and tell
@@ -126,10 +128,12 @@ def is_on(stream_name: str) -> bool:
     return bool(STREAM_NAME.fullmatch(stream_name) and db.fetch_value("live_rooms.get_is_on", stream_name=stream_name))
 
 
-def end_silent() -> None:
-    """End the streams that have given no sign of life."""
-    for room in db.fetch_all("live_rooms.list_silent"):
+def end_silent() -> bool:
+    """End some streams that have given no sign of life. Return whether there may be more."""
+    rooms = db.fetch_all("live_rooms.list_silent", limit=AT_ONCE)
+    for room in rooms:
         db.transaction(partial(_end_silent, room["id"]))
+    return len(rooms) == AT_ONCE
 
 
 def _end_silent(room_id: int) -> None:

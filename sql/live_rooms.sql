@@ -170,7 +170,7 @@ WHERE
 ORDER BY
     p.live_until,
     p.id
-LIMIT 100;
+LIMIT %(limit)s;
 
 -- name: lock_by_stream_name
 -- Lock a room until the end of the transaction, before its session.

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from domain import live
 from domain.live import sweep_sessions
 from worker.streams import watch_streams
 
@@ -294,7 +295,6 @@ def test_after_a_restart_of_nginx_the_same_clientid_is_another_publisher(client,
     later(20)
     assert publish(client, room) == 204
     assert sessions() == [("nginx-rtmp", "2", "replaced"), ("nginx-rtmp", "2", None)]
-    assert update(client, room, time=40) == 403
     assert update(client, room, time=0) == 204
     assert is_live()
 
@@ -319,6 +319,23 @@ def test_a_stream_without_a_sign_of_life_is_ended_by_the_worker(client, room, is
     with root.cursor() as cursor:
         cursor.execute("SELECT ended_at = seen_at FROM live_sessions")
         assert cursor.fetchone() == (1,)
+
+
+def test_a_step_of_the_clock_takes_no_stream_off(client, room, is_live, later):
+    publish(client, room)
+    later(-3600)
+    assert update(client, room, time=10) == 204
+    assert is_live()
+
+
+def test_many_silent_streams_are_ended_in_a_few_runs(app, client, room, bob, later, monkeypatch, sessions):
+    monkeypatch.setattr(live, "AT_ONCE", 1)
+    publish(client, room)
+    publish(client, bob.post(ROOM, json={"title": "Other"}).json, 4)
+    later(26)
+    with app.app_context():
+        assert [watch_streams() for _ in range(3)] == [True, True, False]
+    assert [reason for *_, reason in sessions()] == ["silent", "silent"]
 
 
 @pytest.mark.parametrize("is_swept", [True, False])

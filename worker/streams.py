@@ -13,8 +13,11 @@ from domain.live import Publisher
 log = logging.getLogger("rawreel.worker")
 
 
-def watch_streams() -> None:
-    """Note what MediaMTX still sends, if a setting says where it is. Then end all streams without a sign of life."""
+def watch_streams() -> bool:
+    """Note what MediaMTX still sends, if a setting says where it is. Then end the streams without a sign of life.
+
+    Return whether there may be more of them.
+    """
     if current_app.config["LIVE_MEDIAMTX_API"]:
         known = current_app.extensions
         try:
@@ -24,7 +27,7 @@ def watch_streams() -> None:
             if not known.get("is_mediamtx_away"):  # once: this runs every few seconds
                 log.warning("MediaMTX does not say what it sends: %s", error)
             known["is_mediamtx_away"] = True
-    live.end_silent()
+    return live.end_silent()
 
 
 def _ask_mediamtx() -> None:

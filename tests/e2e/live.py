@@ -304,6 +304,7 @@ try:
     ninth = push(right)
     wait(is_live, 10, "live")
     end(ninth)
+    wait(lambda: not is_live(), 5, "the room is off")
 
     # No log has a key or the secret
     logs = [*work.glob("*.log"), out / "server.log"]
