@@ -13,6 +13,7 @@ from domain.live import NO_ROOM
 from domain.pictures import convert
 from domain.sharing import shown
 from domain.videos import Category
+from domain.words import Allowed
 from media import images
 from web.api import api, created
 from web.body import Raw
@@ -31,7 +32,7 @@ LISTS = {
     ("new", True): "live_rooms.list_newest_in_category",
 }
 
-RoomTitle = Annotated[str, Line(1, 200), Field(examples=["练古筝 · Guzheng practice"])]
+RoomTitle = Annotated[str, Line(1, 200), Allowed, Field(examples=["练古筝 · Guzheng practice"])]
 RoomCategory = Annotated[Category | None, Field(examples=["music"])]
 
 

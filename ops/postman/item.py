@@ -59,8 +59,7 @@ HINTS: dict[str, dict[str, Any]] = {
     "danmaku.create_danmaku": {"time": 1.5},
     "dplayer.list_dplayer": {"id": "{{video_id}}"},
     "dplayer.create_dplayer": {"token": "{{token}}", "id": "{{video_id}}", "text": "前方高能", "time": 1.5},
-    "tags.merge_tag": {"tag_id": 999_999_999},  # none of the demo world's
-    "tags.delete_tag": {"tag_id": 999_999_999},
+    **dict.fromkeys(("tags.merge_tag", "tags.delete_tag"), {"tag_id": 999_999_999}),  # none of the demo world's
     "tutorial.weather": {"city": "北京"},
     "tutorial.test_get": {"user_name": "张三"},
     "tutorial.success": {"user_name": "张三"},
@@ -279,11 +278,8 @@ def _tests(call: Call, makers: dict[str, Maker]) -> list[str]:
     elif kind:
         check = f'pm.expect(pm.response.headers.get("Content-Type")).to.include("{kind.rstrip("*")}")'
         lines += [f'pm.test("It is {kind}", () => {check});']
-    lines += [
-        f'pm.collectionVariables.set("{name}", pm.response.{maker.field});'
-        for name, maker in makers.items()
-        if maker.call is call
-    ]
+    made = {name: maker.field for name, maker in makers.items() if maker.call is call}
+    lines += [f'pm.collectionVariables.set("{name}", pm.response.{field});' for name, field in made.items()]
     return [*lines, *AFTER.get(call.name, [])]
 
 
