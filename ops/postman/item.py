@@ -59,7 +59,7 @@ HINTS: dict[str, dict[str, Any]] = {
     "danmaku.create_danmaku": {"time": 1.5},
     "dplayer.list_dplayer": {"id": "{{video_id}}"},
     "dplayer.create_dplayer": {"token": "{{token}}", "id": "{{video_id}}", "text": "前方高能", "time": 1.5},
-    **dict.fromkeys(("tags.merge_tag", "tags.delete_tag"), {"tag_id": 999_999_999}),  # none of the demo world's
+    **{f"tags.{verb}_tag": {"tag_id": 999_999_999} for verb in ("merge", "delete")},  # none of the demo world's
     "tutorial.weather": {"city": "北京"},
     "tutorial.test_get": {"user_name": "张三"},
     "tutorial.success": {"user_name": "张三"},
