@@ -43,6 +43,10 @@ PLANTED = {
     "title_of_upload": "alice",
     "address": "alice",
     "blocked_word": "moderator",
+    "reason_of_report": "moderator",
+    "note_of_decision": "bob",
+    "was_hidden_answer": "bob",  # to the stranger, who was told of it
+    "was_deleted_answer": None,  # to the stranger too
     "was_comment_of_blocked": "alice",  # the stranger has blocked its author
 }
 MARKERS = {name: f"zq{n}{name.replace('_', '')}" for n, name in enumerate(PLANTED)}
@@ -167,6 +171,9 @@ def test_a_stranger_finds_nothing_that_is_not_theirs_to_see(app, root, client, a
         stranger.put(f"{VIDEOS}/{video}/progress", json={"position_ms": 5})
     comment(stranger, private, "mine")
     comment(stranger, shown, "mine too", reply)
+    asked = comment(stranger, shown, "a question")
+    answers = [comment(bob, shown, f"was_{state}_answer", asked) for state in ("hidden", "deleted")]
+    ids["comment_id"] += [asked, *answers]
 
     # What never is
     posted(moderator, f"{ADMIN}/words", word=m["blocked_word"], action="reject")
@@ -186,12 +193,19 @@ def test_a_stranger_finds_nothing_that_is_not_theirs_to_see(app, root, client, a
     begin = {**TUS, "Upload-Length": "10", "Upload-Metadata": f"title {title}"}
     upload = alice.post(f"{API}/uploads", headers=begin).headers["Location"].rpartition("/")[2]
 
+    fake = {"kind": "comment", "id": hidden_comment, "reason": m["reason_of_report"]}
+    assert carol.post(f"{API}/reports", json=fake).status_code == 201
+    ids["report_id"] = [moderator.get(f"{ADMIN}/reports").json["items"][0]["id"]]
+    room = posted(bob, f"{API}/live/room", title="Shown")
+
     names = ["alice", "bob", "carol", "banned", "gone", "blocked", "stranger", f"deleted {gone.user_id}"]
     values = {
         **ids,
         "username": names,
         "upload_id": [upload],
         "avatar_id": [1],
+        "room_id": [room],
+        "cover_id": [1],
         "token": ["x"],
         "name": ["swagger_style.css"],
         "city": ["London"],
@@ -210,9 +224,12 @@ def test_a_stranger_finds_nothing_that_is_not_theirs_to_see(app, root, client, a
     assert gone.delete(f"{API}/me", json={"password": PASSWORD}).status_code == 204
     with app.app_context():
         settle_people()
-    for one in (hidden_comment, hidden_root):
+    for one in (hidden_root, answers[0]):
         assert moderator.put(f"{ADMIN}/comments/{one}/hidden").status_code == 204
-    assert [bob.delete(f"{COMMENTS}/{one}").status_code for one in (reply, deleted_root)] == [204, 204]
+    decided = {"decision": "hide", "note": m["note_of_decision"]}
+    case = f"{ADMIN}/reports/{ids['report_id'][0]}"
+    assert moderator.put(f"{case}/decision", json=decided).status_code == 200
+    assert {bob.delete(f"{COMMENTS}/{one}").status_code for one in (reply, deleted_root, answers[1])} == {204}
     assert bob.patch(f"{COMMENTS}/{edited}", json={"text": "harmless"}).status_code == 200
     assert moderator.put(f"{ADMIN}/danmaku/{hidden_danmaku}/hidden").status_code == 204
     assert bob.delete(f"{API}/danmaku/{deleted_danmaku}").status_code == 204
