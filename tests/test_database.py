@@ -413,12 +413,16 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(make, proxy, root):
 
 @pytest.fixture
 def counted(settings, app, proxy, monkeypatch):
-    """An application behind the proxy, its connection warm."""
+    """An application behind the proxy, its connection warm, and the blocked words known."""
     from app import create_app
+    from domain import words
 
     monkeypatch.setattr("pool.HOT", 60)  # also on a slow machine
+    monkeypatch.setattr(words, "CHECK_SECONDS", 60)
     wired = create_app(settings.model_copy(update={"DB_SOCKET": proxy.path, "DB_POOL_SIZE": 1}))
     wired.test_client().get("/api/v1/videos")
+    with wired.app_context():
+        words.current()
     proxy.forget()
     return wired.test_client()
 
