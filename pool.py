@@ -278,7 +278,10 @@ class Pool:
             finally:
                 self._lent.pop(connection, None)
                 connection.used_at = time.monotonic()
-                connection.doing = ""
+                connection.doing, connection._result = (
+                    "",
+                    None,
+                )  # else an idle connection keeps the rows of its last answer
                 steady.close()  # back to the pool; a closed one is replaced before it is lent again
         finally:
             self._free.release()

@@ -416,7 +416,7 @@ def test_an_export_holds_neither_a_connection_nor_more_than_a_batch(alice, app, 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size > 6_000_000
-    assert peak < 4_000_000
+    assert peak < 2_000_000
 
 
 def test_few_exports_are_sent_at_once_and_each_gives_its_place_back(make_app, alice):

@@ -9,13 +9,16 @@ SELECT
     IF(v.visibility = 'private', NULL, v.title) AS video_title,
     rc.author_id,
     IF(a.visibility = 'gone', NULL, a.username) AS author,
-    CASE rc.kind
-        WHEN 'video' THEN COALESCE(IF(v.visibility = 'public', 'visible', v.visibility), 'gone')
-        WHEN 'comment' THEN COALESCE(IF(c.state = 'deleted', NULL, c.state), 'gone')
-        WHEN 'danmaku' THEN IF(d.id IS NULL, 'gone', IF(d.is_hidden, 'hidden', 'visible'))
-        WHEN 'message' THEN IF(m.id IS NULL, 'gone', 'visible')
-        ELSE IF(a.banned_until > CURRENT_TIMESTAMP(3), 'banned', IF(a.visibility = 'gone', 'gone', 'visible'))
-    END AS thing_state,
+    COALESCE(
+        CASE rc.kind
+            WHEN 'video' THEN COALESCE(IF(v.visibility = 'public', 'visible', v.visibility), 'gone')
+            WHEN 'comment' THEN COALESCE(IF(c.state = 'deleted', NULL, c.state), 'gone')
+            WHEN 'danmaku' THEN IF(d.id IS NULL, 'gone', IF(d.is_hidden, 'hidden', 'visible'))
+            WHEN 'message' THEN IF(m.id IS NULL, 'gone', 'visible')
+            ELSE IF(a.banned_until > CURRENT_TIMESTAMP(3), 'banned', IF(a.visibility = 'gone', 'gone', 'visible'))
+        END,
+        'gone'  -- never: with it both servers know that it is not NULL
+    ) AS thing_state,
     r.text,
     r.reason AS last_reason,
     r.created_at AS last_at,
