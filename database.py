@@ -157,7 +157,7 @@ class Database:
             bound = query.bind(arguments)
         with self._connection() as connection:
             raw: Connection = connection.dbapi_connection
-            raw.doing, raw.asked, begun, count = name, query, time.perf_counter(), 0
+            raw.asked, begun, count = query, time.perf_counter(), 0
             try:
                 cursor = raw.cursor()  # not DBUtils' own, which would look after a connection that is lost
                 (cursor.executemany if many else cursor.execute)(query.text, bound)
@@ -167,7 +167,7 @@ class Database:
                 self._note_failure(query, raw, error)
                 raise
             finally:
-                raw.doing, raw.asked, seconds = "", None, time.perf_counter() - begun
+                raw.asked, seconds = None, time.perf_counter() - begun
                 if self.on_query:
                     self.on_query(query, seconds, count)
                 if seconds * 1000 >= self.slow_ms:

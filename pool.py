@@ -100,7 +100,6 @@ class Connection(pymysql.connections.Connection):
     def __init__(self, *, timeout: float | None, **options: Any):
         self.timeout = timeout
         self.used_at = self.opened_at = time.monotonic()
-        self.doing = ""
         super().__init__(**options)
 
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
@@ -128,17 +127,8 @@ class Connection(pymysql.connections.Connection):
 
     def _read_query_result(self, unbuffered: bool = False) -> Any:  # the answer to every statement
         if self.asked and reader.is_usable:
-            return self._close_if_useless(self._read_answer, self.asked)
+            return self._close_if_useless(reader.read_answer, self, self.asked)
         return self._close_if_useless(super()._read_query_result, unbuffered)
-
-    def _read_answer(self, query: Query) -> Any:
-        self._result = None
-        answer = reader.Answer(self, query)
-        answer.read()
-        self._result = answer
-        if answer.server_status is not None:
-            self.server_status = answer.server_status
-        return answer.affected_rows
 
     def _read_ok_packet(self) -> Any:  # the answer to BEGIN, COMMIT, ROLLBACK and PING
         return self._close_if_useless(super()._read_ok_packet)
@@ -278,10 +268,7 @@ class Pool:
             finally:
                 self._lent.pop(connection, None)
                 connection.used_at = time.monotonic()
-                connection.doing, connection._result = (
-                    "",
-                    None,
-                )  # else an idle connection keeps the rows of its last answer
+                connection._result = None  # else an idle connection keeps the rows of its last answer
                 steady.close()  # back to the pool; a closed one is replaced before it is lent again
         finally:
             self._free.release()
@@ -301,7 +288,8 @@ class Pool:
     def _describe_holders(self) -> str:
         now = time.monotonic()
         held = ", ".join(
-            f"{c.doing or 'idle in a transaction'} ({now - since:.1f} s)" for c, since in [*self._lent.items()]
+            f"{asked.name if (asked := c.asked) else 'idle in a transaction'} ({now - since:.1f} s)"
+            for c, since in [*self._lent.items()]
         )
         return f"all {self.size} database connections were busy for {self.wait:g} s: {held or 'all being opened'}"
 

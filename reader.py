@@ -29,7 +29,6 @@ is_usable = pymysql.VERSION_STRING in ("1.2.4",)
 
 BUFFER = 64 * 1024  # bytes; PyMySQL's own buffer of 8 kB cuts most pages into pieces
 MOST = 8  # descriptions to keep for a query: those of an expression can depend on its values
-WHOLE = 0xFFFFFF  # a packet of this length goes on in the next one
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,17 @@ class Plan:
     next_sequence: int
     description: tuple[Any, ...]
     read_row: ReadRow
+
+
+def read_answer(connection: Any, query: Query) -> Any:
+    """Read the answer to a query, as Connection._read_query_result does."""
+    connection._result = None
+    answer = Answer(connection, query)
+    answer.read()
+    connection._result = answer
+    if answer.server_status is not None:
+        connection.server_status = answer.server_status
+    return answer.affected_rows
 
 
 class Answer(MySQLResult):

@@ -126,7 +126,7 @@ def _read_row(given: str, text: str) -> Row | None:
 def store(video_id: int, found: list[Row | None]) -> dict[str, int]:
     """Store the rows of a file that are not there yet, some hundred in a transaction. Return how many of each kind.
 
-    Those with a blocked word are skipped, whatever its action: nobody else would ask for them.
+    A row with a blocked word is skipped, whatever the action of the word.
     Aborts with a 404 if the video is not the user's.
     """
     limit = _find_end(video_id)

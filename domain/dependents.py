@@ -225,9 +225,7 @@ OF_VIDEOS: dict[str, tuple[str | Callable[..., int], ...]] = {
     "danmaku.video_id": ("danmaku.delete_for_videos",),
     "notification_groups.video_id": ("notification_groups.delete_for_videos",),
     "jobs.video_id": (CASCADE,),
-    "report_cases.video_id": (
-        KEPT,
-    ),  # what was reported can still be decided about: its author may have deleted it for that
+    "report_cases.video_id": (KEPT,),  # its author may have deleted it because of the report, which is still decided
     "uploads.video_id": (KEPT,),  # the upload can never be finished, and is deleted when it ends or expires
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours
 }

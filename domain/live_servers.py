@@ -25,6 +25,9 @@ PATHS_AT_ONCE = 100  # of one page of MediaMTX
 FRESH = {"nginx-rtmp": 25, "srs": 30, "mediamtx": 30}  # seconds from one sign of life until the stream counts as off
 UNSEEN = 12 * 3600  # seconds, where nobody asks MediaMTX
 
+# What asking a media server can raise: it is away, or answers what we do not know.
+FAILURES = (OSError, HTTPException, ValueError, LookupError, TypeError)
+
 # The types of MediaMTX for what publishes, and their names in its API.
 PUBLISHERS = {
     "rtmpConn": "rtmpconns", "rtmpsConn": "rtmpsconns", "rtspSession": "rtspsessions", "rtspsSession": "rtspssessions",
@@ -50,7 +53,7 @@ def drop(stream_name: str, server: str, client_id: str) -> None:
     """
     try:
         DROPS[server](stream_name, client_id)
-    except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
+    except FAILURES as error:
         log.warning("%s did not drop the stream %s: %s", server, stream_name, error)
 
 

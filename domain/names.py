@@ -14,7 +14,7 @@ from current import db
 from domain.lookalikes import skeleton
 from domain.words import Allowed
 from web.errors import InvalidInput
-from web.text import INVISIBLE, Line, fold
+from web.text import INVISIBLE, Line, escape_like, fold
 
 # A part of RFC 5322: the names that mailboxes really have, in ASCII. No quotes, comments, routes (% and !) or encoded
 # words (=?...?=), and nothing that a header or a mail server could read as more than one address.
@@ -93,4 +93,4 @@ def prefix_pattern(text: str) -> str:
 
     Special characters are escaped.
     """
-    return re.sub(r"[\\%_]", r"\\\g<0>", fold(text)) + "%"
+    return escape_like(fold(text)) + "%"

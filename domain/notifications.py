@@ -16,10 +16,9 @@ from collections import defaultdict
 from functools import partial
 from typing import Any
 
-from flask import g
-
 from current import db
 from queries import Row
+from web.guards import viewer_id
 
 # The kinds that are told while something happens, and what they are about.
 THINGS = {
@@ -43,7 +42,7 @@ def tell(user_id: int | None, thing: str, thing_id: int, action: str, note: str 
     `thing` is video, comment, danmaku, message or user, and `note` is what the moderator says to the person. Nothing
     happens for a thing of nobody, or of the moderator.
     """
-    if user_id is None or user_id == _asker_id():
+    if user_id is None or user_id == viewer_id():
         return
     about = {"thing": thing, "thing_id": thing_id, "video_id": None, "action": action, "note": note or None}
     _create({"user_id": user_id, "kind": "moderation", "group_id": secrets.randbits(63)}, 0, **about)
@@ -97,7 +96,7 @@ def add_comment(comment: Row) -> None:
 
 def add_approval(comment: Row) -> None:
     """Tell of a locked comment that was just approved: its author, and whom it answers."""
-    actor_id = comment["owner_id"] if _asker_id() == comment["owner_id"] else 0  # a moderator is not named
+    actor_id = comment["owner_id"] if viewer_id() == comment["owner_id"] else 0  # a moderator is not named
     add(comment["user_id"], "approved", comment["id"], actor_id, comment["video_id"])
     if (answered := _find_answered(comment)) != comment["owner_id"]:
         add(answered, "reply", comment["id"], comment["user_id"], comment["video_id"])
@@ -106,12 +105,6 @@ def add_approval(comment: Row) -> None:
 def remove_comment(comment: Row) -> None:
     """Delete the entries about a locked comment that is hidden or deleted, also those that were read."""
     db.execute("notification_groups.delete_for_comment", video_id=comment["video_id"], comment_id=comment["id"])
-
-
-def _asker_id() -> int | None:
-    """Return who asks; None for a command and the worker."""
-    user: Row = g.get("user") or {}
-    return user.get("id")
 
 
 def _find_answered(comment: Row) -> int | None:

@@ -14,7 +14,7 @@ from domain.files import end_reservation, lock_room, store_file
 from domain.search import index
 from domain.words import Allowed
 from media.storage import Arriving
-from web.errors import InvalidInput, Problem
+from web.errors import InvalidInput, Problem, violation
 from web.inputs import Input
 from web.text import Line, Text, fold
 
@@ -59,6 +59,12 @@ class NewVideo(Input):
     category: Category | None = None
     tags: Tags = Field(default=[])
     comment_policy: CommentPolicy | None = None
+
+
+def check_category(slug: str, constraint: str) -> None:
+    """Raise the error of a foreign key if there is no such category: for a list that is empty."""
+    if db.fetch_value("categories.get_by_slug", slug=slug) is None:
+        raise violation(constraint)
 
 
 def check_video_count() -> None:

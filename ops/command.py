@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from flask import current_app
+from pydantic import TypeAdapter, ValidationError
 
 from config import ConfigError, Settings
 from current import using
@@ -48,3 +49,12 @@ def command(
 def open_unlimited(settings: Settings) -> Database:
     """Make a Database without time limits."""
     return Database(**settings.database(), read_timeout=None, pool_size=2)
+
+
+def validate(kind: Any, text: str, what: str = "") -> Any:
+    """Validate a value as the API does. Raises ConfigError if the API would refuse it."""
+    try:
+        return TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{what or text}: {message}.") from None

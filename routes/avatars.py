@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 from current import db
 from domain.files import lock_room
-from domain.pictures import convert
+from domain.pictures import convert, keep_for_good
 from media import images
 from web.api import api
 from web.body import Raw
@@ -54,4 +54,4 @@ def get_avatar(avatar_id):
     The picture at a URL never changes: a new avatar has a new URL.
     """
     image = db.fetch_value("avatars.get", avatar_id=avatar_id) or abort(404, "No such picture.")
-    return image, {"Cache-Control": "public, max-age=31536000, immutable", "ETag": f'"{avatar_id}"'}
+    return keep_for_good(image, avatar_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from flask import Blueprint, abort, g
@@ -16,7 +15,7 @@ from domain.reports import NO_CASE
 from web.api import api
 from web.inputs import Input
 from web.paging import Page
-from web.text import Line
+from web.text import Line, escape_like
 
 bp = Blueprint("desk", __name__, url_prefix="/api/v1/admin")
 
@@ -46,7 +45,7 @@ class Filters(BaseModel):
     @property
     def pattern(self) -> str | None:
         """Return the pattern for LIKE."""
-        return None if self.q is None else "%" + re.sub(r"[\\%_]", r"\\\g<0>", self.q) + "%"
+        return None if self.q is None else f"%{escape_like(self.q)}%"
 
 
 class NewContent(Input):

@@ -92,7 +92,7 @@ def _write_refusal(problem: Problem) -> Any:
 
 @bp.before_request
 def check_sender() -> None:
-    """Refuse who is no media server of ours: by the address, and by the secret."""
+    """Refuse a sender that is not our media server: its address and its secret tell."""
     secret = current_app.config["LIVE_HOOK_SECRET"] or abort(404)
     given = request.headers.get("X-Hook-Secret") or request.args.get("secret", "")
     if not hmac.compare_digest(given.encode(), secret.encode()) or not _is_ours(request.remote_addr or ""):

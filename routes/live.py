@@ -10,14 +10,13 @@ from pydantic import AfterValidator, BaseModel, Field
 from current import db
 from domain import live
 from domain.live import NO_ROOM
-from domain.pictures import convert
+from domain.pictures import convert, keep_for_good
 from domain.sharing import shown
-from domain.videos import Category
+from domain.videos import Category, check_category
 from domain.words import Allowed
 from media import images
 from web.api import api, created
 from web.body import Raw
-from web.errors import violation
 from web.inputs import UNSENT, Input, sent
 from web.paging import Page
 from web.text import Line
@@ -79,8 +78,8 @@ def list_rooms(page: Page, filters: RoomFilters):
     """
     category = {} if filters.category is None else {"category": filters.category}
     content, headers = page.fetch(LISTS[filters.sort, bool(category)], **category, **_hls())
-    if category and not content["items"] and db.fetch_value("categories.get_by_slug", slug=filters.category) is None:
-        raise violation("fk_live_rooms_category")
+    if filters.category and not content["items"]:
+        check_category(filters.category, "fk_live_rooms_category")
     return content, headers
 
 
@@ -176,7 +175,7 @@ def get_cover(cover_id):
     The picture at a URL never changes: a new cover has a new URL.
     """
     image = db.fetch_value("live_covers.get", cover_id=cover_id) or abort(404, "No such picture.")
-    return image, {"Cache-Control": "public, max-age=31536000, immutable", "ETag": f'"{cover_id}"'}
+    return keep_for_good(image, cover_id)
 
 
 def _hls() -> dict[str, Any]:

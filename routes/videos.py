@@ -15,9 +15,9 @@ from domain.comments import CommentPolicy
 from domain.files import lock_video
 from domain.search import index, search_arguments
 from domain.sharing import Token, visibility_arguments
-from domain.videos import Category, Description, NewVideo, Tags, Title, Visibility, make
+from domain.videos import Category, Description, NewVideo, Tags, Title, Visibility, check_category, make
 from web.api import CHANGED, api, created, if_match, row
-from web.errors import Problem, violation
+from web.errors import Problem
 from web.inputs import UNSENT, Input, sent
 from web.paging import Page
 from web.text import Line, fold
@@ -98,8 +98,8 @@ def _find_user(username: str) -> int | None:
 def _list_in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the videos of a category. Only if there are none, check that the category exists."""
     content, headers = page.fetch(LISTS[sort, True], category=category)
-    if not content["items"] and db.fetch_value("categories.get_by_slug", slug=category) is None:
-        raise violation("fk_videos_category")
+    if not content["items"]:
+        check_category(category, "fk_videos_category")
     return content, headers
 
 

@@ -159,10 +159,9 @@ def _admit(operation: Operation, path: dict[str, Any]) -> dict[str, Any]:
     arguments = {**path, **operation.inputs.read(path)}
     body = arguments.get("body")
     if operation.limit:
-        own = (g.get("user") or {}).get("username")
-        name = (
-            own if operation.login is True else getattr(body, "username", own)
-        )  # else the body may name somebody else
+        name = (g.get("user") or {}).get("username")
+        if operation.login is not True:  # else the body may name somebody else
+            name = getattr(body, "username", name)
         limits.count(operation.limit, name and fold(name))
     if operation.login in ("credentials", "password"):
         authenticate(body, str(operation.audit))

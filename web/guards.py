@@ -195,5 +195,6 @@ def _unauthorized(sentence: str, challenge: str) -> Problem:
 
 
 def viewer_id() -> int | None:
-    """Return the id of the user who asks, or None."""
-    return g.user["id"] if g.user else None
+    """Return the id of the user who asks; None without a login, for a command and for the worker."""
+    user: dict[str, Any] = g.get("user") or {}
+    return user.get("id")

@@ -69,6 +69,11 @@ class Text(GroupedMetadata):
         yield AfterValidator(_check_paragraphs)
 
 
+def escape_like(text: str) -> str:
+    """Return a text as it stands in a LIKE pattern, where % and _ have a meaning."""
+    return re.sub(r"[\\%_]", r"\\\g<0>", text)
+
+
 def fold(name: str) -> str:
     """Fold a name for comparison: without case, width and what shows nothing, and with accents written in one way.
 

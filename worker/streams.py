@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from http.client import HTTPException
 
 from flask import current_app
 
@@ -23,7 +22,7 @@ def watch_streams() -> bool:
         try:
             _ask_mediamtx()
             known["is_mediamtx_away"] = False
-        except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
+        except live_servers.FAILURES as error:
             if not known.get("is_mediamtx_away"):  # once: this runs every few seconds
                 log.warning("MediaMTX does not say what it sends: %s", error)
             known["is_mediamtx_away"] = True

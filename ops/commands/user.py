@@ -5,19 +5,17 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import click
 import orjson
 from flask.cli import AppGroup
-from pydantic import TypeAdapter, ValidationError
 
 from config import ConfigError, Settings
 from current import db
 from domain.accounts import NewPassword, keep_an_admin
 from domain.lookalikes import shapes
 from domain.names import ANYBODY, Email, Username
-from ops.command import command
+from ops.command import command, validate
 from pool import Connection
 from web import audit, limits
 from web.errors import Problem, explain
@@ -152,12 +150,3 @@ def show_password(password: str, generate: bool) -> None:
     """Print a generated password, as nobody knows it yet."""
     if generate:
         click.echo(f"The password is {password}")
-
-
-def validate(kind: Any, text: str, what: str = "") -> Any:
-    """Validate a value as the API does. Raises ConfigError if the API would refuse it."""
-    try:
-        return TypeAdapter(kind).validate_python(text)
-    except ValidationError as error:
-        message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{what or text}: {message}.") from None

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 from flask.cli import AppGroup
-from pydantic import TypeAdapter, ValidationError
 
 from config import ConfigError, Settings
 from current import db
 from database import errno
 from domain import words
 from domain.words import ACTIONS, Word, spell
-from ops.command import command
+from ops.command import command, validate
 from pool import Connection
 from web import audit
 
@@ -40,7 +38,7 @@ def list_words(settings: Settings) -> None:
 @command(group, "add", click.argument("word"), ACTION)
 def add(settings: Settings, word: str, action: str) -> None:
     """Block a word. A running server knows it within a second."""
-    word = validate(word, "The word")
+    word = validate(Word, word, "The word")
 
     def work() -> None:
         audit.record("word.create", None, words.create(word, action), orjson.dumps({"word": word, "action": action}))
@@ -91,12 +89,4 @@ def read(text: str, action: str) -> Iterator[tuple[str, str]]:
         if word.strip():
             if own and own.strip() not in ACTIONS:
                 raise ConfigError(f"Line {number}: {own.strip()} is no action; these are: {', '.join(ACTIONS)}.")
-            yield validate(word, f"Line {number}"), own.strip() or action
-
-
-def validate(word: str, where: str) -> Any:
-    """Return a word as the API would store it. Raises ConfigError if the API would refuse it."""
-    try:
-        return TypeAdapter(Word).validate_python(word)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {error.errors()[0]['msg'].removeprefix('Value error, ')}.") from None
+            yield validate(Word, word, f"Line {number}"), own.strip() or action

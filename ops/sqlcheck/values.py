@@ -10,6 +10,7 @@ from typing import Any
 from ops.sqlcheck.inspection import LARGE, Inspector
 from ops.sqlcheck.text import bare
 from queries import Query
+from web.text import escape_like
 
 NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"}
 
@@ -90,7 +91,7 @@ def _sample(inspector: Inspector, query: Query, name: str, skip: int | None = No
     is_last = place.operator.startswith("<") and place.operator != "<>"
     value = _value(inspector, place, is_last is (skip is None), skip or 0) if place.table else 1
     if place.operator.endswith("LIKE") and isinstance(value, str):  # else the _ of fill_1 stands for any character
-        return re.sub(r"([\\%_])", r"\\\1", value)
+        return escape_like(value)
     return (value,) if place.operator.endswith("IN") else value
 
 
