@@ -134,6 +134,19 @@ def test_every_operation_is_in_the_collection(app, contract, folders):
     assert told == {(method.upper(), one["operationId"]) for methods in paths for method, one in methods.items()}
 
 
+def test_every_body_has_only_fields_that_the_document_knows(contract, folders):
+    calls = {call["summary"]: call for path in contract["paths"].values() for call in path.values()}
+    seen = 0
+    for item in [item for items in folders.values() for item in items]:
+        body = item["request"].get("body", {})
+        described = calls.get(item["name"], {}).get("requestBody", {}).get("content", {}).get("application/json")
+        if body.get("mode") == "raw" and described:
+            schema = inline(described["schema"], contract["components"]["schemas"])
+            assert set(orjson.loads(body["raw"])) <= set(schema["properties"]), item["name"]
+            seen += 1
+    assert seen > 30
+
+
 def test_every_request_checks_its_status_and_its_shape(contract, folders):
     for one in (one for items in folders.values() for one in items):
         assert "pm.response.to.have.status(" in script(one) or "oneOf([" in script(one), one["name"]

@@ -228,7 +228,9 @@ def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
     schema = inline(described["schema"], call.schemas)
     required = {name: _value(schema["properties"][name]) for name in schema.get("required", [])}
     same = {} if call.tag == "tutorial" else {name: SAME[name] for name in schema["properties"] if name in SAME}
-    values = {**required, **described.get("example", {}), **same, **hints}
+    parameters = {parameter["name"] for parameter in call.operation["parameters"]}
+    hinted = {name: value for name, value in hints.items() if name not in parameters}
+    values = {**required, **described.get("example", {}), **same, **hinted}
     if kind in FORMS:
         mode = "urlencoded" if kind == FORMS[0] else "formdata"
         return {
