@@ -254,6 +254,7 @@ try:
     report("off after kill -9 of ffmpeg", wait(lambda: not is_live(), 5, "the room is off"))
     third = push(right)
     wait(is_live, 10, "live")
+    time.sleep(3)  # nginx does not drop a publisher that has sent nothing at all yet
     third.send_signal(signal.SIGSTOP)
     fourth, seconds = push_again(right, 60)
     report("let in again after SIGSTOP of ffmpeg", seconds)
