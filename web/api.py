@@ -34,6 +34,7 @@ from web.inputs import Inputs
 from web.paging import Page
 from web.text import fold
 
+T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
 log = logging.getLogger("rawreel.errors")
 CHANGED = "It has been changed since: read it again."
@@ -119,24 +120,13 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
     def serve(**path: Any) -> Response:
         arguments = _admit(operation, path)
 
-        g.after_rollback = []  # kept over all runs: a file that the first run moved is there, however the last run ends
-
         def work() -> Any:
-            g.after_commit = []  # of this run only: the run before it was rolled back
             answer = view(**arguments)
             if operation.audit:
                 audit_log.record_success(operation.audit, operation.login, path, arguments.get("body"), answer)
             return answer
 
-        try:
-            answer = db.transaction(work) if operation.transaction and request.method in WRITES else work()
-        except BaseException as error:
-            if not getattr(error, "is_unknown", False):  # if the answer to COMMIT was lost, the rows may be stored
-                for after in g.after_rollback:
-                    _run(after)
-            raise
-        for after in g.after_commit:
-            _run(after)
+        answer = carry_out(work, operation.transaction and request.method in WRITES)
         content = answer[0] if isinstance(answer, tuple) else answer
         if (content is None) != (operation.returns is None):
             raise TypeError(
@@ -195,6 +185,26 @@ def _respond(operation: Operation, answer: Any) -> Response:
     if "ETag" in response.headers:
         response.make_conditional(request)  # 304 to a client that has it
     return response
+
+
+def carry_out(work: Callable[[], T], is_transaction: bool = True) -> T:
+    """Run work() as one transaction, and then what it has left for after the commit, or for after a rollback."""
+    g.after_rollback = []  # kept over all runs: a file that the first run moved is there, however the last run ends
+
+    def run() -> T:
+        g.after_commit = []  # of this run only: the run before it was rolled back
+        return work()
+
+    try:
+        result = db.transaction(run) if is_transaction else run()
+    except BaseException as error:
+        if not getattr(error, "is_unknown", False):  # if the answer to COMMIT was lost, the rows may be stored
+            for after in g.after_rollback:
+                _run(after)
+        raise
+    for after in g.after_commit:
+        _run(after)
+    return result
 
 
 def after_commit(work: Callable[[], object]) -> None:
