@@ -55,6 +55,12 @@ def _check_networks(text: str) -> str:
     return text
 
 
+def _check_absolute(text: str) -> str:
+    if text and not Path(text).is_absolute():
+        raise ValueError("it begins at the root: nothing else tells from where a media server starts")
+    return text
+
+
 Address = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_strip_slash)]
 Limit = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}/[1-9]\d{0,6}$")]
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d{0,6}/[1-9]\d{0,6}$")]
@@ -110,6 +116,8 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     LIVE_NGINX_CONTROL: Address = ""
     LIVE_SRS_API: Address = ""
     LIVE_MEDIAMTX_API: Address = ""
+    LIVE_RECORDINGS: Annotated[str, AfterValidator(_check_absolute)] = ""
+    LIVE_CHAT_DELAY: float = Field(6.0, ge=0, le=60)
     X_ACCEL: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     METRICS_TOKEN: str = Field("", pattern=r"^([!-~]{16,})?$", repr=False)
     WEB_CONCURRENCY: int = Field(2, ge=1, le=256)

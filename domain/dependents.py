@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from current import db
-from domain import comments, danmaku, live, messages, notifications
+from domain import comments, danmaku, live, messages, notifications, recordings
 from domain.files import detach, lock_to_delete, storage
 from queries import Row
 
@@ -179,6 +179,11 @@ OF_USERS = (
     # What a person has reported stays for the moderators, without their name.
     Dependent("reports.user_id", ("reports.set_nobody",), export_as("reports", "reports.list_for_user")),
     Dependent("report_cases.author_id", (delete_some_cases,), "Nobody is told who has reported them, or why."),
+    Dependent(
+        "live_recordings.user_id",
+        (recordings.delete_some,),  # before the sessions, which go with the room
+        export_as("live_recordings", "live_recordings.list_for_user"),
+    ),
     Dependent("live_rooms.user_id", (live.delete_some,), export_as("live_rooms", "live_rooms.list_for_user")),
     Dependent("blocks.user_id", ("blocks.delete_for_user",), export_as("blocks", "blocks.list_for_user")),
     Dependent("blocks.blocked_id", ("blocks.delete_of_user",), "Nobody is told who has blocked them."),
@@ -225,6 +230,7 @@ OF_VIDEOS: dict[str, tuple[str | Callable[..., int], ...]] = {
     "danmaku.video_id": ("danmaku.delete_for_videos",),
     "notification_groups.video_id": ("notification_groups.delete_for_videos",),
     "jobs.video_id": (CASCADE,),
+    "live_recordings.video_id": (KEPT,),  # so the same file never becomes another video
     "report_cases.video_id": (KEPT,),  # its author may have deleted it because of the report, which is still decided
     "uploads.video_id": (KEPT,),  # the upload can never be finished, and is deleted when it ends or expires
     "video_views.video_id": (KEPT,),  # the worker deletes them within hours

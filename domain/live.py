@@ -74,13 +74,23 @@ def start(stream_name: str, key: str, publisher: Publisher) -> None:
             _end(room, "replaced")
         told = {"server": publisher.server, "address": publisher.address}
         new = {**told, "client_id": publisher.client_id, "run_id": publisher.run_id}
-        session_id = db.insert("live_sessions.create", room_id=room["id"], **new)
+        session_id = db.insert("live_sessions.create", room_id=room["id"], **new, **_what_is_told(last))
         db.execute(
             "live_rooms.set_on", room_id=room["id"], session_id=session_id, seconds=fresh_seconds(publisher.server)
         )
         audit.record("live.start", room["user_id"], room["id"], orjson.dumps({"session_id": session_id, **told}))
 
     db.transaction(work)
+
+
+def _what_is_told(last: Row | None) -> Row:
+    """Return which followers know of a new stream. If the last one ended a moment ago, it is the same for them."""
+    columns = ("is_told", "told_at", "told_id")
+    return (
+        {name: last[name] for name in columns}
+        if last and last["is_recent"]
+        else {**dict.fromkeys(columns), "is_told": False}
+    )
 
 
 def keep_on(stream_name: str, key: str | None, publisher: Publisher) -> bool | None:
@@ -147,6 +157,11 @@ def _lock(stream_name: str, key: str) -> Any:
     if not STREAM_NAME.fullmatch(stream_name):
         return None
     return db.fetch_one("live_rooms.lock_by_stream_name", stream_name=stream_name, key_hash=token_hash(key))
+
+
+def lock_by_name(stream_name: str) -> Row | None:
+    """Lock the room of this name until the end of the transaction. Return None if there is none."""
+    return _lock(stream_name, "")
 
 
 def _refuse(room: Row | None) -> Problem | None:

@@ -2,7 +2,7 @@
 
 Each event is a row of `notifications`. What a person sees as one entry is a row of `notification_groups`: the likes of a
 video, or of a comment, are one entry with the number of people, and so are the new followers. A comment, a reply, an
-approval and a decision are entries of their own. An entry that was read stays one: the next like makes it unread again
+approval, a decision and the beginning of a stream are entries of their own. An entry that was read stays one: the next like makes it unread again
 and puts it first.
 
 Events are written in the transaction of what they tell of, which has locked the thing: the video, the comment, or both
@@ -59,6 +59,20 @@ def add(user_id: int | None, kind: str, thing_id: int, actor_id: int, video_id: 
         return
     about = {"thing": THINGS[kind], "thing_id": thing_id, "video_id": video_id, "action": None, "note": None}
     _create({"user_id": user_id, "kind": kind, "group_id": thing_id}, actor_id, **about)
+
+
+def add_stream(room: Row, session_id: int, user_ids: list[int]) -> None:
+    """Tell some followers that a stream has begun, each once."""
+    place = {"kind": "live", "group_id": session_id, "actor_id": room["user_id"]}
+    db.insert_many("notifications.create_many", [{"user_id": user_id, **place} for user_id in user_ids])
+    whose = {"room_id": room["id"], "session_id": session_id, "actor_id": room["user_id"], "user_ids": user_ids}
+    db.execute("notification_groups.create_of_stream", **whose)
+
+
+def add_replay(room: Row, session_id: int, action: str, note: str) -> None:
+    """Tell the owner of a room why there is no replay of a stream, once: `replay_waiting` or `replay_failed`."""
+    about = {"thing": "live", "thing_id": room["id"], "video_id": None, "action": action, "note": note}
+    _create({"user_id": room["user_id"], "kind": "live", "group_id": session_id}, 0, **about)
 
 
 def _create(place: dict[str, Any], actor_id: int, **about: Any) -> None:
@@ -151,7 +165,8 @@ def delete_some_of_actor(user_id: int, limit: int) -> int:
         kind, group_id = row["kind"], row["group_id"]
         if lock := LOCKS.get(kind):  # the others went with their comments
             db.fetch_one(lock, **{f"{THINGS[kind]}_id": group_id})
-        if not (lock and remove(row["user_id"], kind, group_id, user_id)):
+        is_lone = lock or kind == "live"  # the worker alone tells of a stream, and it has ended with the account
+        if not (is_lone and remove(row["user_id"], kind, group_id, user_id)):
             db.execute("notifications.delete", **row, actor_id=user_id)
     return len(rows)
 

@@ -49,6 +49,12 @@ class Program:
         self._timer.start()
         self._reader.start()
 
+    def is_running(self, seconds: float) -> bool:
+        """Wait for the end, at most so many seconds. Return whether the program still runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.poll() is None
+
     def end(self) -> None:
         """Wait for the end. Raises TooSlow or Failed."""
         status = self._process.wait()
@@ -85,10 +91,10 @@ class Program:
                 os.killpg(self._process.pid, signal.SIGKILL) if hasattr(os, "killpg") else self._process.kill()
 
 
-def command(name: str, *options: str, memory: int, niceness: int) -> list[str] | None:
+def command(name: str, *options: str, memory: int, niceness: int, seconds: int = MAX_CPU_SECONDS) -> list[str] | None:
     """Return the command line of ffprobe or ffmpeg, or None if it is not installed.
 
-    On Linux, memory (in bytes) and CPU time are limited, also if our process dies. If memory runs out all the same, the
+    On Linux, memory (in bytes) and CPU time (in `seconds`) are limited, also if our process dies. If memory runs out all the same, the
     system kills this program first.
     """
     program, ours = shutil.which(name), ("-v", "error", "-threads", "1", "-max_alloc", str(MAX_BLOCK))
@@ -96,7 +102,7 @@ def command(name: str, *options: str, memory: int, niceness: int) -> list[str] |
     for tool, *arguments in (
         ("nice", "-n", str(niceness)),
         ("choom", "-n", "1000", "--"),
-        ("prlimit", f"--data={memory}", f"--cpu={MAX_CPU_SECONDS}"),
+        ("prlimit", f"--data={memory}", f"--cpu={seconds}"),
     ):
         if found := shutil.which(tool):
             before += [found, *arguments]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import os
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from flask import Blueprint, abort, current_app, request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from domain import live
+from domain import live, recordings
 from domain.live import Publisher
 from domain.live_servers import drop
 from web import errors
@@ -47,6 +48,7 @@ class NginxCall(Told):
     clientid: Id = ""
     addr: str = ""
     time: Annotated[int, Field(ge=0)] | None = None
+    path: str = ""
 
 
 class SrsCall(Told):
@@ -58,6 +60,8 @@ class SrsCall(Told):
     client_id: Id = ""
     service_id: Id = ""
     ip: Text = ""
+    cwd: Text = ""
+    file: Text = ""
 
 
 class MediamtxCall(Told):
@@ -77,6 +81,13 @@ class MediamtxEnd(Told):
 
     path: str
     id: Id
+
+
+class MediamtxRecording(Told):
+    """A recorded file of MediaMTX, as a command in its configuration tells it."""
+
+    path: str
+    file: str
 
 
 @bp.record
@@ -111,6 +122,8 @@ def answer_nginx():
         live.keep_on(call.name, call.key, publisher) or abort(403, "This stream may not go on.")
     elif call.call == "publish_done":
         live.end(call.name, publisher)
+    elif call.call == "record_done":
+        recordings.add(call.name, call.path, publisher)
     elif call.call not in NGINX_CALLS:
         abort(403, "There is no such call.")
     return OK
@@ -128,6 +141,8 @@ def answer_srs():
         _keep_on_srs(call, key, publisher)
     elif call.action == "on_unpublish":
         live.end(call.stream, publisher)
+    elif call.action == "on_dvr":
+        recordings.add(call.stream, os.path.join(call.cwd, call.file), publisher)
     elif call.action not in SRS_ACTIONS:
         abort(403, "There is no such action.")
     return {"code": 0}
@@ -154,9 +169,17 @@ def end_mediamtx():
     return OK
 
 
+@bp.post("/mediamtx/recorded")
+def add_mediamtx_recording():
+    """Take note of a file that MediaMTX has recorded."""
+    told = _read(MediamtxRecording, request.form.to_dict())
+    recordings.add(told.path.rpartition("/")[2], told.file)
+    return OK
+
+
 # What is told beside publishing. Viewers come by HLS as a rule, and see no key.
-NGINX_CALLS = ("connect", "play", "update_play", "play_done", "record_done", "done", "disconnect", "update")
-SRS_ACTIONS = ("on_connect", "on_close", "on_play", "on_stop", "on_dvr", "on_hls_notify")
+NGINX_CALLS = ("connect", "play", "update_play", "play_done", "done", "disconnect", "update")
+SRS_ACTIONS = ("on_connect", "on_close", "on_play", "on_stop", "on_hls_notify")
 
 
 def _keep_on_srs(call: SrsCall, key: str | None, publisher: Publisher) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, abort, current_app
+from flask import Blueprint, abort, current_app, g
 from pydantic import AfterValidator, BaseModel, Field
 
 from current import db
@@ -136,6 +136,17 @@ def change_key():
     The old key no longer works, and what is on with it ends.
     """
     return live.change_key()
+
+
+@bp.get("/room/recordings")
+@api(returns="live_recordings.list_for_user", login=True)
+def list_recordings(page: Page):
+    """List the recordings of your streams.
+
+    The latest comes first. A recording becomes a private video of yours, `video_id`, with the chat as its danmaku. Until
+    then, `reason` says what it waits for.
+    """
+    return page.fetch("live_recordings.list_for_user", user_id=g.user["id"])
 
 
 Cover = Annotated[

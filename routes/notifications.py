@@ -27,7 +27,8 @@ def list_notifications(page: Page):
     """List your notifications.
 
     The latest comes first. The likes of one video or comment are one entry, and so are your new followers: `count` says
-    how many people, and `username` is the last one. `text` is the beginning of the comment. What you may not see is null.
+    how many people, and `username` is the last one. A stream of somebody whom you follow is one entry, and `thing_id` is
+    their room. `text` is the beginning of the comment. What you may not see is null.
     """
     return page.fetch("notification_groups.list_for_user", user_id=g.user["id"])
 

@@ -157,3 +157,44 @@ ORDER BY
     created_at,
     followed_id
 LIMIT %(limit)s;
+
+-- name: lock_some_followers
+-- Some followers of a user, the first ones first. An account that is deleted meanwhile waits, and then deletes what they were
+-- told: its follows go before.
+SELECT
+    f.follower_id,
+    CAST(f.created_at AS CHAR) AS followed_at
+FROM follows AS f FORCE INDEX (ix_follows_followed_id)
+WHERE
+    f.followed_id = %(user_id)s
+    AND (
+        %(after_id)s IS NULL
+        OR f.created_at >= %(after_at)s
+        AND (f.created_at > %(after_at)s OR f.follower_id > %(after_id)s)
+    )
+ORDER BY
+    f.created_at,
+    f.follower_id
+LIMIT %(limit)s
+FOR UPDATE;
+
+-- name: list_awake
+-- Those of some followers who have used their account lately, and have no block between them and the user.
+SELECT
+    u.id
+FROM users AS u
+WHERE
+    u.id IN %(user_ids)s
+    AND u.visibility = 'public'
+    AND EXISTS (
+        SELECT 1
+        FROM sessions AS s
+        WHERE
+            s.user_id = u.id
+            AND s.last_used_at > CURRENT_TIMESTAMP(3) - INTERVAL %(days)s DAY
+    )
+    AND NOT EXISTS (SELECT 1 FROM blocks AS b WHERE b.user_id = u.id AND b.blocked_id = %(followed_id)s)
+    AND NOT EXISTS (SELECT 1 FROM blocks AS b WHERE b.user_id = %(followed_id)s AND b.blocked_id = u.id)
+ORDER BY
+    u.id
+LIMIT %(limit)s;

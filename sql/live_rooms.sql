@@ -177,6 +177,7 @@ LIMIT %(limit)s;
 SELECT
     r.id,
     r.user_id,
+    r.title,
     r.session_id,
     r.is_closed OR r.closed_reason IS NOT NULL AS is_closed,
     r.key_hash = %(key_hash)s AS is_key_right,
@@ -217,6 +218,16 @@ SELECT
 FROM live_rooms AS r
 WHERE
     r.stream_name = %(stream_name)s;
+
+-- name: get_by_session
+SELECT
+    r.id,
+    r.user_id,
+    r.category
+FROM live_sessions AS s
+INNER JOIN live_rooms AS r ON r.id = s.room_id
+WHERE
+    s.id = %(session_id)s;
 
 -- name: get_is_welcome
 -- Whether the owner of a room may stream. The room is locked, the owner is not: a ban locks the room too, and ends what is on.

@@ -1,12 +1,22 @@
 -- constraint fk_live_sessions_room_id never: The room is locked when a session begins; its sessions are deleted before it.
 
 -- name: create
-INSERT INTO live_sessions (room_id, server, client_id, run_id, address)
-VALUES (%(room_id)s, %(server)s, %(client_id)s, %(run_id)s, %(address)s);
+INSERT INTO live_sessions (room_id, server, client_id, run_id, address, is_told, told_at, told_id)
+VALUES (
+    %(room_id)s,
+    %(server)s,
+    %(client_id)s,
+    %(run_id)s,
+    %(address)s,
+    %(is_told)s,
+    %(told_at)s,
+    %(told_id)s
+);
 
 -- name: lock_last
 -- The last session of a room that is locked. Calls about older ones are about what was replaced. `is_settled` is whether it
--- ended a while ago: a sign of life that comes at the same moment as the end must not open it again.
+-- ended a while ago: a sign of life that comes at the same moment as the end must not open it again. `is_recent` is whether
+-- another one so soon is the same stream for viewers.
 SELECT
     s.id,
     s.server,
@@ -15,6 +25,10 @@ SELECT
     s.ended_at IS NULL AS is_open,
     s.end_reason,
     s.end_reason IN ('ended', 'silent') AND s.ended_at < CURRENT_TIMESTAMP(3) - INTERVAL 3 SECOND AS is_settled,
+    COALESCE(s.ended_at, s.seen_at) > CURRENT_TIMESTAMP(3) - INTERVAL 10 MINUTE AS is_recent,
+    s.is_told,
+    CAST(s.told_at AS CHAR) AS told_at,
+    s.told_id,
     TIMESTAMPDIFF(SECOND, s.started_at, CURRENT_TIMESTAMP(3)) AS age_seconds
 FROM live_sessions AS s
 WHERE
@@ -23,6 +37,35 @@ ORDER BY
     s.id DESC
 LIMIT 1
 FOR UPDATE;
+
+-- name: get_id_by_client
+-- The session of a connection. The room is locked.
+SELECT
+    s.id
+FROM live_sessions AS s
+WHERE
+    s.room_id = %(room_id)s
+    AND s.server = %(server)s
+    AND s.client_id = %(client_id)s
+    AND s.run_id = %(run_id)s
+    AND COALESCE(s.ended_at, s.seen_at) > CURRENT_TIMESTAMP(3) - INTERVAL 1 DAY
+ORDER BY
+    s.id DESC
+LIMIT 1;
+
+-- name: get_id_at
+-- The session that was on at a time, give or take some seconds. Of two it is the one that had begun by then.
+SELECT
+    s.id
+FROM live_sessions AS s
+WHERE
+    s.room_id = %(room_id)s
+    AND s.started_at <= FROM_UNIXTIME(%(at)s) + INTERVAL %(seconds)s SECOND
+    AND (s.ended_at IS NULL OR s.ended_at >= FROM_UNIXTIME(%(at)s) - INTERVAL %(seconds)s SECOND)
+ORDER BY
+    s.started_at <= FROM_UNIXTIME(%(at)s) + INTERVAL 2 SECOND DESC,
+    s.id DESC
+LIMIT 1;
 
 -- name: set_seen
 -- A sign of life. It also opens a session again that was taken for ended.
@@ -44,6 +87,39 @@ WHERE
     id = %(session_id)s
     AND ended_at IS NULL;
 
+-- name: list_untold
+-- Streams of which some followers may not know yet.
+SELECT
+    s.id
+FROM live_sessions AS s
+WHERE
+    s.is_told = FALSE
+    AND s.ended_at IS NULL
+ORDER BY
+    s.id
+LIMIT %(limit)s;
+
+-- name: lock_untold
+-- One of them, unless another worker tells of it.
+SELECT
+    CAST(s.told_at AS CHAR) AS told_at,
+    s.told_id
+FROM live_sessions AS s
+WHERE
+    s.id = %(session_id)s
+    AND s.is_told = FALSE
+    AND s.ended_at IS NULL
+FOR UPDATE SKIP LOCKED;
+
+-- name: set_told
+UPDATE live_sessions
+SET
+    is_told = %(is_told)s,
+    told_at = %(told_at)s,
+    told_id = %(told_id)s
+WHERE
+    id = %(session_id)s;
+
 -- name: delete_for_user
 DELETE FROM live_sessions
 WHERE
@@ -53,9 +129,11 @@ ORDER BY
 LIMIT %(limit)s;
 
 -- name: delete_old
+-- Recordings are deleted before.
 DELETE FROM live_sessions
 WHERE
     ended_at < CURRENT_TIMESTAMP(3) - INTERVAL %(days)s DAY
+    AND NOT EXISTS (SELECT 1 FROM live_recordings AS lr WHERE lr.session_id = live_sessions.id)
 ORDER BY
     ended_at,
     id

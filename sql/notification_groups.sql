@@ -23,6 +23,25 @@ ON DUPLICATE KEY UPDATE
     created_at = CURRENT_TIMESTAMP(3),
     last_id = GREATEST(last_id, VALUES(last_id));
 
+-- name: create_of_stream
+-- The entries of the events that were just written: of the beginning of a stream, for some followers. Each has one event.
+INSERT IGNORE INTO notification_groups (user_id, kind, group_id, thing, thing_id, actor_id, last_id, read_id)
+SELECT
+    n.user_id,
+    n.kind,
+    n.group_id,
+    'live',
+    %(room_id)s,
+    n.actor_id,
+    n.id,
+    n.id - 1
+FROM notifications AS n
+WHERE
+    n.user_id IN %(user_ids)s
+    AND n.kind = 'live'
+    AND n.group_id = %(session_id)s
+    AND n.actor_id = %(actor_id)s;
+
 -- name: lock_row
 -- Lock an entry until the end of the transaction. Its thing is locked before.
 SELECT

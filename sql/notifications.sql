@@ -5,6 +5,10 @@
 INSERT IGNORE INTO notifications (user_id, kind, group_id, actor_id)
 VALUES (%(user_id)s, %(kind)s, %(group_id)s, %(actor_id)s);
 
+-- name: create_many
+INSERT IGNORE INTO notifications (user_id, kind, group_id, actor_id)
+VALUES (%(user_id)s, %(kind)s, %(group_id)s, %(actor_id)s);
+
 -- name: delete_unread
 -- Take one event back, if its entry was not read since.
 DELETE FROM notifications

@@ -47,6 +47,7 @@ PLANTED = {
     "note_of_decision": "bob",
     "was_hidden_answer": "bob",  # to the stranger, who was told of it
     "was_deleted_answer": None,  # to the stranger too
+    "title_of_recording": "bob",
     "was_comment_of_blocked": "alice",  # the stranger has blocked its author
 }
 MARKERS = {name: f"zq{n}{name.replace('_', '')}" for n, name in enumerate(PLANTED)}
@@ -197,6 +198,8 @@ def test_a_stranger_finds_nothing_that_is_not_theirs_to_see(app, root, client, a
     assert carol.post(f"{API}/reports", json=fake).status_code == 201
     ids["report_id"] = [moderator.get(f"{ADMIN}/reports").json["items"][0]["id"]]
     room = posted(bob, f"{API}/live/room", title="Shown")
+    recording = "INSERT INTO live_recordings (session_id, user_id, path, title) VALUES (1, %s, 'x.flv', %s)"
+    root.cursor().execute(recording, (bob.user_id, m["title_of_recording"]))
 
     names = ["alice", "bob", "carol", "banned", "gone", "blocked", "stranger", f"deleted {gone.user_id}"]
     values = {

@@ -194,6 +194,7 @@ POST   live/room                            401     201      201      201     40
 GET    live/room                            401     404      404      404     200     404     404     403    401
 PATCH  live/room                            401     404      404      404     200     404     404     403    401
 POST   live/room/key                        401     404      404      404     200     404     404     403    401
+GET    live/room/recordings                 401     200      200      200     200     200     200     403    401
 PUT    live/room/cover                      401     404      404      404     200     404     404     403    401
 DELETE live/room/cover                      401     404      404      404     204     404     404     403    401
 GET    live/covers/{cover}                  200     200      200      200     200     200     200     200    200

@@ -12,8 +12,10 @@ from current import db
 from domain.accounts import sweep_accounts
 from domain.hiding import settle
 from domain.live import sweep_sessions
+from domain.live_followers import tell_followers
 from domain.mails import send_waiting, sweep_mails
 from domain.notifications import sweep_notifications
+from domain.recordings import sweep_recordings
 from domain.search import sweep_tags
 from domain.uploads import sweep_uploads
 from domain.views import WINDOW
@@ -94,11 +96,13 @@ CHORES: dict[Callable[[], object], int] = {
     settle_people: 2,
     fold_views: 5,
     watch_streams: 5,
+    tell_followers: 5,
     send_waiting: 10,
     forget_views: 300,
     sweep_accounts: 300,
     sweep_mails: 300,
     sweep_uploads: 300,
+    sweep_recordings: 600,
     sweep_sessions: 3600,
     sweep_tags: 3600,
     sweep_notifications: 3600,

@@ -10,6 +10,7 @@ import atexit
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
@@ -23,6 +24,7 @@ from pool import Connection, PoolTimeout
 from queries import Row
 from worker.chores import CHORES
 from worker.inspection import inspect
+from worker.replays import make_replay
 
 log = logging.getLogger("rawreel.worker")
 
@@ -38,12 +40,12 @@ OUR_FAULT = "Something went wrong on our side; it will be in the log."
 class Worker:
     """Runs chores and jobs, one after the other, until end() is called."""
 
-    def __init__(self, app: Flask):
-        self.app = app
+    def __init__(self, app: Flask, chores: Mapping[Callable[[], object], int] = CHORES, has_jobs: bool = True):
+        self.app, self.chores, self.has_jobs = app, chores, has_jobs
         self.is_ending = False
         self._bell: SimpleQueue[None] = SimpleQueue()  # a signal handler may call put(), but not an Event's set()
         self._trouble: object = None
-        self._due = dict.fromkeys(CHORES, 0.0)
+        self._due = dict.fromkeys(chores, 0.0)
         self._last = 0  # whose turn it was
 
     def run(self) -> None:
@@ -70,11 +72,13 @@ class Worker:
     def work(self) -> bool:
         """Do what is due now. Return whether there was a job, or there is more to do."""
         is_more = False
-        for chore, seconds in CHORES.items():
+        for chore, seconds in self.chores.items():
             if time.monotonic() >= self._due[chore] and not self.is_ending:
                 self._due[chore] = time.monotonic() + seconds
                 if chore():
                     self._due[chore], is_more = 0.0, True
+        if not self.has_jobs:
+            return is_more
         last = self._last
         is_done = self._work_after(last) or (last > 0 and self._work_after(0))
         return is_done or is_more
@@ -139,14 +143,31 @@ class Worker:
                 self._bell.get(timeout=seconds)
 
 
-def start(app: Flask) -> None:
-    """Run a worker as a thread that ends with this process."""
-    worker = Worker(app)
-    thread = threading.Thread(target=worker.run, name="worker", daemon=True)
-    thread.start()
+def make_workers(app: Flask) -> list[Worker]:
+    """Make a worker, and with LIVE_RECORDINGS another one for replays: to copy a long film takes minutes.
+
+    They share the process.
+    """
+    first = Worker(app)
+    second = Worker(app, {lambda: make_replay(lambda: second.is_ending): 2}, has_jobs=False)
+    return [first, second] if app.config["LIVE_RECORDINGS"] else [first]
+
+
+def run_in_threads(workers: list[Worker]) -> Callable[[], None]:
+    """Run workers as threads that end with this process. Return the function that ends them in order."""
+    threads = [threading.Thread(target=one.run, name="worker", daemon=True) for one in workers]
+    for thread in threads:
+        thread.start()
 
     def end() -> None:
-        worker.end()
-        thread.join(EXIT_WAIT)
+        for one in workers:
+            one.end()
+        for thread in threads:
+            thread.join(EXIT_WAIT)
 
-    atexit.register(end)
+    return end
+
+
+def start(app: Flask) -> None:
+    """Run the workers of this process, which serves too."""
+    atexit.register(run_in_threads(make_workers(app)))

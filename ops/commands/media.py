@@ -19,6 +19,7 @@ from flask.cli import AppGroup
 
 from config import ConfigError, Settings
 from current import db
+from domain import recordings
 from domain.files import storage
 from ops.command import command
 from queries import Row
@@ -48,6 +49,21 @@ def check(settings: Settings, fix: bool) -> None:
     click.echo(f"{count} found{', and mended' if fix and count else ''}.")
     if count and not fix:
         raise SystemExit(1)
+
+
+@command(group, "import")
+def import_recordings(settings: Settings) -> None:
+    """Find recorded streams in LIVE_RECORDINGS of which no media server has told, and make videos of them.
+
+    The worker does the same every ten minutes, and makes the videos. A file that changed within the last minute may still
+    be written.
+    """
+    if recordings.folder() is None:
+        raise ConfigError("LIVE_RECORDINGS is not set: it is the folder where the media server records.")
+    found = list(recordings.sweep())
+    for name, is_taken in found:
+        click.echo(f"{name}: {'it becomes a video' if is_taken else 'no stream has this name and time'}")
+    click.echo(f"{sum(is_taken for _, is_taken in found)} of {len(found)} taken.")
 
 
 def find_lost() -> Iterator[Finding]:

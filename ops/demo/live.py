@@ -47,5 +47,6 @@ def fill(db: Database, people: list[int], categories: list[str], last_person: in
         ]
         db.insert_many("demo_live.create", rooms)
     db.execute("demo_live.create_fill_sessions", after=after)
+    db.execute("demo_live.create_fill_recordings", after=after)
     db.execute("demo_live.set_fill_on", after=after)
     return 0

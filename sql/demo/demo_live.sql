@@ -50,6 +50,23 @@ WHERE
 ORDER BY
     r.id;
 
+-- name: create_fill_recordings
+-- The files are gone, as after a video that was deleted.
+INSERT INTO live_recordings (session_id, user_id, path, title, state, due_at)
+SELECT
+    s.id,
+    r.user_id,
+    r.stream_name,
+    r.title,
+    'done',
+    NULL
+FROM live_sessions AS s
+INNER JOIN live_rooms AS r ON r.id = s.room_id
+WHERE
+    r.id > %(after)s
+ORDER BY
+    s.id;
+
 -- name: set_fill_on
 -- They stay on, as no server tells of them.
 UPDATE live_rooms AS r
