@@ -15,7 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import routes
 from config import ROOT, ConfigError, Settings, load
 from database import Database
-from domain import files
+from domain import files, live_feed
 from ops import commands
 from ops.server import reload, serve, startup
 from ops.sqlcheck import catalog
@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     limits.install(app)
     mail.install(app)
     files.install(app)
+    live_feed.install(app)
     routes.register(app)
     api.install(app)
     commands.register(app)

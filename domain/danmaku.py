@@ -10,17 +10,19 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from html import escape as escape_html
+from typing import Annotated
 from xml.sax.saxutils import escape
 
 import orjson
 from flask import Response, abort, current_app, g, request
+from pydantic import AfterValidator, Field
 
 from current import db
 from domain import words
 from domain.files import CACHE
 from domain.sharing import NO_VIDEO, visibility_arguments
 from queries import Row
-from web.errors import Problem
+from web.errors import InvalidInput, Problem
 from web.limits import too_many
 from web.text import INVISIBLE
 
@@ -51,6 +53,18 @@ def clean(text: str) -> str:
     return text if INVISIBLE.sub("", text).strip() else ""
 
 
+def _check(text: str) -> str:
+    text = clean(text)
+    if not 0 < len(text) <= MAX_LENGTH:
+        raise InvalidInput(f"a danmaku has 1 to {MAX_LENGTH} characters that show something")
+    return text
+
+
+DanmakuText = Annotated[str, Field(max_length=1000, examples=["前方高能 here it comes"]), AfterValidator(_check)]
+Mode = Annotated[int, Field(ge=0, le=2, description="0 scrolls, 1 stands at the top, 2 at the bottom.")]
+Color = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$", examples=["#FFFFFF"])]
+
+
 def sender_hash(user_id: int, key: str) -> str:
     """Return 8 hex digits for a person. Only with SECRET_KEY can they be made, so counting up ids does not find one."""
     return hmac.digest(key.encode(), f"danmaku {user_id}".encode(), "sha256").hex()[:8]
@@ -63,7 +77,7 @@ def send(video_id: int, token: str | None, text: str, seconds: float, mode: int,
     """
     who = visibility_arguments(video_id, token)
     db.execute("danmaku.set_counts", step=1, **who) or abort(404, NO_VIDEO)
-    _check_pace()  # with the lock of the video: else all that come at once would pass
+    check_pace("danmaku.list_ages", WINDOWS)  # with the lock of the video: else all that come at once would pass
     if db.fetch_value("videos.get_danmaku_count", video_id=video_id) > MAX_PER_VIDEO:
         raise Problem(409, "This video has as many danmaku as it may have.", "too_many_danmaku")
     is_hidden = words.judge(text) is not None
@@ -78,12 +92,12 @@ def send(video_id: int, token: str | None, text: str, seconds: float, mode: int,
     return found
 
 
-def _check_pace() -> None:
-    """Raise a 429 if the user has sent too many just now."""
+def check_pace(query: str, windows: tuple[tuple[int, int], ...]) -> None:
+    """Raise a 429 if the user has sent too many just now. The query gives the ages of their latest ones."""
     if not current_app.config["RATE_LIMITS"]:
         return
-    rows = db.fetch_all("danmaku.list_ages", user_id=g.user["id"], limit=max(most for most, _ in WINDOWS))
-    for most, seconds in WINDOWS:
+    rows = db.fetch_all(query, user_id=g.user["id"], limit=max(most for most, _ in windows))
+    for most, seconds in windows:
         if len(rows) >= most and rows[most - 1]["age"] < seconds:
             raise too_many(seconds - float(rows[most - 1]["age"]))
 

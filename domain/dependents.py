@@ -184,6 +184,16 @@ OF_USERS = (
         (recordings.delete_some,),  # before the sessions, which go with the room
         export_as("live_recordings", "live_recordings.list_for_user"),
     ),
+    Dependent(
+        "live_messages.user_id",
+        ("live_messages.delete_for_user",),
+        export_as("live_messages", "live_messages.list_for_user"),
+    ),
+    Dependent(
+        "live_members.user_id",
+        ("live_members.delete_for_user",),
+        export_as("live_members", "live_members.list_for_user"),
+    ),
     Dependent("live_rooms.user_id", (live.delete_some,), export_as("live_rooms", "live_rooms.list_for_user")),
     Dependent("blocks.user_id", ("blocks.delete_for_user",), export_as("blocks", "blocks.list_for_user")),
     Dependent("blocks.blocked_id", ("blocks.delete_of_user",), "Nobody is told who has blocked them."),
@@ -250,6 +260,8 @@ COUNTERS = {
     "comments.reply_count": Counter("comments.root_id", "counters.list_reply_count"),  # the visible ones
     "report_cases.report_count": Counter("reports.case_id", "counters.list_report_count"),
     "live_rooms.viewer_count": None,  # who watches right now
+    "live_sessions.peak_viewer_count": None,  # who watched at one time
+    "live_sessions.total_viewer_count": None,  # the rows are swept
     "videos.view_count": None,  # the sum of video_views, which are deleted afterwards
 }
 

@@ -18,6 +18,7 @@ from flask import abort, current_app, g
 
 from current import db
 from domain.live_servers import drop, fresh_seconds, has_signs
+from domain.live_viewers import NO_ROOM, count_session
 from queries import Row
 from web import audit
 from web.api import after_commit
@@ -28,7 +29,6 @@ STREAM_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 MAX_DIFFERENCE = 15  # seconds between the beginning as the media server tells it and as we have stored it
 AT_ONCE = 100  # silent streams that one run of the worker's chore ends
 DAYS = 90  # that an ended session is kept
-NO_ROOM = "No such room."
 NO_ROOM_OF_YOURS = "You have no room yet: POST /live/room makes one."
 
 
@@ -176,6 +176,7 @@ def _refuse(room: Row | None) -> Problem | None:
 
 
 def _end(room: Row, reason: str) -> None:
+    count_session(room["id"], room["session_id"])
     db.execute("live_sessions.set_ended", session_id=room["session_id"], reason=reason)
     db.execute("live_rooms.set_off", room_id=room["id"])
     details = orjson.dumps({"session_id": room["session_id"], "reason": reason})
@@ -235,9 +236,11 @@ def stop_of_user(user_id: int) -> None:
 
 
 def delete_some(user_id: int, limit: int) -> int:
-    """Delete some sessions of an account that is gone, and then its room. Return how many rows."""
-    count = db.execute("live_sessions.delete_for_user", user_id=user_id, limit=limit)
-    return count if count == limit else count + db.execute("live_rooms.delete_for_user", user_id=user_id)
+    """Delete some of what hangs on the room of an account that is gone, and at last the room. Return how many rows."""
+    for query in ("live_messages.delete_for_owner", "live_members.delete_for_owner", "live_sessions.delete_for_user"):
+        if (count := db.execute(query, user_id=user_id, limit=limit)) == limit:
+            return count  # there may be more of these
+    return count + db.execute("live_rooms.delete_for_user", user_id=user_id)
 
 
 def sweep_sessions() -> None:

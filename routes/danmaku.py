@@ -9,11 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
 
 from current import db
 from domain import danmaku, danmaku_files, moderation
-from domain.danmaku import DEFAULT_SENT, FORMATS, MAX_LENGTH, MAX_SENT, NO_DANMAKU
+from domain.danmaku import DEFAULT_SENT, FORMATS, MAX_SENT, NO_DANMAKU, Color, DanmakuText, Mode
 from domain.sharing import Token, find_visible, is_staff, visibility_arguments
 from web.api import api, created
 from web.body import Raw
-from web.errors import InvalidInput
 from web.inputs import Input
 from web.paging import Page
 
@@ -24,14 +23,6 @@ MAX_FILE = 8 * 1024 * 1024  # bytes
 ONES_OWN = "No such video of yours."
 
 
-def _clean(text: str) -> str:
-    text = danmaku.clean(text)
-    if not 0 < len(text) <= MAX_LENGTH:
-        raise InvalidInput(f"a danmaku has 1 to {MAX_LENGTH} characters that show something")
-    return text
-
-
-Text = Annotated[str, Field(max_length=1000, examples=["前方高能 here it comes"]), AfterValidator(_clean)]
 Limit = Annotated[int, Field(ge=1, le=MAX_SENT, description="How many of the newest at the most.")]
 Sender = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,32}$", description="The `sender_hash`.")]
 Format = Annotated[Literal["artplayer", "nplayer", "xgplayer"], Field(description="The player.")]
@@ -49,10 +40,10 @@ class Span(BaseModel):
 class NewDanmaku(Input):
     """A new danmaku: the object of ArtPlayer, as it comes."""
 
-    text: Text
+    text: DanmakuText
     time: Annotated[Seconds, Field(description="When it appears, in seconds.", examples=[12.5])]
-    mode: Annotated[int, Field(ge=0, le=2, description="0 scrolls, 1 stands at the top, 2 at the bottom.")] = 0
-    color: Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$", examples=["#FFFFFF"])] = "#FFFFFF"
+    mode: Mode = 0
+    color: Color = "#FFFFFF"
     border: Annotated[Any, Field(description="Ignored.", examples=[False])] = None
     id: Annotated[Any, Field(description="Ignored.", examples=[None])] = None
     style: Annotated[Any, Field(description="Ignored.", examples=[None])] = None

@@ -48,6 +48,16 @@ class RoomChange(Input):
     title: RoomTitle = UNSENT
     category: RoomCategory = None
     is_closed: Annotated[bool, Field(description="A closed room takes no stream.", examples=[False])] = UNSENT
+    chat: Annotated[
+        Literal["open", "followers", "closed"],
+        Field(
+            description="Who may write in the chat: everybody, your followers, or only you and your moderators.",
+            examples=["open"],
+        ),
+    ] = UNSENT
+    slow_seconds: Annotated[
+        int, Field(ge=0, le=600, description="Slow mode: seconds between two messages of a person.", examples=[0])
+    ] = UNSENT
 
 
 class RoomKey(BaseModel):

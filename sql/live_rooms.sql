@@ -211,6 +211,45 @@ WHERE
     r.user_id = %(user_id)s
 FOR UPDATE;
 
+-- name: lock_for_chat
+-- Lock a room whose chat is shown, before what is written there.
+SELECT
+    r.id,
+    r.user_id,
+    r.session_id,
+    r.slow_seconds
+FROM live_rooms AS r
+WHERE
+    r.id = %(room_id)s
+    AND r.user_id = (SELECT o.id FROM users AS o WHERE o.id = r.user_id AND o.visibility IN %(shown)s)
+FOR UPDATE;
+
+-- name: get_last_seq
+-- The number of the last message in a room whose chat is shown.
+SELECT
+    r.last_seq,
+    COALESCE(r.live_until > CURRENT_TIMESTAMP(3), FALSE) AS is_live
+FROM live_rooms AS r
+INNER JOIN users AS u ON u.id = r.user_id
+WHERE
+    r.id = %(room_id)s
+    AND u.visibility IN %(shown)s;
+
+-- name: list_heads
+-- The rooms to which somebody listens, as everybody sees them. One that is missing is gone or hidden.
+SELECT
+    c.*,
+    r.last_seq
+FROM live_rooms AS r
+INNER JOIN users AS u ON u.id = r.user_id
+INNER JOIN room_cards AS c ON c.id = r.id
+WHERE
+    r.id IN %(room_ids)s
+    AND u.visibility = 'public'
+ORDER BY
+    r.id
+LIMIT %(limit)s;
+
 -- name: get_is_on
 -- Whether viewers may be let in.
 SELECT
@@ -256,7 +295,9 @@ UPDATE live_rooms
 SET
     title = IF(%(has_title)s, %(title)s, title),
     category = IF(%(has_category)s, %(category)s, category),
-    is_closed = IF(%(has_is_closed)s, %(is_closed)s, is_closed)
+    is_closed = IF(%(has_is_closed)s, %(is_closed)s, is_closed),
+    chat = IF(%(has_chat)s, %(chat)s, chat),
+    slow_seconds = IF(%(has_slow_seconds)s, %(slow_seconds)s, slow_seconds)
 WHERE
     id = %(room_id)s;
 
@@ -283,6 +324,14 @@ SET
     live_since = (SELECT s.started_at FROM live_sessions AS s WHERE s.id = %(session_id)s),
     live_until = CURRENT_TIMESTAMP(3) + INTERVAL %(seconds)s SECOND,
     viewer_count = 0
+WHERE
+    id = %(room_id)s;
+
+-- name: set_next_seq
+-- Take the next numbers of a locked room. The new id of this statement is the last of them.
+UPDATE live_rooms
+SET
+    last_seq = LAST_INSERT_ID(last_seq + %(count)s)
 WHERE
     id = %(room_id)s;
 

@@ -37,6 +37,7 @@ def install(app: Flask) -> None:
                 "If-Match",
                 "If-None-Match",
                 "If-Range",
+                "Last-Event-ID",
                 "Range",
                 "X-HTTP-Method-Override",
                 "X-Request-ID",

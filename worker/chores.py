@@ -13,6 +13,8 @@ from domain.accounts import sweep_accounts
 from domain.hiding import settle
 from domain.live import sweep_sessions
 from domain.live_followers import tell_followers
+from domain.live_chat import sweep_chat
+from domain.live_viewers import count_viewers, sweep_viewers
 from domain.mails import send_waiting, sweep_mails
 from domain.notifications import sweep_notifications
 from domain.recordings import sweep_recordings
@@ -94,6 +96,7 @@ def _postpone(user_id: int, error: Exception) -> None:
 # Each chore, and the seconds between two runs. One that returns true has more to do, and runs again soon.
 CHORES: dict[Callable[[], object], int] = {
     settle_people: 2,
+    count_viewers: 3,
     fold_views: 5,
     watch_streams: 5,
     tell_followers: 5,
@@ -104,6 +107,8 @@ CHORES: dict[Callable[[], object], int] = {
     sweep_uploads: 300,
     sweep_recordings: 600,
     sweep_sessions: 3600,
+    sweep_chat: 600,
+    sweep_viewers: 600,
     sweep_tags: 3600,
     sweep_notifications: 3600,
 }

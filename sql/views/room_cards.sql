@@ -10,6 +10,8 @@ SELECT
     IF(r.live_until > CURRENT_TIMESTAMP(3), r.live_since, NULL) AS started_at,
     COALESCE(IF(r.live_until > CURRENT_TIMESTAMP(3), r.viewer_count, 0), 0) AS viewer_count,
     r.is_closed OR r.closed_reason IS NOT NULL AS is_closed,
+    r.chat,
+    r.slow_seconds,
     r.user_id,
     u.username,
     CONCAT('/api/v1/avatars/', u.avatar_id) AS avatar_url,

@@ -1,0 +1,305 @@
+"""What happens in live rooms, for those who wait for it: held requests, and clients that listen to events.
+
+One thread of each process reads for all of them: every moment one query for all rooms to which somebody listens, and
+one more for each room where something new is. So nobody who waits holds a connection of the database.
+
+Events are those of HTML's EventSource. `message` and `hide` have the number of the room as their id, with which a client
+goes on where it was. `viewers`, `room`, `end` and `reset` have none. Events are made once for all listeners of a process.
+Nobody's blocks are known here: one event goes to everybody.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import orjson
+from flask import Flask, Response, abort, current_app, request
+
+from current import db
+from database import Database
+from domain.live_viewers import NO_ROOM
+from domain.sharing import shown
+from queries import Row
+from web.capacity import Capacity, take_place
+from web.errors import Problem
+
+log = logging.getLogger("rawreel.live")
+
+KEPT = 200  # messages of a room in memory; a client that has missed more begins anew, with `reset`
+FIRST = 50  # messages for a client that begins
+BEHIND = 1000  # events of a room in memory; a client that is further behind is cut off, and comes again
+EVERY = 0.3  # seconds between two reads
+LINGER = 10.0  # seconds that a room is read after the last listener has left: one who polls comes again
+PATIENCE = 5.0  # seconds until a room must have been read for the first time
+TROUBLE = 1.0  # seconds until the next try after an error
+BEAT = 15.0  # seconds after which a silent connection gets a comment, which also finds out whether the client is there
+STEP = 1.0  # seconds between two looks whether the server ends
+MAX_SECONDS = 240  # that one connection lasts; the client comes again
+OPENING = b"retry: 3000\n\n"  # milliseconds until a client comes again
+COMMENT = b":\n\n"
+LISTENER = "rawreel.listener"  # where `flask live` finds it in the environ of a request
+FULL = "Too many people are listening here right now: ask for /messages in place of events."
+
+
+def install(app: Flask) -> None:
+    """Add the feed of this process, and the places for those who wait.
+
+    A quarter of the threads may wait. A class behind one address may have all of these places.
+    """
+    app.extensions["live_feed"] = Feed(app.extensions["database"])
+    capacity: Capacity = app.extensions["capacity"]
+    capacity.add("live", capacity.for_few, FULL, of_address=capacity.for_few)
+
+
+def write(kind: str, data: Row, seq: int | None = None) -> bytes:
+    """Return an event as it is sent."""
+    name = f"event: {kind}\n" if seq is None else f"id: {seq}\nevent: {kind}\n"
+    return name.encode() + b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+class Room:
+    """A room to which somebody listens. The feed changes it under its lock."""
+
+    def __init__(self, room_id: int):
+        self.id = room_id
+        self.listeners, self.left_at = 0, 0.0
+        self.card: Row = {}  # as everybody sees the room; empty until it was read
+        self.is_gone = False
+        self.last_seq = 0
+        self.floor = 0  # `messages` has all that happened after this number
+        self.messages: dict[int, bytes] = {}  # events by their numbers
+        self.events: deque[bytes] = deque(maxlen=BEHIND)
+        self.count = 0  # of the events since the room is read
+
+    def update(self, card: Row, last_seq: int, rows: list[Row]) -> bool:
+        """Take over what was read. Return whether it is new."""
+        old, before = self.card, self.count
+        if not old:
+            self.floor = max(0, last_seq - KEPT)
+        for row in rows:
+            self._keep(row)
+        self.card, self.last_seq = card, last_seq
+        if old:
+            if card["viewer_count"] != old["viewer_count"]:
+                self._add(write("viewers", {"viewer_count": card["viewer_count"]}))
+            if {**card, "viewer_count": 0} != {**old, "viewer_count": 0}:
+                self._add(write("room", card))
+            if old["is_live"] and not card["is_live"]:
+                self._add(write("end", {}))
+        return not old or self.count > before
+
+    def _keep(self, row: Row) -> None:
+        event = self.messages[row["seq"]] = write(row["kind"], row, row["seq"])
+        self.messages.pop(row["hidden_seq"], None)
+        while len(self.messages) > KEPT:
+            self.floor = next(iter(self.messages))
+            del self.messages[self.floor]
+        self._add(event)
+
+    def _add(self, event: bytes) -> None:
+        if self.card:  # what was there before the first read is no event
+            self.events.append(event)
+            self.count += 1
+
+    def end(self) -> None:
+        """Tell that the room is gone: deleted, or its owner is hidden."""
+        self._add(write("end", {}))
+        self.is_gone = True
+
+    def begin(self, after: int | None) -> bytes:
+        """Return what a listener gets first: the room, and the messages after a number or the newest ones."""
+        found = [OPENING, write("room", self.card)]
+        newest = [*self.messages.values()][-FIRST:]
+        if after is None:
+            found += newest
+        elif self.floor <= after <= self.last_seq:
+            found += (event for seq, event in self.messages.items() if seq > after)
+        else:
+            found += (write("reset", {"last_seq": self.last_seq}), *newest)
+        return b"".join(found)
+
+    def since(self, count: int) -> bytes | None:
+        """Return the events since there were `count`; None if they are no longer all there."""
+        missing = self.count - count
+        if missing > len(self.events):
+            return None
+        return b"".join(islice(self.events, len(self.events) - missing, None))
+
+
+class Feed:
+    """The rooms to which somebody in this process listens, and the thread that reads them."""
+
+    def __init__(self, database: Database):
+        self.changed = threading.Condition()
+        self.rooms: dict[int, Room] = {}
+        self.is_ending: Callable[[], bool] = lambda: False  # deploy/gunicorn.conf.py knows
+        self.on_change: Callable[[], object] = lambda: None  # `flask live` writes then
+        self._database, self._wanted = database, threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def join(self, room_id: int) -> Room:
+        """Begin to listen to a room. Raises a 404 if it is gone, and a 503 if the database does not answer."""
+        with self.changed:
+            room = self.rooms.setdefault(room_id, Room(room_id))
+            room.listeners += 1
+            if not self._thread:
+                self._thread = threading.Thread(target=self._run, name="live feed", daemon=True)
+                self._thread.start()
+            if not room.card:
+                self._wanted.set()
+            self.changed.wait_for(lambda: room.card or room.is_gone, PATIENCE)
+        if room.card and not room.is_gone:
+            return room
+        self.leave(room)
+        raise Problem(404, NO_ROOM) if room.is_gone else Problem(503, FULL, headers={"Retry-After": "3"})
+
+    def leave(self, room: Room) -> None:
+        """End to listen to a room."""
+        with self.changed:
+            room.listeners -= 1
+            room.left_at = time.monotonic()
+
+    def wait(self, is_so: Callable[[], bool], seconds: float) -> None:
+        """Wait until something is so, for so many seconds at the most. The end of the server ends it too."""
+        until = time.monotonic() + seconds
+        with self.changed:
+            while not is_so() and not self.is_ending() and (left := until - time.monotonic()) > 0:
+                self.changed.wait(min(left, STEP))
+
+    def close(self) -> None:
+        """Forget all rooms, and end the thread."""
+        with self.changed:
+            self.rooms.clear()
+            thread = self._thread
+        if thread:
+            self._wanted.set()
+            thread.join()
+
+    def _run(self) -> None:
+        is_in_trouble = False
+        while rooms := self._list_rooms():
+            try:
+                self._read(rooms)
+                is_in_trouble = False
+            except Exception as error:  # the database is away: the listeners wait
+                if not is_in_trouble:
+                    log.error("the live feed waits: %s", error)
+                is_in_trouble = True
+                time.sleep(TROUBLE)
+            self._wanted.wait(EVERY)
+            self._wanted.clear()
+
+    def _list_rooms(self) -> list[Room]:
+        """Return the rooms to read, and forget those that nobody needs. If there is none, this thread ends."""
+        now = time.monotonic()
+        with self.changed:
+            for room in [*self.rooms.values()]:
+                if room.is_gone or (not room.listeners and now - room.left_at > LINGER):
+                    del self.rooms[room.id]
+            if not self.rooms:
+                self._thread = None
+            return [*self.rooms.values()]
+
+    def _read(self, rooms: list[Room]) -> None:
+        found = self._database.fetch_all("live_rooms.list_heads", room_ids=[one.id for one in rooms], limit=len(rooms))
+        heads = {one["id"]: one for one in found}
+        is_changed = False
+        for room in rooms:
+            card = heads.get(room.id)
+            if not card:
+                with self.changed:
+                    room.end()
+                is_changed = True
+                continue
+            last_seq = card.pop("last_seq")
+            rows = self._read_news(room, last_seq)
+            with self.changed:
+                is_changed |= room.update(card, last_seq, rows)
+        if is_changed:
+            with self.changed:
+                self.changed.notify_all()
+            self.on_change()
+
+    def _read_news(self, room: Room, last_seq: int) -> list[Row]:
+        after = room.last_seq if room.card else max(0, last_seq - KEPT)
+        rows: list[Row] = []
+        while after < last_seq:
+            where = {"room_id": room.id, "after": after, "until": last_seq}
+            some = self._database.fetch_all("live_messages.list_after", **where, viewer_id=None, limit=KEPT)
+            rows += some
+            after = some[-1]["seq"] if len(some) == KEPT else last_seq
+        return rows
+
+
+class Listener:
+    """A client that listens to a room. As the body of an answer it gives events until its time is over."""
+
+    def __init__(self, feed: Feed, room: Room, after: int | None, seconds: int, give_back: Callable[[], None]):
+        self.feed, self.room, self.until = feed, room, time.monotonic() + seconds
+        self._give_back, self._is_open = give_back, True
+        with feed.changed:
+            self.first, self.count = room.begin(after), room.count
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.first
+        while (left := self.until - time.monotonic()) > 0 and not self.feed.is_ending():
+            self.feed.wait(lambda: self.room.count > self.count or self.room.is_gone, min(left, BEAT))
+            events = self.take()
+            if events is None:
+                return
+            yield events or COMMENT
+
+    def take(self) -> bytes | None:
+        """Return the events since the last time; None if there will be no more, or if the client was too slow."""
+        with self.feed.changed:
+            events = self.room.since(self.count)
+            self.count = self.room.count
+            return None if self.room.is_gone and not events else events
+
+    def close(self) -> None:
+        """Give the place back. A server calls it at the end of an answer."""
+        if self._is_open:
+            self._is_open = False
+            self.feed.leave(self.room)
+            self._give_back()
+
+    def __del__(self) -> None:
+        self.close()  # Werkzeug's server does not close it if the client has gone
+
+
+def hold(room_id: int, after: int, seconds: int) -> bool:
+    """Wait until something has happened in a room after a number. Return False if there was no place to wait."""
+    try:
+        give_back = take_place("live")
+    except Problem:
+        return False
+    try:
+        feed: Feed = current_app.extensions["live_feed"]
+        room = feed.join(room_id)
+        try:
+            feed.wait(lambda: room.last_seq > after or room.is_gone, seconds)
+        finally:
+            feed.leave(room)
+    finally:
+        give_back()
+    return True
+
+
+def listen(room_id: int, after: int | None, seconds: int) -> Response:
+    """Answer with the events of a room, as they come. Aborts with a 404, or with a 503 if too many listen."""
+    db.fetch_one("live_rooms.get_last_seq", room_id=room_id, shown=shown()) or abort(404, NO_ROOM)
+    give_back = take_place("live")
+    try:
+        feed: Feed = current_app.extensions["live_feed"]
+        listener = Listener(feed, feed.join(room_id), after, seconds, give_back)
+    except BaseException:
+        give_back()
+        raise
+    request.environ[LISTENER] = listener
+    # nginx would keep the events until it has some kilobytes of them.
+    return Response(listener, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
