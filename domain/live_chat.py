@@ -195,7 +195,7 @@ def _hide(room: Row, seqs: list[int]) -> None:
     if seqs:
         db.execute("live_messages.set_hidden", room_id=room["id"], seqs=seqs)
         first = _take_numbers(room, len(seqs)) - len(seqs) + 1
-        rows = [{**_place(room, first + n), "hidden_seq": seq} for n, seq in enumerate(seqs)]
+        rows = [{**_place(room, first + n), "kind": "hide", "hidden_seq": seq} for n, seq in enumerate(seqs)]
         db.insert_many("live_messages.create_hide", rows)
 
 

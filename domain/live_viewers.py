@@ -38,7 +38,7 @@ def _add(key: dict[str, object]) -> None:
     """Add a page, unless there are very many from its address: then it watches without being counted."""
     where = {"session_id": key["session_id"], "address_key": subject_of("watch", "address", network())}
     if db.fetch_value("live_viewers.count_address", **where, limit=MOST) < MOST:
-        db.execute("live_viewers.create", **key, **where)
+        db.execute("live_viewers.create", **{**key, **where})
 
 
 def count_room(room_id: int, session_id: int) -> None:

@@ -135,7 +135,7 @@ VALUES (%(room_id)s, %(seq)s, %(session_id)s, %(user_id)s, %(text)s, %(mode)s, %
 
 -- name: create_hide
 INSERT INTO live_messages (room_id, seq, session_id, kind, hidden_seq)
-VALUES (%(room_id)s, %(seq)s, %(session_id)s, 'hide', %(hidden_seq)s);
+VALUES (%(room_id)s, %(seq)s, %(session_id)s, %(kind)s, %(hidden_seq)s);
 
 -- name: set_hidden
 UPDATE live_messages

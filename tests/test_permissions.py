@@ -197,6 +197,21 @@ POST   live/room/key                        401     404      404      404     20
 GET    live/room/recordings                 401     200      200      200     200     200     200     403    401
 PUT    live/room/cover                      401     404      404      404     200     404     404     403    401
 DELETE live/room/cover                      401     404      404      404     204     404     404     403    401
+GET    live/{room}/messages                 200     200      200      200     200     200     200     403    401
+POST   live/{room}/messages                 401     201      201      201     201     201     201     403    401
+DELETE live/{room}/messages/1               401     404      404      204     204     204     204     403    401
+DELETE live/{room}/messages/2               401     404      404      404     404     404     404     403    401
+GET    live/{room}/events?seconds=0         200     200      200      200     200     200     200     403    401
+GET    live/{room}/member                   401     200      200      200     200     200     200     403    401
+GET    live/{room}/bans                     401     403      403      403     200     200     200     403    401
+PUT    live/{room}/bans/author              401     403      403      403     204     204     204     403    401
+PUT    live/{room}/bans/owner               401     403      403      403     409     403     403     403    401
+PUT    live/{room}/bans/admin               401     403      403      403     403     403     409     403    401
+DELETE live/{room}/bans/author              401     403      403      403     204     204     204     403    401
+POST   live/{room}/viewers                  200     200      200      200     200     200     200     403    401
+GET    live/room/moderators                 401     404      404      404     200     404     404     403    401
+PUT    live/room/moderators/author          401     404      404      404     204     404     404     403    401
+DELETE live/room/moderators/author          401     404      404      404     204     404     404     403    401
 GET    live/covers/{cover}                  200     200      200      200     200     200     200     200    200
 PUT    admin/live/{room}/closed             401     403      403      403     403     200     200     403    401
 DELETE admin/live/{room}/closed             401     403      403      403     403     204     204     403    401
@@ -339,6 +354,8 @@ WORLD = (
     "INSERT INTO tags (id, name, name_key) VALUES (1101, 'sea', 'sea'), (1102, 'ocean', 'ocean')",
     "INSERT INTO live_rooms (id, user_id, stream_name, key_hash, title, cover_id)"
     " VALUES (901, 104, 'waves', REPEAT('k', 32), 'Waves', 902)",
+    "INSERT INTO live_messages (room_id, seq, user_id, text, is_hidden) VALUES (901, 1, 103, 'x', FALSE), (901, 2, 103, 'y', TRUE)",
+    "UPDATE live_rooms SET last_seq = 2",
     "INSERT INTO live_covers (id, room_id, image) VALUES (902, 901, 'x')",
     "INSERT INTO uploads (id, user_id, metadata, size_bytes, reserved_bytes, expires_at) VALUES"
     " (REPEAT('a', 32), 103, 'title eA==', 1000, 1000, CURRENT_TIMESTAMP(3) + INTERVAL 1 DAY)",

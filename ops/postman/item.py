@@ -57,6 +57,7 @@ HINTS: dict[str, dict[str, Any]] = {
     "reports.create_report": {"username": "{{person}}"},
     "comments.delete_comments_for_me": {"username": "{{person}}"},
     "danmaku.create_danmaku": {"time": 1.5},
+    "live_messages.list_events": {"seconds": 0},  # else it would not end
     "dplayer.list_dplayer": {"id": "{{video_id}}"},
     "dplayer.create_dplayer": {"token": "{{token}}", "id": "{{video_id}}", "text": "前方高能", "time": 1.5},
     **{f"tags.{verb}_tag": {"tag_id": 999_999_999} for verb in ("merge", "delete")},  # none of the demo world's
