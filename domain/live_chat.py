@@ -77,7 +77,7 @@ def read(room_id: int, after: int | None, wait: int, limit: int) -> Row:
 
 def hide(room_id: int, seq: int) -> None:
     """Hide a message. Its author, the owner of the room, its moderators and the staff may do it. Aborts with a 404."""
-    room = _lock(room_id)
+    room = _lock(room_id, NO_MESSAGE)
     author = db.fetch_one("live_messages.get_author", room_id=room_id, seq=seq) or abort(404, NO_MESSAGE)
     is_mine = author["user_id"] == g.user["id"]
     is_mine or find_member(room_id)["can_moderate"] or abort(404, NO_MESSAGE)
@@ -149,8 +149,8 @@ def sweep_chat() -> None:
     db.execute("live_members.delete_idle", limit=BATCH)
 
 
-def _lock(room_id: int) -> Row:
-    room: Row = db.fetch_one("live_rooms.lock_for_chat", room_id=room_id, shown=shown()) or abort(404, NO_ROOM)
+def _lock(room_id: int, refusal: str = NO_ROOM) -> Row:
+    room: Row = db.fetch_one("live_rooms.lock_for_chat", room_id=room_id, shown=shown()) or abort(404, refusal)
     return room
 
 

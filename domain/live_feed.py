@@ -23,7 +23,6 @@ from flask import Flask, Response, abort, current_app, request
 from current import db
 from database import Database
 from domain.live_viewers import NO_ROOM
-from domain.sharing import shown
 from queries import Row
 from web.capacity import Capacity, take_place
 from web.errors import Problem
@@ -292,7 +291,7 @@ def hold(room_id: int, after: int, seconds: int) -> bool:
 
 def listen(room_id: int, after: int | None, seconds: int) -> Response:
     """Answer with the events of a room, as they come. Aborts with a 404, or with a 503 if too many listen."""
-    db.fetch_one("live_rooms.get_last_seq", room_id=room_id, shown=shown()) or abort(404, NO_ROOM)
+    db.fetch_one("live_rooms.get_last_seq", room_id=room_id, shown=("public",)) or abort(404, NO_ROOM)
     give_back = take_place("live")
     try:
         feed: Feed = current_app.extensions["live_feed"]

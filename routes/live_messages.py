@@ -82,13 +82,14 @@ def delete_message(room_id, seq):
 
 
 @bp.get("/<int:room_id>/events")
-@api(returns="text/event-stream")
+@api(returns="text/event-stream", login=None)
 def list_events(
     room_id, last_event_id: LastEventId = None, after: EventsAfter = None, seconds: Seconds = live_feed.MAX_SECONDS
 ):
     """Listen to a live room.
 
     The answer is a stream of events for an `EventSource`: `message`, `hide`, `viewers`, `room`, `end`, and `reset` if too
-    much was missed. If too many listen, the answer is 503: ask for the messages instead.
+    much was missed. If too many listen, the answer is 503: ask for the messages instead. No token is read, as an
+    `EventSource` sends none: also the messages of people whom you have blocked are here.
     """
     return live_feed.listen(room_id, after if last_event_id is None else last_event_id, seconds)

@@ -117,7 +117,13 @@ class World:
                 row[name] = _sample(kind, full_kind, length)
         with self.connection.cursor() as cursor:
             marks = ", ".join(["%s"] * len(row))
-            cursor.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+            try:
+                cursor.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+            except Connection.IntegrityError as error:
+                if f"uq_{table}_user_id" not in str(error):
+                    raise
+                # A person has one room at the most, and it was made for what is in it.
+                return {**row, "id": self.rows(f"SELECT id FROM {table} WHERE user_id = %s", row["user_id"])[0][0]}
             number = next((column[0] for column in self.columns[table] if "auto_increment" in column[-1]), None)
             return {**row, number: cursor.lastrowid} if number else row
 

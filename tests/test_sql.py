@@ -408,7 +408,7 @@ def test_what_is_told_of_a_column_is_the_same_through_a_view(filled, database, q
     """Types, lengths, values of an ENUM, NULL or not: even if MariaDB shows the alias of the view in place of the table."""
     db = database(database=filled.DB_NAME)
     view = load_views(SQL)[name]
-    (through,) = load_queries(queries(f"-- name: a\nSELECT c.* FROM {name} AS c WHERE c.id = 1;")).values()
+    (through,) = load_queries(queries(f"-- name: a\nSELECT c.* FROM {name} AS c LIMIT 1;")).values()
     through = replace(through, json=view.query.json)
     with inspecting(db) as inspector:
         assert inspector.describe(through, {}) == inspector.describe(view.query, {})
