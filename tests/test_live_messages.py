@@ -465,7 +465,7 @@ class Ear:
         return int(self.data.split()[1]) if self.data else 0
 
     def events(self, *names):
-        head, _, body = self.data.partition(b"\r\n\r\n")
+        _, _, body = self.data.partition(b"\r\n\r\n")
         return [one for one in parse(body) if one[0] in names] if body.endswith(b"\n\n") else []
 
     def close(self):
@@ -622,7 +622,9 @@ def test_old_messages_and_idle_people_are_swept(app, alice, bob, person, room, r
     alice.put(f"{room.path}/bans/dave", json={"until": None})
     with root.cursor() as cursor:
         cursor.execute("UPDATE live_members SET last_message_at = last_message_at - INTERVAL 2 DAY")
-        cursor.execute("UPDATE live_messages SET sent_at = sent_at - INTERVAL %s DAY WHERE seq = 1", (live_chat.DAYS + 1,))
+        cursor.execute(
+            "UPDATE live_messages SET sent_at = sent_at - INTERVAL %s DAY WHERE seq = 1", (live_chat.DAYS + 1,)
+        )
         with app.app_context():
             live_chat.sweep_chat()
         cursor.execute("SELECT seq FROM live_messages ORDER BY seq")

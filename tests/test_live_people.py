@@ -210,9 +210,7 @@ def test_one_address_is_so_many_viewers_and_no_more(client, room, root, monkeypa
         count = beat(client, room)
     assert count == 2
     pass_a_second(root)
-    other = client.post(
-        f"{room.path}/viewers", json={"id": "b" * 16}, environ_overrides={"REMOTE_ADDR": "192.0.2.7"}
-    )
+    other = client.post(f"{room.path}/viewers", json={"id": "b" * 16}, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
     assert other.json["viewer_count"] == 3
 
 

@@ -58,6 +58,7 @@ HINTS: dict[str, dict[str, Any]] = {
     "comments.delete_comments_for_me": {"username": "{{person}}"},
     "danmaku.create_danmaku": {"time": 1.5},
     "live_messages.list_events": {"seconds": 0},  # else it would not end
+    "live_messages.delete_message": {"seq": "{{seq}}"},
     "dplayer.list_dplayer": {"id": "{{video_id}}"},
     "dplayer.create_dplayer": {"token": "{{token}}", "id": "{{video_id}}", "text": "前方高能", "time": 1.5},
     **{f"tags.{verb}_tag": {"tag_id": 999_999_999} for verb in ("merge", "delete")},  # none of the demo world's
@@ -68,7 +69,10 @@ HINTS: dict[str, dict[str, Any]] = {
 SAME = {"password": "{{password}}", "new_password": "{{password}}"}  # one password for all, so a change has no effect
 FREE_NAME = 'pm.collectionVariables.set("new_username", `student_${Math.random().toString(36).slice(2, 10)}`);'
 BEFORE = {"auth.register": [FREE_NAME]}  # another one on every run
-AFTER = {  # a variable of the environment hides the collection's, so set the one that is read
+AFTER = {
+    "live_messages.create_message": [
+        'pm.collectionVariables.set("seq", pm.response.json().seq);'
+    ],  # a variable of the environment hides the collection's, so set the one that is read
     "auth.login": [
         'const scope = pm.environment.has("token") ? pm.environment : pm.collectionVariables;',
         'scope.set("token", pm.response.json().token);',
