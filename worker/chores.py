@@ -12,8 +12,8 @@ from current import db
 from domain.accounts import sweep_accounts
 from domain.hiding import settle
 from domain.live import sweep_sessions
-from domain.live_followers import tell_followers
 from domain.live_chat import sweep_chat
+from domain.live_followers import tell_followers
 from domain.live_viewers import count_viewers, sweep_viewers
 from domain.mails import send_waiting, sweep_mails
 from domain.notifications import sweep_notifications
