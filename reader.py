@@ -11,6 +11,7 @@ holds the two readers equal. With another version the pool uses PyMySQL's own re
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,7 @@ from typing import Any
 import orjson
 import pymysql
 from pymysql.connections import MySQLResult
-from pymysql.constants import CR
+from pymysql.constants import CR, SERVER_STATUS
 
 from queries import Query, Row
 
@@ -28,6 +29,9 @@ ReadRow = Callable[[bytes, int, int], Row]
 is_usable = pymysql.VERSION_STRING in ("1.2.4",)
 
 BUFFER = 64 * 1024  # bytes; PyMySQL's own buffer of 8 kB cuts most pages into pieces
+END = struct.Struct("<HH")  # the last packet: how many warnings, and the state of the server
+FLAGS = ("is_", "can_")  # how the names of columns begin that are true or false
+UTF8 = ("utf8", "ascii")
 MOST = 8  # descriptions to keep for a query: those of an expression can depend on its values
 
 
@@ -62,14 +66,20 @@ class Answer(MySQLResult):
         self.query = query
         self.read_row: ReadRow | None = None
 
-    def _get_descriptions(self) -> None:
+    def read(self) -> None:
         buffered = self._peek()
         for plan in self.query.plans:
             if buffered.startswith(plan.raw):
-                self.connection._rfile.read(len(plan.raw))
-                self.connection._next_seq_id = plan.next_sequence
                 self.description, self.read_row = plan.description, plan.read_row
+                try:
+                    self._read_rows(buffered, len(plan.raw), plan.next_sequence)
+                finally:
+                    self.connection = None
                 return
+        super().read()
+
+    def _get_descriptions(self) -> None:
+        buffered = self._peek()
         super()._get_descriptions()
         columns = zip((column[0] for column in self.description), self.converters)
         described = [(name, name in self.query.json, *converter) for name, converter in columns]
@@ -77,36 +87,50 @@ class Answer(MySQLResult):
             return  # Query.rows() raises
         self.read_row = generate(*described)
         end = _find_end(buffered, self.field_count + 1)
-        if end:
-            plan = Plan(buffered[:end], self.connection._next_seq_id, self.description, self.read_row)
+        if end and self.field_count <= 250:
+            count = bytes([1, 0, 0, 1, self.field_count])  # the packet before the descriptions
+            plan = Plan(count + buffered[:end], self.connection._next_seq_id, self.description, self.read_row)
             self.query.plans.insert(0, plan)
             del self.query.plans[MOST:]
 
     def _read_rowdata_packet(self) -> None:
-        if not self.read_row:
+        if self.read_row:
+            self._read_rows(self._peek(), 0, self.connection._next_seq_id)
+        else:
             super()._read_rowdata_packet()
-            return
+
+    def _read_rows(self, buffered: bytes, start: int, sequence: int) -> None:
+        """Read the rows and the end of the answer. `buffered` has arrived; what is before `start` is read already."""
         rows: list[Row] = []
-        connection, read_row = self.connection, self.read_row
+        connection, read_row, is_over = self.connection, self.read_row, False
+        assert read_row
         while True:
             # Read the whole packets that are in the buffer, and take them out of it
-            buffered, start, sequence = self._peek(), 0, connection._next_seq_id
             size = len(buffered) - 4
             while start < size:
                 end = start + 4 + int.from_bytes(buffered[start : start + 3], "little")
-                if end > size + 4 or buffered[start + 3] != sequence or buffered[start + 4] >= 0xFE:
+                if end > size + 4 or buffered[start + 3] != sequence:
+                    break
+                if buffered[start + 4] >= 0xFE:
+                    is_over = end - start == 9 and buffered[start + 4] == 0xFE
+                    if is_over:  # two objects of PyMySQL would take 7 us for this
+                        self.warning_count, status = END.unpack_from(buffered, start + 5)
+                        self.has_next = status & SERVER_STATUS.SERVER_MORE_RESULTS_EXISTS
+                        start, sequence = end, (sequence + 1) & 0xFF
                     break
                 rows.append(read_row(buffered, start + 4, end))
                 start, sequence = end, (sequence + 1) & 0xFF
-            if start:
-                connection._rfile.read(start)
-                connection._next_seq_id = sequence
-            # PyMySQL reads the next one: the end of the answer, an error, or a row of which the rest is to come
+            connection._rfile.read(start)
+            connection._next_seq_id = sequence
+            if is_over:
+                break
+            # PyMySQL reads the next one: an error, or a row or an end of which the rest is to come
             packet = connection._read_packet()
             if self._check_packet_is_eof(packet):
                 break
             data = packet.get_all_data()
             rows.append(read_row(data, 0, len(data)))
+            buffered, start, sequence = self._peek(), 0, connection._next_seq_id
         self.connection = None
         self.affected_rows, self.rows = len(rows), rows
 
@@ -141,16 +165,21 @@ def generate(*columns: tuple[str, bool, str | None, Callable[[str], Any] | None]
     lines = ["def read_row(packet, at, end):"]
     for number, (name, is_json, encoding, convert) in enumerate(columns):
         names[f"convert_{number}"] = convert
+        value = f"value_{number} = {_expression(name, is_json, encoding, convert, number)}"
+        lines += ["    length = packet[at]", "    at += 1"]
+        if convert is int and not name.startswith(FLAGS):
+            # Most counters have one digit: without the slice and int() a row of a list takes a tenth less.
+            lines += ["    if length == 1:", f"        value_{number} = packet[at] - 48", "        at += 1", "    elif"]
+        else:
+            lines += ["    if"]
+        lines[-1] += " length < 251:"
         lines += [
-            "    length = packet[at]",
-            "    at += 1",
-            "    if length > 250:",
-            "        length, at = length_at(packet, at)",
-            "    if length < 0:",
+            f"        {value}",
+            "    elif length == 251:",
             f"        value_{number} = None",
             "    else:",
-            f"        value_{number} = {_expression(name, is_json, encoding, convert, number)}",
-            "        at += length",
+            "        length, at = length_at(packet, at)",
+            f"        {value}",
         ]
     pairs = ", ".join(f"{name!r}: value_{number}" for number, (name, *_) in enumerate(columns))
     lines += ["    if at != end:", "        no_row()", f"    return {{{pairs}}}"]
@@ -160,8 +189,8 @@ def generate(*columns: tuple[str, bool, str | None, Callable[[str], Any] | None]
 
 def _expression(name: str, is_json: bool, encoding: str | None, convert: Any, number: int) -> str:
     """Return the expression for a value, which is `length` bytes of the packet."""
-    value = "packet[at:at + length]"
-    if name.startswith(("is_", "can_")):
+    value = "packet[at:(at := at + length)]"
+    if name.startswith(FLAGS):
         return f"{value} != b'0'" if convert is int else f"bool({_convert(value, encoding, convert, number)})"
     return f"loads({value})" if is_json else _convert(value, encoding, convert, number)
 
@@ -169,16 +198,14 @@ def _expression(name: str, is_json: bool, encoding: str | None, convert: Any, nu
 def _convert(value: str, encoding: str | None, convert: Any, number: int) -> str:
     if convert in (int, float):  # both read bytes
         return f"convert_{number}({value})"
-    text = value if encoding is None else f"{value}.decode({encoding!r})"
+    # Numbers and dates are ASCII. Naming the encoding would take a third longer.
+    text = value if encoding is None else f"{value}.decode()" if encoding in UTF8 else f"{value}.decode({encoding!r})"
     return f"convert_{number}({text})" if convert else text
 
 
 def _length_at(packet: bytes, at: int) -> tuple[int, int]:
-    """Return the length of a value whose first byte, before `at`, is above 250: -1 for NULL. And where the value begins."""
-    first = packet[at - 1]
-    if first == 251:
-        return -1, at
-    size = {252: 2, 253: 3, 254: 8}[first]
+    """Return the length of a value whose first byte, before `at`, is above 251. And where the value begins."""
+    size = {252: 2, 253: 3, 254: 8}[packet[at - 1]]
     return int.from_bytes(packet[at : at + size], "little"), at + size
 
 
