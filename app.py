@@ -20,7 +20,7 @@ from ops import commands
 from ops.server import reload, serve, startup
 from ops.sqlcheck import catalog
 from queries import QueryError
-from web import api, browser_headers, capacity, errors, limits, logs, mail, metrics, proxies
+from web import answers, api, browser_headers, capacity, errors, limits, logs, mail, metrics, proxies
 
 MAX_BODY = 128 * 1024  # bytes of a body that is not a file; a larger one would let a hostile request cost more
 
@@ -29,6 +29,7 @@ class Application(Flask):
     """Flask without what no view here uses: sessions in cookies, and views that are coroutines."""
 
     session_interface = api.NoSessions()
+    response_class = answers.Answer
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["refresh_catalog"] = partial(catalog.refresh, settings)
     app.config.from_mapping(settings.model_dump(), MAX_CONTENT_LENGTH=MAX_BODY)
-    app.json = api.ORJSONProvider(app)
+    app.json = answers.ORJSONProvider(app)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # the redirect would use the request's Host header
     watch = app.extensions["watch"] = metrics.Watch()

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -149,29 +149,36 @@ class Database:
     def _run(self, name: str, arguments: Any) -> tuple[list[Row], int, int]:
         """Run one statement once. Return its rows, how many rows it returned or matched, and the last new id."""
         query = self.query(name)
-        if many := not isinstance(arguments, dict):
+        if not isinstance(arguments, dict):
             if not RE_INSERT_VALUES.match(query.text):
                 raise TypeError(f"{query.place}: {name} is no plain INSERT ... VALUES of placeholders")
             bound: Any = [query.bind(row) for row in arguments]
         else:
             bound = query.bind(arguments)
-        with self._connection() as connection:
-            raw: Connection = connection.dbapi_connection
-            raw.asked, begun, count = query, time.perf_counter(), 0
-            try:
-                cursor = raw.cursor()  # not DBUtils' own, which would look after a connection that is lost
-                (cursor.executemany if many else cursor.execute)(query.text, bound)
-                rows, count = query.rows(cursor), cursor.rowcount
-                return rows, count, cursor.lastrowid
-            except BaseException as error:
-                self._note_failure(query, raw, error)
-                raise
-            finally:
-                raw.asked, seconds = None, time.perf_counter() - begun
-                if self.on_query:
-                    self.on_query(query, seconds, count)
-                if seconds * 1000 >= self.slow_ms:
-                    log.warning("slow query %s: %.0f ms, %d rows (%s)", name, seconds * 1000, count, query.place)
+        if transaction := getattr(self._local, "transaction", None):
+            return self._ask(transaction.connection().dbapi_connection, query, bound)
+        with self.pool.connection() as connection:
+            return self._ask(connection.dbapi_connection, query, bound)
+
+    def _ask(self, raw: Connection, query: Query, bound: Any) -> tuple[list[Row], int, int]:
+        """Run a statement on a connection. Not through DBUtils, which would look after a connection that is lost."""
+        raw.asked, begun, count = query, time.perf_counter(), 0
+        try:
+            if isinstance(bound, dict):  # as a cursor does it, which takes 5 us more
+                count = raw.query(query.text % {name: raw.escape(value) for name, value in bound.items()})
+            else:
+                count = raw.cursor().executemany(query.text, bound)
+            answer = raw._result
+            return query.rows(answer.description, answer.rows), count, answer.insert_id or 0
+        except BaseException as error:
+            self._note_failure(query, raw, error)
+            raise
+        finally:
+            raw.asked, seconds = None, time.perf_counter() - begun
+            if self.on_query:
+                self.on_query(query, seconds, count)
+            if seconds * 1000 >= self.slow_ms:
+                log.warning("slow query %s: %.0f ms, %d rows (%s)", query.name, seconds * 1000, count, query.place)
 
     def _note_failure(self, query: Query, raw: Connection, error: BaseException) -> None:
         error.query = query  # type: ignore[attr-defined]  # for the log and the answer
@@ -182,14 +189,6 @@ class Database:
             transaction.failure = error  # the server has rolled it back: what came next would be half a transaction
         if not transaction and errno(error) in LOST_ANSWER and not query.is_read:
             error.is_unknown = True  # type: ignore[attr-defined]  # it may have been stored
-
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
-        if transaction := getattr(self._local, "transaction", None):
-            yield transaction.connection()
-        else:
-            with self.pool.connection() as connection:
-                yield connection
 
 
 class _Transaction:

@@ -77,16 +77,16 @@ class Query:
                 bound[name] = (None,)  # IN (NULL) matches nothing; IN () would be a syntax error
         return bound
 
-    def rows(self, cursor: Any) -> list[Row]:
+    def rows(self, description: Any, found: Any) -> list[Row]:
         """Return the rows as dicts that are ready for JSON: is_ and can_ columns as true or false, JSON columns parsed.
 
         They are so already if reader.py has read them.
         """
-        if not cursor.description:
+        if not description:
             return []
-        if isinstance(found := cursor.fetchall(), list):
+        if isinstance(found, list):
             return found
-        names = [column[0] for column in cursor.description]
+        names = [column[0] for column in description]
         if len(set(names)) < len(names):
             raise QueryError(f"{self.place}: {self.name} gives two columns one name: {', '.join(names)}")
         rows = [dict(zip(names, values)) for values in found]

@@ -108,7 +108,7 @@ def migrate(db: Database) -> list[str]:
         def run(name: str, /, **arguments: Any) -> list[Row]:
             query = db.query(name)
             cursor.execute(query.text, query.bind(arguments))
-            return query.rows(cursor)
+            return query.rows(cursor.description, cursor.fetchall())
 
         if not run("migrations.get_lock", seconds=LOCK_WAIT)[0]["is_locked"]:
             raise MigrationError("Somebody else is migrating this database, and has been for a minute.")

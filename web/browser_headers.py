@@ -18,6 +18,8 @@ DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 TUS = ["Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Offset"]
 TUS_ANSWERS = ["Content-Location", "Tus-Extension", "Tus-Version", "Upload-Expires"]
 
+DATES = frozenset({"HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"})
+TAGS = frozenset({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"})
 SUFFIX = re.compile(r'--?(?:gzip|br|zstd|deflate)"')  # of an ETag: Apache, Caddy, and with two hyphens Jetty
 
 
@@ -60,11 +62,12 @@ def install(app: Flask) -> None:
 
 def _drop_impossible_dates() -> None:
     """Empty a date header whose numbers are too large: Werkzeug raises OverflowError for it, and send_file too."""
-    for name in ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"):
+    environ = request.environ
+    for name in DATES & environ.keys():
         try:
-            parse_date(request.environ.get(name))
+            parse_date(environ[name])
         except OverflowError:
-            request.environ[name] = ""
+            environ[name] = ""
 
 
 def _drop_suffixes() -> None:
@@ -72,16 +75,17 @@ def _drop_suffixes() -> None:
 
     If-Range keeps it: a part of what was compressed is no part of our file.
     """
-    for name in ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"):
-        if given := request.environ.get(name):
-            request.environ[name] = SUFFIX.sub('"', given)
+    environ = request.environ
+    for name in TAGS & environ.keys():
+        environ[name] = SUFFIX.sub('"', environ[name])
 
 
 def _add_headers(response: Response) -> Response:
     headers = response.headers
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Content-Security-Policy", PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY)
+    there = {name.lower() for name, _ in headers}  # Werkzeug's setdefault() takes 3 us for each header
+    added = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
+    added["Content-Security-Policy"] = PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY
     if request.path.startswith("/api/"):
-        headers.setdefault("Cache-Control", "no-store")  # private data stays out of shared caches
+        added["Cache-Control"] = "no-store"  # private data stays out of shared caches
+    headers.extend({name: value for name, value in added.items() if name.lower() not in there})
     return response

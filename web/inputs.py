@@ -96,7 +96,7 @@ class Inputs:
         is_open = any(group.model_config.get("extra") == "ignore" for group in self.groups.values())
         self.query = create_model("Query", __config__=ConfigDict(extra="ignore" if is_open else "forbid"), **fields)
         self.headers = create_model("Headers", **headers)
-        self.fields = self.query.model_fields
+        self.fields, self.header_fields = self.query.model_fields, self.headers.model_fields
         self.lists = _list_fields(self.query)
         self.body_lists: set[str] = _list_fields(self.body) if self.body else set()
 
@@ -148,16 +148,18 @@ class Inputs:
             )
 
     def _read_headers(self, errors: dict[str, str]) -> dict[str, Any]:
-        given = {field.alias: request.headers[field.alias or ""] for field in self.headers.model_fields.values()
+        if not self.header_fields:
+            return {}
+        given = {field.alias: request.headers[field.alias or ""] for field in self.header_fields.values()
                  if field.alias in request.headers}  # fmt: skip
         checked = _validate(self.headers.model_validate, given, errors, self.headers, "headers")
         for name in self.refusals.keys() & errors.keys():
             raise self.refusals[name]()
-        for name, field in self.headers.model_fields.items():
+        for name, field in self.header_fields.items():
             # pydantic also reads `1_000`, `+5` and `5.0`, which for HTTP are no numbers.
             if isinstance(getattr(checked, name, None), int) and not given.get(field.alias, "0").isdecimal():
                 errors[str(field.alias)] = "Input should be a number, written in digits alone."
-        return {name: getattr(checked, name) for name in self.headers.model_fields} if checked else {}
+        return {name: getattr(checked, name) for name in self.header_fields} if checked else {}
 
     def _read_query(self, errors: dict[str, str]) -> dict[str, Any]:
         if not (self.groups or self.fields or request.query_string):

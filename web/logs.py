@@ -11,7 +11,7 @@ import re
 import secrets
 import sys
 import time
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from flask import Flask, Response, current_app, g, has_request_context, request
@@ -69,25 +69,25 @@ def count_query(seconds: float) -> None:
     """Add one statement to the cost of this request."""
     if has_request_context():
         cost = g._get_current_object()  # once: each access through the proxy costs a microsecond
-        cost.queries = cost.get("queries", 0) + 1
-        cost.sql_seconds = cost.get("sql_seconds", 0.0) + seconds
+        cost.queries += 1
+        cost.sql_seconds += seconds
 
 
 def _begin() -> None:
-    given = request.headers.get("X-Request-ID", "")
-    g.is_client_request_id = bool(REQUEST_ID.fullmatch(given))
-    g.request_id = given if g.is_client_request_id else secrets.token_hex(8)
-    g.begun = time.perf_counter()
+    this, given = g._get_current_object(), request.environ.get("HTTP_X_REQUEST_ID", "")
+    this.is_client_request_id = bool(given and REQUEST_ID.fullmatch(given))
+    this.request_id = given if this.is_client_request_id else secrets.token_hex(8)
+    this.queries, this.sql_seconds, this.begun = 0, 0.0, time.perf_counter()
 
 
 def _end(response: Response) -> Response:
-    asked, cost = cast(Any, request)._get_current_object(), g._get_current_object()
+    asked, cost, app = request._get_current_object(), g._get_current_object(), current_app._get_current_object()  # type: ignore[attr-defined]
     seconds = time.perf_counter() - cost.begun
-    ms, queries, sql_ms = seconds * 1000, cost.get("queries", 0), cost.get("sql_seconds", 0.0) * 1000
-    response.headers["X-Request-ID"] = cost.request_id
-    if current_app.debug:
+    ms, queries, sql_ms = seconds * 1000, cost.queries, cost.sql_seconds * 1000
+    response.headers.add("X-Request-ID", cost.request_id)
+    if app.debug:
         response.headers["Server-Timing"] = f'sql;dur={sql_ms:.1f};desc="{queries} queries", total;dur={ms:.1f}'
-    path = SECRET.sub("/~...", asked.path)
+    path = SECRET.sub("/~...", asked.path) if "/~" in asked.path else asked.path
     fields = {
         "method": asked.method,
         "path": path,
@@ -102,6 +102,6 @@ def _end(response: Response) -> Response:
         text = f"{asked.method} {path} {response.status_code} {ms:.1f} ms, {queries} queries {sql_ms:.1f} ms"
         record = access.makeRecord(access.name, logging.INFO, "", 0, text, (), None, extra={"fields": fields})
         access.handle(record)
-    if on_request := current_app.extensions.get("on_request"):
+    if on_request := app.extensions.get("on_request"):
         on_request(asked, response.status_code, seconds)
     return response
