@@ -20,7 +20,7 @@ class Categories(BaseModel):
 
 
 @bp.get("")
-@api(returns=Categories)
+@api(returns=Categories, public=True)
 def list_categories():
     """List categories."""
     return {"items": db.fetch_all("categories.list_all")}

@@ -44,7 +44,7 @@ class CommentChange(Input):
 
 
 @bp.get("/videos/<int:video_id>/comments")
-@api(returns="comments.list_newest")
+@api(returns="comments.list_newest", public=True)
 def list_comments(video_id, page: Page, sort: Sort = "new", token: Token = None):
     """List the comments of a video.
 
@@ -69,14 +69,14 @@ def create_comment(video_id, body: NewComment, token: Token = None):
 
 
 @bp.get("/comments/<int:comment_id>")
-@api(returns="comments.get")
+@api(returns="comments.get", public=True)
 def get_comment(comment_id, token: Token = None):
     """Get a comment."""
     return comments.find(comment_id, token)
 
 
 @bp.get("/comments/<int:comment_id>/replies")
-@api(returns="comments.list_replies")
+@api(returns="comments.list_replies", public=True)
 def list_replies(comment_id, page: Page, token: Token = None):
     """List the replies of a comment.
 

@@ -92,7 +92,7 @@ def _write_error(problem: Problem) -> Response:
 
 
 @bp.get("/comment/<int:video_id>")
-@api(returns=PlayerComments, errors=(304,), errors_as=PlayerAnswer)
+@api(returns=PlayerComments, errors=(304,), errors_as=PlayerAnswer, public=True)
 def list_comments(video_id, query: Anything):
     """List danmaku for clients of dandanplay."""
     video = find_visible(video_id, None)
@@ -112,7 +112,7 @@ def create_comment(video_id, body: PlayerComment, query: Anything):
 
 
 @bp.get("/related/<int:video_id>")
-@api(returns=PlayerAnswer, errors_as=PlayerAnswer)
+@api(returns=PlayerAnswer, errors_as=PlayerAnswer, public=True)
 def list_related(video_id, query: Anything):
     """List other sources of danmaku; there are none."""
     return {**OK, "relateds": []}
@@ -131,7 +131,7 @@ def match_file(body: PlayedFile):
 
 
 @bp.get("/search/episodes")
-@api(returns=PlayerAnswer, errors_as=PlayerAnswer)
+@api(returns=PlayerAnswer, errors_as=PlayerAnswer, public=True)
 def search_episodes(query: WorkSearch):
     """Search videos, with their episodes."""
     works = [{**_work(video), "episodes": [_episode(video)]} for video in _search(query.anime or query.keyword)]
@@ -139,14 +139,14 @@ def search_episodes(query: WorkSearch):
 
 
 @bp.get("/search/anime")
-@api(returns=PlayerAnswer, errors_as=PlayerAnswer)
+@api(returns=PlayerAnswer, errors_as=PlayerAnswer, public=True)
 def search_works(query: WorkSearch):
     """Search videos."""
     return {**OK, "animes": [_work(video) for video in _search(query.keyword or query.anime)]}
 
 
 @bp.get("/bangumi/<int:video_id>")
-@api(returns=PlayerAnswer, errors_as=PlayerAnswer)
+@api(returns=PlayerAnswer, errors_as=PlayerAnswer, public=True)
 def get_work(video_id, query: Anything):
     """Get a video as a work with one episode."""
     video = _find_video(video_id)

@@ -79,7 +79,7 @@ File = Annotated[Any, Raw("text/xml", "application/xml", largest=MAX_FILE), Afte
 
 
 @bp.get("/videos/<int:video_id>/danmaku")
-@api(returns="danmaku.list_for_video")
+@api(returns="danmaku.list_for_video", public=True)
 def list_danmaku(video_id, page: Page, span: Span, token: Token = None):
     """List the danmaku of a video.
 
@@ -104,7 +104,7 @@ def create_danmaku(video_id, body: NewDanmaku, token: Token = None):
 
 
 @bp.get("/videos/<int:video_id>/danmaku.xml")
-@api(returns="text/xml", errors=(304,))
+@api(returns="text/xml", errors=(304,), public=True)
 def get_xml(video_id, limit: Limit = MAX_SENT, token: Token = None):
     """Get the danmaku of a video as XML.
 
@@ -114,14 +114,14 @@ def get_xml(video_id, limit: Limit = MAX_SENT, token: Token = None):
 
 
 @bp.get("/videos/<int:video_id>/danmaku.art.json")
-@api(returns=ArtPlayerList, errors=(304,))
+@api(returns=ArtPlayerList, errors=(304,), public=True)
 def get_artplayer(video_id, limit: Limit = DEFAULT_SENT, token: Token = None):
     """Get the danmaku of a video for ArtPlayer."""
     return danmaku.answer(find_visible(video_id, token), limit, "application/json", danmaku.write_artplayer)
 
 
 @bp.get("/videos/<int:video_id>/danmaku.json")
-@api(returns=PlayerList, errors=(304,))
+@api(returns=PlayerList, errors=(304,), public=True)
 def get_json(video_id, format: Format = "artplayer", limit: Limit = DEFAULT_SENT, token: Token = None):
     """Get the danmaku of a video for a player."""
     return danmaku.answer(find_visible(video_id, token), limit, "application/json", FORMATS[format])

@@ -86,7 +86,7 @@ def _read_token() -> None:
 
 
 @bp.get("/v3/")
-@api(returns=DPlayerEnvelope, errors=(304,), errors_as=None)
+@api(returns=DPlayerEnvelope, errors=(304,), errors_as=None, public=True)
 def list_dplayer(query: DPlayerQuery):
     """List danmaku for DPlayer.
 

@@ -80,7 +80,7 @@ class RoomFilters(BaseModel):
 
 
 @bp.get("")
-@api(returns="live_rooms.list_by_viewers")
+@api(returns="live_rooms.list_by_viewers", public=True)
 def list_rooms(page: Page, filters: RoomFilters):
     """List live rooms.
 
@@ -94,7 +94,7 @@ def list_rooms(page: Page, filters: RoomFilters):
 
 
 @bp.get("/<int:room_id>")
-@api(returns="live_rooms.get")
+@api(returns="live_rooms.get", public=True)
 def get_room(room_id):
     """Get a live room.
 

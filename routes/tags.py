@@ -35,7 +35,7 @@ class TagWork(BaseModel):
 
 
 @bp.get("/tags")
-@api(returns="tags.list_for_prefix")
+@api(returns="tags.list_for_prefix", public=True)
 def list_tags(page: Page, prefix: Annotated[str, Field(max_length=32)] = ""):
     """List tags.
 

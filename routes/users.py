@@ -23,7 +23,7 @@ Beginning = Annotated[str, Field(max_length=32, description="The beginning of th
 
 
 @bp.get("")
-@api(returns="users.list_named")
+@api(returns="users.list_named", public=True)
 def list_users(page: Page, q: Beginning = ""):
     """List people.
 
@@ -33,7 +33,7 @@ def list_users(page: Page, q: Beginning = ""):
 
 
 @bp.get("/<username>")
-@api(returns="users.get_by_username")
+@api(returns="users.get_by_username", public=True)
 def get_user(username):
     """Get a person.
 
@@ -44,7 +44,7 @@ def get_user(username):
 
 
 @bp.get("/<username>/videos")
-@api(returns="videos.list_for_user")
+@api(returns="videos.list_for_user", public=True)
 def list_user_videos(username, page: Page):
     """List the videos of a person.
 
@@ -55,7 +55,7 @@ def list_user_videos(username, page: Page):
 
 
 @bp.get("/<username>/followers")
-@api(returns="follows.list_followers")
+@api(returns="follows.list_followers", public=True)
 def list_followers(username, page: Page):
     """List the followers of a person.
 
@@ -65,7 +65,7 @@ def list_followers(username, page: Page):
 
 
 @bp.get("/<username>/following")
-@api(returns="follows.list_following")
+@api(returns="follows.list_following", public=True)
 def list_following(username, page: Page):
     """List whom a person follows.
 

@@ -68,7 +68,7 @@ class Filters(BaseModel):
 
 
 @bp.get("")
-@api(returns="videos.list_newest")
+@api(returns="videos.list_newest", public=True)
 def list_videos(page: Page, filters: Filters):
     """List videos.
 
@@ -126,7 +126,7 @@ def create_video(body: NewVideo, file: FilePart = None):
 
 
 @bp.get("/<int:video_id>")
-@api(returns="videos.get")
+@api(returns="videos.get", public=True)
 def get_video(video_id, token: Token = None):
     """Get a video.
 
@@ -136,7 +136,7 @@ def get_video(video_id, token: Token = None):
 
 
 @bp.get("/<int:video_id>/related")
-@api(returns=Related)
+@api(returns=Related, public=True)
 def list_related(video_id):
     """List related videos.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,12 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config import ROOT, Settings
 
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+SITE = "http://localhost:5173"
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -66,6 +70,47 @@ def running(command: list[str], settings: Settings, **named: str) -> Iterator[tu
         except subprocess.TimeoutExpired:  # a worker that was still starting has missed the signal
             server.send_signal(signal.SIGQUIT)
             server.wait(20)
+
+
+@contextmanager
+def nginx(folder: Path, behind: int, media: Path | str, **changed: str) -> Iterator[int]:
+    """Run nginx with that very file, its ports and paths replaced, and what is `changed`. Gives its port."""
+    port = free_port()
+    site = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
+    for ours, here in {
+        '# "https://app.example.org" $http_origin;': f'"{SITE}" $http_origin;',
+        **{f"    {name} 60s;": f"    {name} {value};" for name, value in changed.items()},
+        "    listen 80;": f"    listen 127.0.0.1:{port};",
+        "    server 127.0.0.1:5000;": f"    server 127.0.0.1:{behind};",
+        "proxy_cache_path /var/cache/rawreel": f"proxy_cache_path {folder}/cache",
+        "alias /var/lib/rawreel": f"alias {media}",
+        "alias /srv/rawreel/static": f"alias {ROOT}/static",
+        "_log /var/log/nginx": f"_log {folder}",
+    }.items():
+        assert ours in site
+        site = site.replace(ours, here)
+    (folder / "site.conf").write_text(site, encoding="utf-8")
+    places = "".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;" if os.geteuid() == 0 else ""  # by default only the owner may read the folders of a test
+    (folder / "nginx.conf").write_text(
+        f"{user} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/main.log;\n"
+        "worker_rlimit_nofile 16384; events { worker_connections 4096; }\n"  # as docs/deployment.md has it
+        f"http {{ {places} include /etc/nginx/mime.types; include {folder}/site.conf; }}\n",
+        encoding="utf-8",
+    )
+    server = subprocess.Popen([NGINX, "-e", folder / "main.log", "-c", folder / "nginx.conf"])
+    try:
+        wait_for(port, "/static/style.css")
+        yield port
+    finally:
+        server.send_signal(signal.SIGQUIT)
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:
+            server.terminate()
+            server.wait(5)
 
 
 def wait_for(port: int, path: str) -> None:

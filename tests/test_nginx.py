@@ -7,11 +7,8 @@ import io
 import json
 import os
 import re
-import shutil
-import signal
 import socket
 import struct
-import subprocess
 import time
 from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
@@ -21,57 +18,15 @@ import pytest
 from PIL import Image
 
 from config import ROOT
-from servers import ask, free_port, gunicorn, wait_for, workers_of
+from servers import NGINX, SITE, ask, free_port, gunicorn, nginx, workers_of
 
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = [
     pytest.mark.whole,
     pytest.mark.skipif(not NGINX, reason="there is no nginx: `script/setup dev` installs it on Debian"),
 ]
 
 VIDEOS = "/api/v1/videos"
-SITE = "http://localhost:5173"
 QUOTA = 8_000_000
-
-
-@contextmanager
-def nginx(folder, behind, media, **changed):
-    """Run nginx with that very file, its ports and paths replaced, and what is `changed`. Gives its port."""
-    port = free_port()
-    site = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
-    for ours, here in {
-        '# "https://app.example.org" $http_origin;': f'"{SITE}" $http_origin;',
-        **{f"    {name} 60s;": f"    {name} {value};" for name, value in changed.items()},
-        "    listen 80;": f"    listen 127.0.0.1:{port};",
-        "    server 127.0.0.1:5000;": f"    server 127.0.0.1:{behind};",
-        "alias /var/lib/rawreel": f"alias {media}",
-        "alias /srv/rawreel/static": f"alias {ROOT}/static",
-        "_log /var/log/nginx": f"_log {folder}",
-    }.items():
-        assert ours in site
-        site = site.replace(ours, here)
-    (folder / "site.conf").write_text(site, encoding="utf-8")
-    places = "".join(
-        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;" if os.geteuid() == 0 else ""  # by default only the owner may read the folders of a test
-    (folder / "nginx.conf").write_text(
-        f"{user} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/main.log;\n"
-        "worker_rlimit_nofile 16384; events { worker_connections 4096; }\n"  # as docs/deployment.md has it
-        f"http {{ {places} include /etc/nginx/mime.types; include {folder}/site.conf; }}\n",
-        encoding="utf-8",
-    )
-    server = subprocess.Popen([NGINX, "-e", folder / "main.log", "-c", folder / "nginx.conf"])
-    try:
-        wait_for(port, "/static/style.css")
-        yield port
-    finally:
-        server.send_signal(signal.SIGQUIT)
-        try:
-            server.wait(5)
-        except subprocess.TimeoutExpired:
-            server.terminate()
-            server.wait(5)
 
 
 @pytest.fixture(scope="module")
@@ -506,8 +461,9 @@ def test_an_answer_that_is_not_read_costs_no_disk(settings, tmp_path, video, roo
     ):
         assert {line.recv(12) for line in lines} == {b"HTTP/1.1 200"}
         time.sleep(2)
-        (worker,) = workers_of(int((tmp_path / "pid").read_text(encoding="ascii")))
-        open_files = [path for path in Path(f"/proc/{worker}/fd").iterdir() if os.readlink(path).startswith("/")]
+        workers = workers_of(int((tmp_path / "pid").read_text(encoding="ascii")))  # and those that look after the cache
+        handles = [path for worker in workers for path in Path(f"/proc/{worker}/fd").iterdir()]
+        open_files = [path for path in handles if os.readlink(path).startswith("/")]
         assert len(open_files) > 2  # its logs
         assert [os.readlink(path) for path in open_files if f"{tmp_path}/proxy/" in os.readlink(path)] == []
 

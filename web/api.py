@@ -27,7 +27,7 @@ from pydantic import BaseModel, WithJsonSchema
 from current import db
 from web import audit as audit_log
 from web import limits
-from web.answers import JSON, Answer
+from web.answers import JSON, Answer, share
 from web.errors import Problem
 from web.guards import LINKS, Login, authenticate, confirm_account, follow_link, identify, identify_again
 from web.inputs import Inputs
@@ -56,6 +56,7 @@ class Operation:
     errors_as: str | type[BaseModel] | None
     transaction: bool
     again: int | None
+    public: bool
     inputs: Inputs
 
     @property
@@ -75,6 +76,7 @@ def api(
     errors_as: str | type[BaseModel] | None = "application/problem+json",
     transaction: bool = True,
     again: int | None = None,
+    public: bool = False,
 ) -> Callable[[View], View]:
     """Declare what a view returns and who may call it.
 
@@ -87,13 +89,15 @@ def api(
     are statuses that do not already follow from the inputs, `errors_as` is their media type or the model of their JSON
     (errors.add_envelope); None if errors are answered like success. With `transaction=False`
     a writing view runs each query by itself: for work that would hold a connection idle. `again` is the status of a
-    success without a Location: what was asked for is there already.
+    success without a Location: what was asked for is there already. `public` says that without a login the answer is
+    the same for everybody, so caches may keep it for a second (answers.share).
     """
 
     status = status or (200 if returns else 204)
 
     def note(view: View) -> View:
-        view.api = partial(Operation, returns, status, login, limit, audit, errors, errors_as, transaction, again)  # type: ignore[attr-defined]
+        noted = (returns, status, login, limit, audit, errors, errors_as, transaction, again, public)
+        view.api = partial(Operation, *noted)  # type: ignore[attr-defined]
         return view
 
     return note
@@ -118,6 +122,9 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
     if operation.login in ("credentials", "password") and not operation.audit:
         raise TypeError(f"{view.__module__}.{view.__name__} checks a password, so `@api` needs `audit`")
 
+    if operation.public and operation.login is not False:
+        raise TypeError(f"{view.__module__}.{view.__name__} needs a login, so its answers are not public")
+
     def serve(**path: Any) -> Response:
         arguments = _admit(operation, path)
 
@@ -133,7 +140,10 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
             raise TypeError(
                 f"{view.__module__}.{view.__name__} returned {answer!r}, and `@api` says {operation.returns!r}"
             )
-        return _respond(operation, answer)
+        response = _respond(operation, answer)
+        if operation.public and arguments.get("token") is None:  # a token shows what not everybody may see
+            share(response, request.environ)
+        return response
 
     serve.__doc__, serve.__name__ = view.__doc__, view.__name__
     serve.operation = operation  # type: ignore[attr-defined]

@@ -12,6 +12,8 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 from werkzeug.http import parse_date
 
+from web.answers import SECOND
+
 PAGE_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 # The headers of resumable uploads: TUS in requests and answers, TUS_ANSWERS in answers alone.
@@ -87,5 +89,7 @@ def _add_headers(response: Response) -> Response:
     added["Content-Security-Policy"] = PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY
     if request.path.startswith("/api/"):
         added["Cache-Control"] = "no-store"  # private data stays out of shared caches
+    if headers.get("Cache-Control") == SECOND:
+        headers["Vary"] = "Authorization, Accept-Language, Origin"  # in place of CORS's own, so that it is one line
     headers.extend({name: value for name, value in added.items() if name.lower() not in there})
     return response

@@ -69,21 +69,21 @@ def count_query(seconds: float) -> None:
     """Add one statement to the cost of this request."""
     if has_request_context():
         cost = g._get_current_object()  # once: each access through the proxy costs a microsecond
-        cost.queries += 1
-        cost.sql_seconds += seconds
+        cost.queries = cost.get("queries", 0) + 1
+        cost.sql_seconds = cost.get("sql_seconds", 0.0) + seconds
 
 
 def _begin() -> None:
     this, given = g._get_current_object(), request.environ.get("HTTP_X_REQUEST_ID", "")
     this.is_client_request_id = bool(given and REQUEST_ID.fullmatch(given))
     this.request_id = given if this.is_client_request_id else secrets.token_hex(8)
-    this.queries, this.sql_seconds, this.begun = 0, 0.0, time.perf_counter()
+    this.begun = time.perf_counter()
 
 
 def _end(response: Response) -> Response:
     asked, cost, app = request._get_current_object(), g._get_current_object(), current_app._get_current_object()  # type: ignore[attr-defined]
     seconds = time.perf_counter() - cost.begun
-    ms, queries, sql_ms = seconds * 1000, cost.queries, cost.sql_seconds * 1000
+    ms, queries, sql_ms = seconds * 1000, cost.get("queries", 0), cost.get("sql_seconds", 0.0) * 1000
     response.headers.add("X-Request-ID", cost.request_id)
     if app.debug:
         response.headers["Server-Timing"] = f'sql;dur={sql_ms:.1f};desc="{queries} queries", total;dur={ms:.1f}'
