@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
 from app import create_app
 from config import Settings
@@ -16,10 +17,10 @@ from database import SQL, Database
 from domain.lookalikes import shapes
 from ops.demo import world as demo
 from ops.migrations import MigrationError, migrate, read_migrations, status
-from ops.postman import item as postman_item
 from ops.server.private import PrivateServer
 from ops.server.programs import find
 from ops.server.startup import ensure_database, make_ready
+from web.passwords import is_password
 
 pytestmark = pytest.mark.usefixtures("no_demo_files")
 Write = Callable[[str, str], Path]
@@ -529,16 +530,6 @@ def test_the_counters_of_the_demo_world_are_those_of_its_follows(world: tuple[Se
     assert fetch(world[1], "SELECT follower_count, following_count FROM users WHERE username = 'demo'") == [(2, 3)]
 
 
-def test_the_demo_user_does_not_follow_whom_the_collection_has_them_follow(world: tuple[Settings, Database]):
-    followed = (
-        "SELECT u.username FROM follows f INNER JOIN users d ON d.id = f.follower_id"
-        " INNER JOIN users u ON u.id = f.followed_id WHERE d.username = 'demo' ORDER BY u.username_key"
-    )
-    names = [name for (name,) in fetch(world[1], followed)]
-    assert names
-    assert postman_item.VARIABLES["person"] not in names
-
-
 def test_under_debug_there_are_an_admin_and_a_moderator(world: tuple[Settings, Database]):
     roles = "SELECT username, role FROM users WHERE role <> 'user' ORDER BY username"
     assert fetch(world[1], roles) == [(demo.ADMIN, "admin"), ("moderator", "moderator")]
@@ -590,11 +581,58 @@ def test_who_has_an_old_demo_world_is_told_how_to_get_what_is_new(
     assert "flask demo load" not in upgrade()
 
 
-def test_the_demo_login_works_over_http(world: tuple[Settings, Database]):
+@pytest.fixture
+def client(world: tuple[Settings, Database]) -> Iterator[FlaskClient]:
     app = create_app(world[0])
-    body = {"username": demo.USERNAME, "password": demo.PASSWORD}
-    answer = app.test_client().post("/api/v1/auth/login", json=body)
+    yield app.test_client()
     app.extensions["database"].pool.close()
+
+
+@pytest.mark.parametrize("is_debug", [True, False])
+def test_in_a_classroom_demo_has_the_documented_password_again(
+    world: tuple[Settings, Database], client: FlaskClient, is_debug: bool
+):
+    settings = world[0].model_copy(update={"DEBUG": is_debug})  # `flask` is outside DEBUG if .env names a server
+    body = {"username": demo.USERNAME, "password": demo.PASSWORD}
+
+    def log_in() -> dict[str, str]:
+        return {"Authorization": f"Bearer {client.post('/api/v1/auth/login', json=body).json['token']}"}
+
+    fetch(world[1], "UPDATE users SET password_hash = 'another' WHERE username = 'demo'")
+    assert demo.load(settings) == []
+    gone = client.delete("/api/v1/me", json={"password": demo.PASSWORD}, headers=log_in())
+    assert gone.status_code == 204
+    assert demo.load(settings) == [(demo.USERNAME, demo.PASSWORD)]
+    assert client.get("/api/v1/me", headers=log_in()).json["username"] == demo.USERNAME
+
+
+def test_what_an_account_that_is_being_deleted_still_has_does_not_stop_the_demo_world(world: tuple[Settings, Database]):
+    gone = "username = 'deleted 1', username_key = 'deleted 1', username_skeleton = NULL, username_reading = NULL"
+    fetch(world[1], f"UPDATE users SET visibility = 'gone', {gone} WHERE username = 'demo'")
+    assert demo.load(world[0]) == [(demo.USERNAME, demo.PASSWORD)]
+    fetch(world[1], "DELETE FROM live_rooms WHERE stream_name = 'demo-obs'")  # as the worker does
+    assert demo.load(world[0]) == []
+    assert fetch(world[1], "SELECT COUNT(*) FROM live_rooms WHERE stream_name = 'demo-obs'") == [(1,)]
+
+
+def test_outside_a_classroom_nobody_gets_the_documented_password(scratch: Settings, database: Callable[..., Database]):
+    make_ready(scratch)
+    assert all(password != demo.PASSWORD for _, password in demo.load(scratch))
+    db = database(database=scratch.DB_NAME)
+    demo.load(scratch)
+    ((stored,),) = fetch(db, "SELECT password_hash FROM users WHERE username = 'demo'")
+    assert not is_password(demo.PASSWORD, stored)
+
+
+def test_somebody_who_is_called_demo_keeps_their_password(world: tuple[Settings, Database]):
+    fetch(world[1], "UPDATE users SET password_hash = 'mine', created_at = '2026-09-01' WHERE username = 'demo'")
+    demo.load(world[0])
+    assert fetch(world[1], "SELECT password_hash FROM users WHERE username = 'demo'") == [("mine",)]
+
+
+def test_the_demo_login_works_over_http(client: FlaskClient):
+    body = {"username": demo.USERNAME, "password": demo.PASSWORD}
+    answer = client.post("/api/v1/auth/login", json=body)
     assert answer.status_code == 200
     assert answer.json["user"]["username"] == demo.USERNAME
 

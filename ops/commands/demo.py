@@ -20,7 +20,8 @@ AVERAGE = click.FloatRange(0, 1000)
 def load(settings: Settings) -> None:
     """Add what is missing in the demo world.
 
-    It is safe to repeat. Outside DEBUG it prints each new person's password.
+    It is safe to repeat. It prints each new person's password: under DEBUG, and in a database that was made under DEBUG, it
+    is the documented one, and `demo` gets it again. Elsewhere it is a random one.
     """
     people = world.load(settings)
     films.create_files(settings)

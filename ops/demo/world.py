@@ -12,7 +12,7 @@ from config import Settings
 from database import SQL, Database
 from domain.lookalikes import shapes
 from ops.demo import danmaku, films, live, notifications, reports
-from web.passwords import hash_password
+from web.passwords import hash_password, is_password
 
 USERNAME = "demo"
 ADMIN = "admin"  # only under DEBUG, like the moderator
@@ -24,16 +24,22 @@ def load(settings: Settings, now: datetime | None = None) -> list[tuple[str, str
 
     What the worker would soon sweep has happened in the days before `now`.
 
-    Outside DEBUG everyone gets a random password, which is not stored anywhere, and nobody gets a role.
+    Outside DEBUG everyone gets a random password, which is not stored anywhere, and nobody gets a role. A classroom's
+    database was loaded under DEBUG before: there `demo` has the documented password again, also without DEBUG. (`flask`
+    does not run under DEBUG where .env names a server.)
     """
     db = Database(**settings.database(), sql=SQL / "demo", read_timeout=None, pool_size=1)
 
     def work() -> list[tuple[str, str]]:
+        is_classroom = settings.DEBUG or bool(db.fetch_value("demo.has_staff"))
         people = [
-            (row, PASSWORD if settings.DEBUG else secrets.token_urlsafe(12))
+            (row, PASSWORD if is_classroom else secrets.token_urlsafe(12))
             for row in db.fetch_all("demo.list_missing_users", is_debug=settings.DEBUG)
         ]
-        shared = hash_password(PASSWORD) if settings.DEBUG and people else ""
+        shared = hash_password(PASSWORD) if is_classroom and people else ""
+        stored = db.fetch_value("demo.get_password") if is_classroom else None
+        if stored and not is_password(PASSWORD, stored):
+            db.execute("demo.set_password", password_hash=hash_password(PASSWORD))
         for row, password in people:
             password_hash = shared or hash_password(password)
             db.insert("demo.create_user", password_hash=password_hash, **shapes(row["username"]), **row)

@@ -46,6 +46,34 @@ WHERE
     u.username_skeleton = %(username_skeleton)s
     OR u.username_reading = %(username_reading)s;
 
+-- name: has_staff
+-- Only under DEBUG does the demo world have an admin and a moderator. Nobody else can have been created at these times.
+SELECT EXISTS (
+    SELECT 1
+    FROM users AS u
+    WHERE
+        u.role <> 'user'
+        AND u.username_key IN ('admin', 'moderator')
+        AND u.created_at IN ('2026-01-09 21:00:00.000', '2026-01-09 22:00:00.000')
+) AS has_staff;
+
+-- name: get_password
+-- The time tells the demo world's `demo` from somebody who has registered under this name.
+SELECT
+    u.password_hash
+FROM users AS u
+WHERE
+    u.username_key = 'demo'
+    AND u.created_at = '2026-01-05 08:00:00.000';
+
+-- name: set_password
+UPDATE users
+SET
+    password_hash = %(password_hash)s
+WHERE
+    username_key = 'demo'
+    AND created_at = '2026-01-05 08:00:00.000';
+
 -- name: create_categories
 INSERT INTO categories (slug, name, position)
 SELECT

@@ -1,7 +1,7 @@
 -- Live rooms of the demo world, and of the made-up people.
 
 -- name: list_missing
--- A person who has a room already keeps it.
+-- A person who has a room already keeps it. So does an account that is being deleted, whose room has this name.
 SELECT
     u.id AS user_id,
     d.stream_name,
@@ -21,8 +21,10 @@ FROM (
 ) AS d
 INNER JOIN users AS u ON u.username_key = d.username
 LEFT JOIN live_rooms AS r ON r.user_id = u.id
+LEFT JOIN live_rooms AS taken ON taken.stream_name = d.stream_name
 WHERE
     r.id IS NULL
+    AND taken.id IS NULL
 ORDER BY
     u.id
 LIMIT 100;
