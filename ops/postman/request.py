@@ -42,6 +42,7 @@ HINTS: dict[str, dict[str, Any]] = {
     "dplayer.create_dplayer": {"token": "{{token}}", "id": "{{video_id}}", "text": "前方高能", "time": 1.5},
     "dplayer.list_dplayer_shared": {"token": "{{share_token}}"},
     "dplayer.create_dplayer_shared": {"token": "{{share_token}}", "text": "前方高能", "time": 1.5},
+    "live_messages.list_events": {"seconds": 0},  # else it would not end
     "messages.read_messages": {"up_to": "{{message_id}}"},
     "notifications.read_notifications": {"up_to": "{{notification_id}}"},
     "tags.merge_tag": {"into": "{{other_tag_id}}"},

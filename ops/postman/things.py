@@ -51,6 +51,7 @@ THINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "session_id": ("auth.list_sessions", "answer.json().items[0].id", {"sender": Sender.NEW}),
     "streamer_token": ("live.create_room", 'pm.variables.get("new_token")', {"takes": ("new_username", "new_token")}),
     "room_id": ("live.get_own_room", "answer.json().id", {}),
+    "seq": ("live_messages.create_message", "answer.json().seq", {}),
     "video_with_file": ("files.set_file", "answer.json().id", {}),
     "video_with_thumbnail": ("thumbnails.set_thumbnail", "answer.json().id", {}),
     "video_in_history": ("history.set_progress", 'pm.variables.get("video_id")', {}),
@@ -79,7 +80,10 @@ THINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     },
 }
 # Who sends it, where the rules of `sender` do not tell.
-ROOM = ("live.get_own_room", "live.change_key", "live.update_room", "live.set_cover", "live.delete_cover")
+ROOM = (
+    *(f"live.{name}" for name in ("get_own_room", "change_key", "update_room", "set_cover", "delete_cover")),
+    *(f"live_people.{name}" for name in ("list_moderators", "add_moderator", "remove_moderator")),
+)
 SENDERS = {
     **dict.fromkeys(("auth.logout", "email.send_verification", "live.create_room"), Sender.NEW),
     **dict.fromkeys(ROOM, Sender.STREAMER),
