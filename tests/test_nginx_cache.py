@@ -96,6 +96,9 @@ def test_it_keeps_nothing_that_may_be_a_persons_own(port, root, alice, video):
         (f"{VIDEOS}?limit=3", {"Range": "bytes=0-9999"}),
     ):
         assert not is_kept(port, path, root, **headers), (path, headers)
+    for headers in (bearer(alice), {"Cookie": "session=1"}, {"Range": "bytes=0-9999"}):
+        assert is_kept(port, url, root)  # and in the same second:
+        assert json.loads(ask(port, url, **headers)[2])["title"] == "Changed", headers
 
 
 def test_an_answer_to_one_person_never_reaches_another(port, alice, bob, client):
