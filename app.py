@@ -20,7 +20,7 @@ from ops import commands
 from ops.server import reload, serve, startup
 from ops.sqlcheck import catalog
 from queries import QueryError
-from web import answers, api, browser_headers, capacity, errors, limits, logs, mail, metrics, proxies
+from web import answers, api, browser_headers, capacity, errors, limits, logs, mail, metrics, proxies, slow_queries
 
 MAX_BODY = 128 * 1024  # bytes of a body that is not a file; a larger one would let a hostile request cost more
 
@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(proxies.drop_port(app.wsgi_app), x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     logs.install(app)
     metrics.install(app)
+    slow_queries.install(app)
     errors.install(app)
     browser_headers.install(app)
     capacity.install(app)

@@ -224,7 +224,8 @@ def delete_category(category_id):
 def get_stats():
     """Get the figures of the platform.
 
-    These are the numbers of users, videos, files, jobs and waiting mails, and what was added on each of the last 30 days.
+    These are the numbers of users, videos, files, jobs and waiting mails, and what was added on each of the last 30 days and
+    is still there. `like_count` counts likes of videos.
     """
     return {"totals": db.fetch_one("admin.get_totals"), "days": db.fetch_all("admin.list_days")}
 

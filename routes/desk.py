@@ -1,4 +1,4 @@
-"""The moderators' desk: what was reported, all comments, danmaku and videos, and all that one person has made."""
+"""The moderators' desk: what was reported, all comments, danmaku, videos and live rooms, and all that one person has made."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class NewDecision(Input):
 
 
 class Filters(BaseModel):
-    """Which comments, danmaku or videos to list."""
+    """Which comments, danmaku, videos or live rooms to list."""
 
     author: Annotated[str, Field(max_length=32, description="The username of the author.")] | None = None
     q: Annotated[str, Line(1, 100), Field(description="A part of the text.")] | None = None
@@ -157,6 +157,20 @@ def list_videos(page: Page, filters: Filters, state: Literal["visible", "hidden"
         ids = "desk.list_video_ids_hidden"
     shown = (VISIBILITIES[state],) if state else ("public", "hidden")
     return page.search(ids, "desk.list_videos", by, visibilities=shown, pattern=filters.pattern, viewer_id=g.user["id"])
+
+
+@bp.get("/live")
+@api(returns="desk.list_rooms", login="moderator", errors=(404,))
+def list_rooms(page: Page, filters: Filters, state: Literal["live", "closed"] | None = None):
+    """List all live rooms.
+
+    As all comments. `q` is looked for in titles. `closed` are those that a moderator has closed: `closed_reason` says why.
+    """
+    ids, by = "desk.list_room_ids", dict[str, Any]()
+    if filters.author is not None:
+        ids, by = "desk.list_room_ids_by_user", {"user_id": user_id_of(filters.author)}
+    chosen = {"is_live": True if state == "live" else None, "is_closed": True if state == "closed" else None}
+    return page.search(ids, "desk.list_rooms", by, pattern=filters.pattern, **chosen)
 
 
 @bp.put("/users/<username>/content")

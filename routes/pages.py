@@ -42,16 +42,27 @@ def _register_home(state):
 def watch():
     """Show videos, and with ?v= play one. static/watch.js gets them from the API; without JavaScript there is a list."""
     asked = {name: value for name in ASKED if (value := request.args.get(name, "").strip())}
-    chosen = request.args.get("lang") if request.args.get("lang") in LANGUAGES else None
     page = render_template(
         "watch.html",
         asked=asked,
-        chosen=chosen,
-        lang=chosen or request.accept_languages.best_match(LANGUAGES, "en"),
+        **_language(),
         videos=db.fetch_all("videos.list_newest", limit=50, after_created_at=None, after_id=None),
         categories=db.fetch_all("categories.list_all"),
     )
     return page, {"Vary": "Accept-Language"}
+
+
+def _language() -> dict[str, str | None]:
+    """Return the language of a page, and the one that was chosen by a link, if any."""
+    asked = request.args.get("lang")
+    chosen = asked if asked in LANGUAGES else None
+    return {"chosen": chosen, "lang": chosen or request.accept_languages.best_match(LANGUAGES, "en")}
+
+
+@bp.get("/admin")
+def admin():
+    """Show the desk of moderators and admins. The page holds nothing: static/admin.js asks the API, which knows who may."""
+    return render_template("admin.html", **_language()), {"Vary": "Accept-Language", "X-Robots-Tag": "noindex"}
 
 
 @bp.get("/account")

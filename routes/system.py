@@ -15,6 +15,7 @@ from queries import load_views
 from web import metrics
 from web.api import api
 from web.errors import Problem, answer, document, explain_and_log
+from web.paging import Page
 
 bp = Blueprint("system", __name__)
 
@@ -154,3 +155,14 @@ def get_system():
         "database": db.fetch_one("system.get_database"),
         "slowest_queries": watch.slowest(10),
     }
+
+
+@bp.get("/api/v1/admin/queries")
+@api(returns="slow_queries.list_slowest", login="admin")
+def list_slow_queries(page: Page):
+    """List slow queries.
+
+    These are the queries that took longer than `SLOW_QUERY_MS`, in all processes, with the slowest first: how often, and the
+    longest run. A query that was not slow for 30 days is left out.
+    """
+    return page.fetch("slow_queries.list_slowest")

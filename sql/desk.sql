@@ -186,6 +186,43 @@ ORDER BY
     t.id DESC
 LIMIT %(limit)s;
 
+-- name: list_room_ids
+SELECT
+    r.id
+FROM live_rooms AS r
+WHERE
+    (%(after_id)s IS NULL OR r.id < %(after_id)s)
+ORDER BY
+    r.id DESC
+LIMIT %(limit)s;
+
+-- name: list_room_ids_by_user
+-- One at the most.
+SELECT
+    r.id
+FROM live_rooms AS r
+WHERE
+    r.user_id = %(user_id)s
+    AND (%(after_id)s IS NULL OR r.id < %(after_id)s)
+ORDER BY
+    r.id DESC
+LIMIT %(limit)s;
+
+-- name: list_rooms
+SELECT
+    c.*,
+    t.closed_reason
+FROM live_rooms AS t
+STRAIGHT_JOIN room_cards AS c ON c.id = t.id
+WHERE
+    t.id IN %(ids)s
+    AND (%(is_live)s IS NULL OR c.is_live = %(is_live)s)
+    AND (%(is_closed)s IS NULL OR t.closed_reason IS NOT NULL)
+    AND (%(pattern)s IS NULL OR t.title LIKE %(pattern)s)
+ORDER BY
+    t.id DESC
+LIMIT %(limit)s;
+
 -- name: list_comments_to_set
 -- Some comments of a person that are in one of these states, with ids above `after`.
 SELECT

@@ -1,8 +1,14 @@
-// The calls of the page /watch to the API: the signed link, the session, and errors as sentences for the viewer.
+// The calls of the pages /watch and /admin to the API: the signed link, the session, and errors as sentences for the viewer.
 export const page = new URL(location);
 export const language = document.documentElement.lang;
 export const words = document.getElementById("words").dataset; // the page's texts in this language
 export const byId = (id) => document.getElementById(id);
+
+/** Return a copy of what is in a template. */
+export const copy = (id) => byId(id).content.cloneNode(true).firstElementChild;
+
+/** Return the page's text for a value of the API: for "code" and "too_late" that of data-code-too-late, if there is one. */
+export const wordFor = (kind, value) => words[kind + `_${value}`.replace(/[^a-z]+([a-z]?)/gi, (_, letter) => letter.toUpperCase())];
 
 /** Its token opens a private video. It goes along with each request about the video; see ask(). */
 export const link = { token: new URLSearchParams(page.hash.slice(1)).get("token") };
@@ -62,14 +68,8 @@ function address(path, parameters) {
 
 /** Say in the viewer's language what is wrong. */
 function sentence({ status, headers }, { code, detail, errors = {} }, path, body) {
-  const known = {
-    too_late: words.tooLate,
-    comments_closed: words.closed,
-    followers_only: words.notFollowing,
-    outcome_unknown: words.unknown,
-    too_many_danmaku: words.tooManyDanmaku,
-  };
-  if (known[code]) return known[code];
+  const known = wordFor("code", code);
+  if (known) return known;
   if (code === "banned") return words.banned.replace("{}", () => detail);
   if (status === 401) return words.wrongPassword;
   if (status === 404) return path.startsWith("/comments/") || body?.parent_id ? words.noComment : words.nothing;

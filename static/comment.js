@@ -1,12 +1,9 @@
 // How /watch shows one comment: a copy of the template "comment". The text of strangers is text here, never markup.
-import { byId, now, session, words } from "./api.js";
+import { byId, copy, now, session, words } from "./api.js";
 import { counted, linkTo, showAge } from "./formats.js";
 
 const EDIT_TIME = 15 * 60 * 1000; // milliseconds; the API decides
 const TIME = /(?<!\d|\d[:：])(?:(\d{1,2})[:：])?(\d{1,3})[:：]([0-5]\d)(?!\d|[:：]\d)/g; // 1:23, 1:02:03
-
-/** Return a copy of what is in a template. */
-export const copy = (id) => byId(id).content.cloneNode(true).firstElementChild;
 
 /** Fill the item of a comment, and show the buttons that the viewer may press. */
 export function showComment(item, comment, video, mayWrite) {

@@ -1,6 +1,6 @@
 // The comments on the video of /watch. A comment is a list item, with its replies inside.
-import { ask, byId, link, onSession, send, session, words } from "./api.js";
-import { copy, foldComment, showComment } from "./comment.js";
+import { ask, byId, copy, link, onSession, send, session, words } from "./api.js";
+import { foldComment, showComment } from "./comment.js";
 import { logIn } from "./login.js";
 import { markButton, reloadMarks } from "./marks.js";
 
@@ -198,8 +198,8 @@ async function showForm() {
   const isFollower = async () => (await ask(`/users/${encodeURIComponent(video.username)}`).catch(() => ({}))).is_followed;
   let text = policy === "approved" ? words.approvedFirst : "";
   mayWrite = policy !== "closed" && Boolean(session) && (policy !== "followers" || (await isFollower()));
-  if (policy === "closed") text = words.closed;
-  else if (policy === "followers" && !mayWrite) text = words.notFollowing;
+  if (policy === "closed") text = words.codeCommentsClosed;
+  else if (policy === "followers" && !mayWrite) text = words.codeFollowersOnly;
   else if (!session) text = words.logInToWrite;
   byId("notice").hidden = !text;
   byId("noticeText").textContent = text;

@@ -1,4 +1,4 @@
-// How the page /watch writes numbers, times and links.
+// How the pages /watch and /admin write numbers, times and links.
 import { language, now, page } from "./api.js";
 
 /** 65000 -> 1:05; with hours 1:01:05. */
@@ -32,9 +32,9 @@ export const compact = (count) => new Intl.NumberFormat(language, { notation: "c
 /** Write a count: "{} view" for one, "{} views" for others. */
 export const counted = (count, one, many) => (count === 1 ? one : many).replace("{}", compact(count));
 
-/** Return a link to this page, in the chosen language. */
-export function linkTo(parameters) {
-  const url = new URL(page.pathname, page);
+/** Return a link to this page, or to another one, in the chosen language. */
+export function linkTo(parameters, path = page.pathname) {
+  const url = new URL(path, page);
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   if (page.searchParams.has("lang")) url.searchParams.set("lang", page.searchParams.get("lang"));
   return url;

@@ -1,4 +1,4 @@
-// The login of the page /watch: the buttons in the header, and the dialog.
+// The login of the pages /watch and /admin: the buttons in the header, and the dialog.
 import { ask, begin, byId, end, onSession, session } from "./api.js";
 
 const dialog = byId("login");

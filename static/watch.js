@@ -4,7 +4,7 @@
 //   /watch?v=7#token=...   a private video; browsers do not send the part after the # to the server
 // Each link is a real link that loads the page again, so back, forward, reload and bookmarks work by themselves.
 // Text is set only with textContent: a title such as <img onerror=...> stays text.
-import { ask, byId, language, link, onSession, page, send, session, words } from "./api.js";
+import { ask, byId, copy, language, link, onSession, page, send, session, words } from "./api.js";
 import { showComments } from "./comments.js";
 import { showDanmaku } from "./danmaku.js";
 import { counted, duration, linkTo, showAge } from "./formats.js";
@@ -31,7 +31,7 @@ function describe(video, author, count, time) {
 // A list
 
 function card(video) {
-  const item = byId("card").content.cloneNode(true).firstElementChild;
+  const item = copy("card");
   const find = (selector) => item.querySelector(selector);
   find("h2 a").href = linkTo({ v: video.id });
   find("h2 bdi").textContent = video.title;
@@ -49,7 +49,7 @@ function card(video) {
 /** Show grey cards while the real cards load. */
 function wait(count) {
   for (let n = 0; n < count; n++) {
-    const item = byId("card").content.cloneNode(true).firstElementChild;
+    const item = copy("card");
     item.classList.add("waiting");
     item.setAttribute("aria-hidden", "true");
     byId("videos").append(item);

@@ -536,7 +536,30 @@ def test_each_of_the_last_30_days_is_there_with_what_it_brought(alice, admin, ro
     days = admin.get(STATS).json["days"]
     assert [day["day"] for day in days] == [(first + timedelta(days=n)).date().isoformat() for n in range(30)]
     found = {n: [*day.values()][1:] for n, day in enumerate(days) if any([*day.values()][1:])}
-    assert found == {0: [1, 1, 1], 3: [0, 0, 2], 28: [0, 1, 0], 29: [1, 1, 0]}
+    none = [0] * 5
+    assert found == {0: [1, 1, *none, 1], 3: [0, 0, *none, 2], 28: [0, 1, *none, 0], 29: [1, 1, *none, 0]}
+
+
+@pytest.mark.parametrize("noun", ["comment", "danmaku", "message", "like", "report"])
+def test_what_people_do_is_counted_on_its_day_and_no_longer_than_30_days(alice, bob, admin, root, noun):
+    video = alice.post(VIDEOS, json={"title": "x"}).json["id"]
+    made = {
+        "comment": lambda: bob.post(f"{VIDEOS}/{video}/comments", json={"text": "x"}),
+        "danmaku": lambda: bob.post(f"{VIDEOS}/{video}/danmaku", json={"text": "x", "time": 0}),
+        "message": lambda: bob.post("/api/v1/messages/alice", json={"text": "x"}),
+        "like": lambda: bob.put(f"{VIDEOS}/{video}/like"),
+        "report": lambda: bob.post("/api/v1/reports", json={"kind": "video", "id": video, "reason": "x"}),
+    }[noun]()
+    assert made.status_code in (200, 201, 204), made.json
+    table = {"comment": "comments", "danmaku": "danmaku", "message": "messages", "like": "video_likes"}.get(
+        noun, "reports"
+    )
+    places = {n: day[f"{noun}_count"] for n, day in enumerate(admin.get(STATS).json["days"]) if day[f"{noun}_count"]}
+    assert places == {29: 1}
+    rows(root, f"UPDATE {table} SET created_at = CURRENT_DATE - INTERVAL 29 DAY")
+    assert admin.get(STATS).json["days"][0][f"{noun}_count"] == 1
+    rows(root, f"UPDATE {table} SET created_at = CURRENT_DATE - INTERVAL 29 DAY - INTERVAL 1 SECOND")
+    assert not any(day[f"{noun}_count"] for day in admin.get(STATS).json["days"])
 
 
 @pytest.mark.parametrize("instant", ["0.5", "1700000000", "2026", "20260101", "T00:00Z"])

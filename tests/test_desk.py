@@ -507,3 +507,56 @@ def test_all_of_a_person_from_a_shell(alice, bob, admin, flask):
     )
     assert flask("content", "nobody", "hidden", "comments") == (1, "Error: There is nobody of this name.\n")
     assert [details["danmaku"] for _, _, details in logged(admin, action="user.content")] == [1]
+
+
+# Live rooms
+
+
+def room(one, title="Waves"):
+    return one.post("/api/v1/live/room", json={"title": title}).json["id"]
+
+
+def rooms(one, **query):
+    return [(item["title"], item["closed_reason"]) for item in found(one, "live", **query)]
+
+
+def test_all_live_rooms_are_listed_the_newest_first_whether_they_are_on_or_not(alice, bob, moderator, root):
+    first, second = room(alice, "Guzheng 100%"), room(bob, "Rain")
+    rows(
+        root,
+        "UPDATE live_rooms SET session_id = 1, live_since = CURRENT_TIMESTAMP(3),"
+        " live_until = CURRENT_TIMESTAMP(3) + INTERVAL 60 SECOND WHERE id = %s",
+        second,
+    )
+    moderator.put(f"{DESK}/live/{first}/closed", json={"reason": "A film"})
+    assert rooms(moderator, limit=1) == [("Rain", None), ("Guzheng 100%", "A film")]
+    assert rooms(moderator, state="live") == [("Rain", None)]
+    assert rooms(moderator, state="closed") == [("Guzheng 100%", "A film")]
+    assert rooms(moderator, author="BOB") == rooms(moderator, q="rai") == [("Rain", None)]
+    assert rooms(moderator, q="100%", author="alice", state="closed") == [("Guzheng 100%", "A film")]
+    assert rooms(moderator, q="1_0") == []
+    assert rooms(moderator, author="the_moderator") == []
+    moderator.delete(f"{DESK}/live/{first}/closed")
+    assert rooms(moderator, state="closed") == []
+
+
+def test_a_room_that_its_owner_has_closed_is_not_one_that_a_moderator_has(alice, moderator):
+    room(alice)
+    alice.patch("/api/v1/live/room", json={"is_closed": True})
+    assert rooms(moderator, state="closed") == []
+    (item,) = found(moderator, "live")
+    assert (item["is_closed"], item["closed_reason"]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"state": "on"}, 422),
+        ({"state": "hidden"}, 422),
+        ({"author": "nobody"}, 404),
+        ({"q": ""}, 422),
+        ({"after": "x"}, 422),
+    ],
+)
+def test_odd_filters_of_live_rooms_are_refused(moderator, query, status):
+    assert moderator.get(f"{DESK}/live", query_string=query).status_code == status

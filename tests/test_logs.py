@@ -117,7 +117,7 @@ def test_a_slow_query_is_logged_by_name_with_the_request_id(make_app, listen):
     client = make_app(SLOW_QUERY_MS=0).test_client()
     lines = listen("json")
     response = client.get(VIDEOS)
-    slow, access = map(json.loads, lines)
+    slow, access = map(json.loads, lines[:2])  # the write of slow queries comes after them, and is slow here too
     assert (slow["level"], slow["logger"]) == ("WARNING", "rawreel.sql")
     assert re.match(r"slow query videos\.list_newest: \d+ ms, 0 rows \(sql/videos\.sql:\d+\)", slow["message"])
     assert slow["request_id"] == access["request_id"] == response.headers["X-Request-ID"]

@@ -1,14 +1,17 @@
-"""The page /watch as the server writes it. The tests in tests/e2e open it in a browser."""
+"""The pages /watch and /admin as the server writes them. The tests in tests/e2e open it in a browser."""
 
 from __future__ import annotations
 
 import re
 from html import unescape
+from typing import get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from config import ROOT
+from domain import reports, words
+from routes.admin import JobState
 
 
 def imports(name: str) -> list[str]:
@@ -23,11 +26,13 @@ def imports(name: str) -> list[str]:
 
 MARKUP = "<script>alert('x')</script>"
 SCRIPTS = imports("watch.js")
+PAGES = {"watch": SCRIPTS, "admin": imports("admin.js")}
+LOOKUPS = [(page, name) for page, names in PAGES.items() for name in names]
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
 
 
-def watch(client, query="", **headers):
-    response = client.get(f"/watch{query}", headers=headers)
+def watch(client, query="", page="watch", **headers):
+    response = client.get(f"/{page}{query}", headers=headers)
     assert response.status_code == 200
     return response.text
 
@@ -167,57 +172,61 @@ def test_without_videos_it_says_so(client):
 # What a browser allows it
 
 
-def test_nothing_on_the_page_needs_more_than_its_content_security_policy(client):
-    response = client.get("/watch")
+@pytest.mark.parametrize(("page", "style_sheets"), [("watch", 1), ("admin", 2)])
+def test_nothing_on_the_page_needs_more_than_its_content_security_policy(client, page, style_sheets):
+    response = client.get(f"/{page}")
     assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
-    assert not re.search(r"<style|\bstyle=|\bon\w+=|javascript:|<script(?![^>]* src=)", response.text)
+    assert not re.search(r"<style|\bstyle=|(?<![\w-])on\w+=|javascript:|<script(?![^>]* src=)", response.text)
     assets = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', response.text)
-    assert len(assets) == 3 + len(SCRIPTS) - 1
+    assert len(assets) == 1 + style_sheets + len(PAGES[page])  # the first is the icon
     for asset in assets:
         with client.get(asset) as found:
             assert found.status_code == 200
             assert not asset.endswith(".js") or found.mimetype == "text/javascript"  # a module needs it
 
 
-def test_the_page_loads_each_module_that_its_scripts_import(client):
-    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="/static/(\w+\.js)"', watch(client))
-    assert sorted(loaded) == SCRIPTS
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_loads_each_module_that_its_scripts_import(client, page):
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="/static/(\w+\.js)"', watch(client, page=page))
+    assert sorted(loaded) == PAGES[page]
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", sorted({name for _, name in LOOKUPS}))
 def test_the_scripts_write_text_and_never_markup(name):
     script = (ROOT / "static" / name).read_text(encoding="utf-8")
     assert not re.search(r"innerHTML|outerHTML|setHTML|insertAdjacentHTML|document\.write|\beval\b|https?://", script)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_each_word_and_place_that_a_script_looks_for_is_on_the_page(client, name):
+@pytest.mark.parametrize(("page", "name"), LOOKUPS)
+def test_each_word_and_place_that_a_script_looks_for_is_on_the_page(client, page, name):
     script = (ROOT / "static" / name).read_text(encoding="utf-8")
-    text = watch(client)
+    text = watch(client, page=page)
     for name in re.findall(r'(?:byId|copy)\("(\w+)"\)', script):
         assert f'id="{name}"' in text
-    for word in re.findall(r"words\.(\w+)", script):
+    for word in re.findall(r"\bwords\.(\w+)", script):
         attribute = re.sub(r"[A-Z]", lambda letter: f"-{letter[0].lower()}", word)
         assert f"data-{attribute}=" in text
 
 
-def test_each_text_is_there_in_both_languages(client):
+@pytest.mark.parametrize("page", PAGES)
+def test_each_text_is_there_in_both_languages(client, page):
     """Compare the two pages word by word: a text in the wrong language is the same in both, or empty in one."""
-    words = [
-        re.findall(r'data-([\w-]+)="([^"]*)"', watch(client, f"?lang={lang}").partition('id="words"')[2])
+    both = [
+        re.findall(r'data-([\w-]+)="([^"]*)"', watch(client, f"?lang={lang}", page).partition('id="words"')[2])
         for lang in ("en", "zh")
     ]
-    assert len(words[0]) > 30
-    for (name, english), (same, chinese) in zip(*words, strict=True):
+    assert len(both[0]) > 30
+    for (name, english), (same, chinese) in zip(*both, strict=True):
         assert name == same
         assert english.count("{}") == chinese.count("{}")
         assert re.search("[\u4e00-\u9fff]", chinese), name
         assert english.isascii() or name == "loading", name
 
 
-def test_a_password_is_never_part_of_an_address(client):
+@pytest.mark.parametrize("page", PAGES)
+def test_a_password_is_never_part_of_an_address(client, page):
     """The browser sends a form by itself if a script fails: with GET the password would be in the address."""
-    text = watch(client)
+    text = watch(client, page=page)
     forms = re.findall(r"<form.*?</form>", text, re.DOTALL)
     assert ['method="dialog"' in form for form in forms if 'type="password"' in form] == [True]
 
@@ -238,3 +247,49 @@ def test_without_the_database_a_browser_gets_a_page_and_a_program_a_document(mak
     for accepts in ({}, {"Accept": "application/json"}, {"Accept": "*/*"}):
         told = client.get("/watch", headers=accepts)
         assert (told.status_code, told.mimetype) == (503, "application/problem+json")
+
+
+# /admin
+
+
+def test_the_desk_is_the_same_page_for_everybody_and_holds_nothing(alice, admin, client):
+    pages = {who.get("/admin").text for who in (client, alice, admin)}
+    assert len(pages) == 1
+    assert re.search(r'id="desk" hidden', *pages)
+    assert client.get("/admin").headers["X-Robots-Tag"] == "noindex"
+
+
+@pytest.mark.parametrize(("accepted", "lang"), [("zh-CN,zh;q=0.9", "zh"), ("en", "en"), ("", "en")])
+def test_the_desk_is_in_the_reader_s_language(client, accepted, lang):
+    response = client.get("/admin", headers={"Accept-Language": accepted})
+    assert f'<html lang="{lang}">' in response.text
+    assert response.headers["Vary"] == "Accept-Language"
+    assert f'<html lang="{lang}">' in watch(client, f"?lang={lang}", "admin")
+
+
+def test_the_parts_for_admins_are_hidden_until_the_api_says_who_asks(client):
+    text = watch(client, page="admin")
+    shown = dict(re.findall(r'<a href="#(\w+)"([^>]*)>', text))
+    assert [name for name, more in shown.items() if more] == ["figures", "jobs", "logs", "queries"]
+    assert all(more == ' data-role="admin" hidden' for more in shown.values() if more)
+    assert re.findall(r'<section class="part" id="(\w+)Part"[^>]* hidden>', text) == list(shown)
+
+
+def words_of(client, kind):
+    text = watch(client, page="admin").partition('id="words"')[2]
+    return set(re.findall(rf'data-{kind}-([\w-]+)="', text))
+
+
+def test_the_desk_has_a_word_for_each_value_of_the_api(client, admin):
+    """wordFor() of static/api.js finds them by the value, and shows nothing if there is none."""
+    assert words_of(client, "kind") == set(get_args(reports.Kind))
+    assert words_of(client, "decided") == set(get_args(reports.Decision)) <= words_of(client, "act")
+    assert words_of(client, "action") == set(get_args(get_args(words.Action)[0]))
+    assert words_of(client, "role") == {"moderator", "admin"}  # a plain user has no mark
+    stats = admin.get("/api/v1/admin/stats").json
+    assert words_of(client, "total") == {name.replace("_", "-") for name in stats["totals"]}
+    assert words_of(client, "days") == {name.removesuffix("_count") for name in stats["days"][0]} - {"day"}
+    view = (ROOT / "sql/views/report_cards.sql").read_text(encoding="utf-8")
+    states = set(re.findall(r"'([a-z]+)'", view.partition("CASE rc.kind")[2].partition("END")[0]))
+    states -= {*get_args(reports.Kind), "public", "deleted"}
+    assert states | {"pending", "hidden", "private", *get_args(JobState)} <= words_of(client, "state")

@@ -185,6 +185,7 @@ PUT    admin/reports/{report}/decision      401     403      403      403     40
 GET    admin/comments                       401     403      403      403     403     200     200     403    401
 GET    admin/danmaku                        401     403      403      403     403     200     200     403    401
 GET    admin/videos                         401     403      403      403     403     200     200     403    401
+GET    admin/live                           401     403      403      403     403     200     200     403    401
 PUT    admin/users/author/content           401     403      403      403     403     200     200     403    401
 PUT    admin/users/admin/content            401     403      403      403     403     403     200     403    401
 
@@ -238,6 +239,7 @@ GET    admin/logs                           401     403      403      403     40
 GET    admin/jobs                           401     403      403      403     403     403     200     403    401
 POST   admin/jobs/{job}/retry               401     403      403      403     403     403     200     403    401
 GET    admin/system                         401     403      403      403     403     403     200     403    401
+GET    admin/queries                        401     403      403      403     403     403     200     403    401
 
 GET    /healthz                             200     200      200      200     200     200     200     200    200
 GET    /readyz                              200     200      200      200     200     200     200     200    200

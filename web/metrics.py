@@ -34,6 +34,7 @@ from pool import Pool
 from queries import Query
 from web import logs
 from web.contract import VERSION
+from web.slow_queries import SlowQueries
 
 BUCKETS = (0.005, 0.02, 0.05, 0.2, 1.0, 5.0)  # seconds
 SAMPLE_PAUSE = 0.2  # seconds between two samples of a busy pool
@@ -47,6 +48,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.prometheus: Prometheus | None = None
+        self.slow: SlowQueries | None = None
         self._queries: dict[str, QueryTimes] = {}
         self._lock = threading.Lock()
         self._note_start()
@@ -63,6 +65,8 @@ class Watch:
         with self._lock:
             times = self._queries.get(query.name) or self._queries.setdefault(query.name, QueryTimes())
             times.add(query, seconds, rows)
+        if self.slow:
+            self.slow.note(query, seconds)
         if self.prometheus:
             self.prometheus.count_query(query, seconds, rows)
 

@@ -22,6 +22,7 @@ from domain.search import sweep_tags
 from domain.uploads import sweep_uploads
 from domain.views import WINDOW
 from pool import Connection
+from web.slow_queries import sweep_slow_queries
 from worker.streams import watch_streams
 
 log = logging.getLogger("rawreel.worker")
@@ -111,4 +112,5 @@ CHORES: dict[Callable[[], object], int] = {
     sweep_viewers: 600,
     sweep_tags: 3600,
     sweep_notifications: 3600,
+    sweep_slow_queries: 3600,
 }

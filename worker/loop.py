@@ -56,6 +56,7 @@ class Worker:
                 with self.app.app_context():
                     if self.work():
                         pause = 0
+                    self.app.extensions["watch"].slow.store()
                 if self._trouble:
                     log.info("the worker goes on")
                 self._trouble = None

@@ -90,7 +90,7 @@ SENDERS = {
 }
 # After these operations their thing is of no use to other requests. So it is with all that the staff change.
 SPENDING = ("blocks.block_user",)
-MAY_BE_EMPTY = ("live.list_rooms",)
+MAY_BE_EMPTY = ("live.list_rooms", "desk.list_rooms")
 
 
 class Things:

@@ -1,0 +1,59 @@
+// The part of the page /admin about people: bans, and for admins roles and quotas.
+import { askFor } from "./admin_dialog.js";
+import { accountPath, bytes, entry, instant, partLink } from "./admin_entry.js";
+import { fillList, setField } from "./admin_list.js";
+import { changes } from "./admin_things.js";
+import { ask, wordFor, words } from "./api.js";
+
+const GIB = 2 ** 30;
+const FOR_GOOD = "9999-12-31"; // the end of a ban without an end begins so
+
+export function showPeople(place, { value, role }) {
+  setField(place, "q", value);
+  const form = place.querySelector("[role=search]");
+  const others = [form.elements.role, form.elements.is_banned];
+  const update = () => { for (const one of others) one.disabled = Boolean(form.elements.q.value.trim()); }; // by name takes no other filter
+  form.elements.q.oninput = update;
+  update();
+  return fillList(place, { path: "/admin/users", show: (account) => entry(account, (one) => describe(one, role)) });
+}
+
+function describe(account, role) {
+  const quota = account.quota_bytes === null ? words.defaultQuota : bytes(account.quota_bytes);
+  const end = account.banned_until?.startsWith(FOR_GOOD) ? words.forGood : instant(account.banned_until);
+  return {
+    title: account.username,
+    marks: [wordFor("role", account.role), account.is_banned && words.stateBanned, account.visibility === "hidden" && words.stateHidden],
+    facts: [
+      [words.until, account.is_banned ? end : ""],
+      [words.reason, account.is_banned ? account.ban_reason : ""],
+      [words.since, instant(account.created_at)],
+      [words.email, account.email],
+      [words.room, words.roomOf.replace("{}", bytes(account.used_bytes)).replace("{}", quota)],
+      ...["comments", "danmaku", "videos"].map((part) => ["", partLink(wordFor("to", part), part, account.username)]),
+    ],
+    acts: [
+      account.is_banned ? ["unban", () => ask(`${accountPath(account.username)}/ban`, {}, { method: "DELETE" })] : ["ban", () => ban(account)],
+      ...changes(account.username, ["comments", "danmaku", "videos"]),
+      ...(role === "admin" ? [["role", () => setRole(account)], ["quota", () => setQuota(account)]] : []),
+    ],
+  };
+}
+
+const put = (account, what, body) => ask(`${accountPath(account.username)}/${what}`, {}, { method: "PUT", body });
+
+async function ban(account) {
+  const said = await askFor(words.actBan, { fields: ["note", "days", "keep"], needed: ["note"], text: account.username, label: words.readByPerson });
+  return said && put(account, "ban", { reason: said.note, until: said.until || null, keep_videos: said.keep });
+}
+
+async function setRole(account) {
+  const said = await askFor(words.actRole, { fields: ["role"], text: account.username, values: { role: account.role } });
+  return said && put(account, "role", { role: said.role });
+}
+
+async function setQuota(account) {
+  const quota = account.quota_bytes === null ? "" : account.quota_bytes / GIB;
+  const said = await askFor(words.actQuota, { fields: ["quota"], text: account.username, values: { quota } });
+  return said && put(account, "quota", { quota_bytes: said.quota === "" ? null : Math.round(said.quota * GIB) });
+}
