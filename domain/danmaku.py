@@ -102,6 +102,15 @@ def check_pace(query: str, windows: tuple[tuple[int, int], ...]) -> None:
             raise too_many(seconds - float(rows[most - 1]["age"]))
 
 
+def add_from_chat(video_id: int, rows: list[Row]) -> None:
+    """Add messages of a live chat to a locked video, with their authors. Their texts were checked when they came."""
+    key = current_app.config["SECRET_KEY"]
+    own = [{**row, "video_id": video_id, "sender_hash": sender_hash(row["user_id"], key)} for row in rows]
+    if own:
+        db.insert_many("danmaku.create_from_chat", own)
+        db.execute("danmaku.add_to_counts", video_id=video_id, step=len(own))
+
+
 def lock(danmaku_id: int) -> tuple[Row, int]:
     """Lock a danmaku and its video until the end of the transaction. Return it, and the id of the video's owner."""
     return lock_if_there(danmaku_id) or abort(404, NO_DANMAKU)

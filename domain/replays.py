@@ -1,4 +1,7 @@
-"""Replays: a recorded file becomes a private video of the room's owner, in the way in which an upload does."""
+"""Replays: a recorded file becomes a private video of the room's owner, in the way in which an upload does.
+
+The chat of the stream becomes its danmaku, each by its author: who ends their account takes them along.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from flask import current_app, g
 
 from current import db
-from domain import notifications
+from domain import danmaku, notifications
 from domain.files import no_room, probe_file, storage
 from domain.videos import NewVideo, check_video_count, make
 from media.storage import Arriving
@@ -46,8 +49,6 @@ def store(recording: Row, mtime: float, started: float | None) -> None:
     The recording has changed last at `mtime`, which is the end, and `started` is its beginning, if its name tells it.
     """
     key, user_id = recording["file_key"], recording["user_id"]
-    if storage().size(key) is None:  # removed by the next worker, or with the account
-        raise Lost
     with acting_for(user_id), storage().receive(key, 0, ValueError("it is whole")) as file:
         video = probe_file(file).video
         begun = mtime - (video.duration_ms or 0) / 1000 if started is None else started
@@ -90,6 +91,43 @@ def _lock_owner(user_id: int, size: int) -> int:
     if size > max(0, free):
         raise no_room(max(0, free))
     return free
+
+
+def copy_chat(recording: Row) -> bool:
+    """Let some messages of the chat fly over the replay, in one transaction. Return whether there may be more.
+
+    Raises Lost. A video that has as many danmaku as it may have gets no more.
+    """
+    return db.transaction(lambda: _copy_chat(recording))
+
+
+def _copy_chat(recording: Row) -> bool:
+    video_id = recording["video_id"]
+    if not db.fetch_one("videos.lock_row", video_id=video_id):
+        return False
+    rows = db.fetch_all("live_messages.list_for_replay", recording_id=recording["id"], limit=danmaku.BATCH)
+    if not rows:
+        return False
+    taken = {"recording_id": recording["id"], "file_key": recording["file_key"]}
+    if not db.execute("live_recordings.set_last_seq", **taken, last_seq=rows[-1]["seq"]):
+        raise Lost
+    room = danmaku.MAX_PER_VIDEO - db.fetch_value("videos.get_danmaku_count", video_id=video_id)
+    flying = [found for row in rows if (found := _place(row))][: max(0, room)]
+    danmaku.add_from_chat(video_id, flying)
+    return len(rows) == danmaku.BATCH and room > len(flying)
+
+
+def _place(row: Row) -> Row | None:
+    """Return a message as a danmaku of the file, or None if it was written at another time of the stream.
+
+    Viewers are some seconds behind, so what they write belongs to an earlier moment.
+    """
+    time_ms = row["after_ms"] - round(current_app.config["LIVE_CHAT_DELAY"] * 1000)
+    if row["is_first"] and row["after_ms"] >= 0:
+        time_ms = max(0, time_ms)
+    if time_ms < 0 or (row["duration_ms"] is not None and time_ms > row["duration_ms"]):
+        return None
+    return {**{name: row[name] for name in ("user_id", "mode", "color", "text", "sent_at")}, "time_ms": time_ms}
 
 
 def explain(recording: Row, action: str, note: str) -> None:

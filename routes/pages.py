@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import orjson
 from flask import Blueprint, current_app, redirect, render_template, request, send_from_directory, url_for
 
 from current import db
 from web import contract, errors
+from web.browser_headers import PAGE_POLICY
 
 bp = Blueprint("pages", __name__)
 
 # The folder of the package `offapi`. It is found without an import, which would cost 60 MB of memory.
 SWAGGER = Path(str(getattr(find_spec("offapi"), "origin", ""))).parent
 LANGUAGES = ("en", "zh")
-ASKED = ("v", "sort", "category", "tag", "user", "q")  # the parameters of /watch
+ASKED = ("v", "live", "sort", "category", "tag", "user", "q")  # the parameters of /watch
+HLS_SCRIPT = "vendor/hls.js"  # in the folder of static files, where script/hls-js puts it
 CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
@@ -40,16 +43,33 @@ def _register_home(state):
 
 @bp.get("/watch")
 def watch():
-    """Show videos, and with ?v= play one. static/watch.js gets them from the API; without JavaScript there is a list."""
+    """Show videos, and with ?v= play one, with ?live= a room. The scripts get them from the API; without them there is a list."""
     asked = {name: value for name in ASKED if (value := request.args.get(name, "").strip())}
+    if not asked.get("live", "").isdecimal():
+        asked.pop("live", None)
     page = render_template(
         "watch.html",
         asked=asked,
         **_language(),
         videos=db.fetch_all("videos.list_newest", limit=50, after_created_at=None, after_id=None),
         categories=db.fetch_all("categories.list_all"),
+        hls_script=_find_hls_script(),
     )
-    return page, {"Vary": "Accept-Language"}
+    policy = {"Content-Security-Policy": _live_policy()} if "live" in asked else {}
+    return page, {"Vary": "Accept-Language", **policy}
+
+
+def _find_hls_script():
+    """Return the address of hls.js, or None: it is no part of Rawreel, and most browsers play no HLS without it."""
+    is_there = (Path(str(current_app.static_folder)) / HLS_SCRIPT).is_file()
+    return url_for("static", filename=HLS_SCRIPT) if is_there else None
+
+
+def _live_policy():
+    """Return what the page of a live room may do: hls.js makes the film itself (blob:), of what it gets below HLS_URL."""
+    url = urlsplit(current_app.config["HLS_URL"])
+    origin = f" {url.scheme}://{url.netloc}" if url.netloc else ""
+    return f"{PAGE_POLICY}; media-src 'self' blob:{origin}; connect-src 'self'{origin}"
 
 
 def _language() -> dict[str, str | None]:

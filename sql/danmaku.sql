@@ -211,6 +211,10 @@ WHERE
 INSERT INTO danmaku (video_id, time_ms, mode, size, color, pool, sender_hash, file_id, text, created_at)
 VALUES (%(video_id)s, %(time_ms)s, %(mode)s, %(size)s, %(color)s, %(pool)s, %(sender_hash)s, %(file_id)s, %(text)s, %(created_at)s);
 
+-- name: create_from_chat
+INSERT INTO danmaku (video_id, user_id, time_ms, mode, color, sender_hash, text, created_at)
+VALUES (%(video_id)s, %(user_id)s, %(time_ms)s, %(mode)s, %(color)s, %(sender_hash)s, %(text)s, %(sent_at)s);
+
 -- name: set_counts
 -- This locks the video for those who may see it, before the rows. `step` visible ones come or go.
 UPDATE videos AS v

@@ -145,6 +145,35 @@ WHERE
     room_id = %(room_id)s
     AND seq IN %(seqs)s;
 
+-- name: list_for_replay
+-- accept unordered: a stream is in one room, and seq is unique there.
+-- The next messages that were written during the stream of a recording, and how many milliseconds after the beginning of
+-- the file. The first file of a stream has what was written in its first seconds too.
+SELECT
+    m.seq,
+    m.user_id,
+    m.text,
+    m.mode,
+    m.color,
+    CAST(m.sent_at AS CHAR) AS sent_at,
+    TIMESTAMPDIFF(MICROSECOND, lr.started_at, m.sent_at) DIV 1000 AS after_ms,
+    lr.started_at <= s.started_at + INTERVAL 2 SECOND AS is_first,
+    v.duration_ms
+FROM live_recordings AS lr
+INNER JOIN live_sessions AS s ON s.id = lr.session_id
+INNER JOIN videos AS v ON v.id = lr.video_id
+INNER JOIN live_messages AS m ON m.session_id = lr.session_id
+INNER JOIN users AS u ON u.id = m.user_id
+WHERE
+    lr.id = %(recording_id)s
+    AND m.kind = 'message'
+    AND m.is_hidden = FALSE
+    AND m.seq > lr.last_seq
+    AND u.visibility <> 'gone'
+ORDER BY
+    m.seq
+LIMIT %(limit)s;
+
 -- name: delete_for_user
 -- What a person has written, wherever that was.
 DELETE FROM live_messages

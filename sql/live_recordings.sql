@@ -90,6 +90,14 @@ SET
 WHERE
     id = %(recording_id)s;
 
+-- name: set_last_seq
+UPDATE live_recordings
+SET
+    last_seq = %(last_seq)s
+WHERE
+    id = %(recording_id)s
+    AND file_key = %(file_key)s;
+
 -- name: set_done
 UPDATE live_recordings
 SET

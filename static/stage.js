@@ -125,6 +125,11 @@ export function makeStage(layer, player) {
       draw();
     },
 
+    /** Show one that comes now, as in a live chat. Nobody sees it again. */
+    fly(danmaku) {
+      if (isOn && width && !player.paused) put(danmaku, player.currentTime);
+    },
+
     /** Switch the stage on or off. */
     turn(isNowOn) {
       if (isOn === isNowOn) return; // else it would begin anew

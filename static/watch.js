@@ -1,5 +1,6 @@
 // The page /watch. It calls the public API, and puts the answers into the elements of templates/watch.html:
 //   /watch                 a list of videos; ?sort= ?category= ?tag= ?user= ?q= go to the API as they are
+//   /watch?live=5          a live room: see live.js
 //   /watch?v=7             one video, to play
 //   /watch?v=7#token=...   a private video; browsers do not send the part after the # to the server
 // Each link is a real link that loads the page again, so back, forward, reload and bookmarks work by themselves.
@@ -8,6 +9,7 @@ import { ask, byId, copy, language, link, onSession, page, send, session, words 
 import { showComments } from "./comments.js";
 import { showDanmaku } from "./danmaku.js";
 import { counted, duration, linkTo, showAge } from "./formats.js";
+import { showLiveRow } from "./live_row.js";
 import { reloadMarks, showMarks } from "./marks.js";
 import { keepProgress } from "./progress.js";
 
@@ -182,6 +184,7 @@ if (id) {
 } else {
   document.title = `${byId("heading").textContent.trim()} · Rawreel`;
   fill(() => ask("/videos", wanted()));
+  if (!["tag", "user", "q"].some((name) => page.searchParams.has(name))) showLiveRow(page.searchParams.get("category"));
 }
 
 onSession(() => {

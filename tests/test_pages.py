@@ -26,7 +26,7 @@ def imports(name: str) -> list[str]:
 
 MARKUP = "<script>alert('x')</script>"
 SCRIPTS = imports("watch.js")
-PAGES = {"watch": SCRIPTS, "admin": imports("admin.js")}
+PAGES = {"watch": SCRIPTS, "watch?v=1": SCRIPTS, "watch?live=1": imports("live.js"), "admin": imports("admin.js")}
 LOOKUPS = [(page, name) for page, names in PAGES.items() for name in names]
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
 
@@ -212,7 +212,10 @@ def test_each_word_and_place_that_a_script_looks_for_is_on_the_page(client, page
 def test_each_text_is_there_in_both_languages(client, page):
     """Compare the two pages word by word: a text in the wrong language is the same in both, or empty in one."""
     both = [
-        re.findall(r'data-([\w-]+)="([^"]*)"', watch(client, f"?lang={lang}", page).partition('id="words"')[2])
+        re.findall(
+            r'data-([\w-]+)="([^"]*)"',
+            watch(client, "&?"["?" not in page] + f"lang={lang}", page).partition('id="words"')[2],
+        )
         for lang in ("en", "zh")
     ]
     assert len(both[0]) > 30
@@ -235,6 +238,45 @@ def test_what_needs_a_script_is_hidden_without_one(client):
     text = watch(client, "?v=1")
     for name in ("player", "danmaku", "comments", "enter", "me", "write", "notice", "browse"):
         assert re.search(rf'id="{name}"[^>]* hidden', text), name
+
+
+# A live room
+
+
+def test_only_the_page_of_a_room_may_play_what_a_script_makes(app, client, monkeypatch):
+    policy = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    for query in ("", "?v=1", "?live=x", "?live=", "?live=1.5", "?live=-1"):
+        assert client.get(f"/watch{query}").headers["Content-Security-Policy"] == policy
+    got = client.get("/watch?live=1").headers["Content-Security-Policy"]
+    assert got == f"{policy}; media-src 'self' blob:; connect-src 'self'"
+    monkeypatch.setitem(app.config, "HLS_URL", "https://cdn.example.org:8443/hls")
+    got = client.get("/watch?live=1").headers["Content-Security-Policy"]
+    cdn = "https://cdn.example.org:8443"
+    assert got == f"{policy}; media-src 'self' blob: {cdn}; connect-src 'self' {cdn}"
+
+
+def test_the_page_of_a_room_uses_hls_js_if_it_is_there(app, client, monkeypatch, tmp_path):
+    monkeypatch.setattr(app, "static_folder", str(tmp_path))
+    assert "data-hls-script" not in watch(client, "?live=1")
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "vendor" / "hls.js").write_text("export default class {}")
+    assert 'data-hls-script="/static/vendor/hls.js"' in watch(client, "?live=1")
+    with client.get("/static/vendor/hls.js") as found:
+        assert found.mimetype == "text/javascript"
+    assert "data-hls-script" not in watch(client)
+
+
+def test_what_needs_a_script_in_a_room_is_hidden_without_one(client):
+    text = watch(client, "?live=1")
+    for name in ("player", "chatForm", "chatLogin", "fault"):
+        assert re.search(rf'id="{name}"[^>]* hidden', text), name
+    assert 'data-room="1"' in text
+    assert query(links(text)["中文"]) == {"live": "1", "lang": "zh"}
+    assert re.search(r'id="liveNow"[^>]* hidden', watch(client))
+
+
+def test_nothing_of_a_vendor_is_in_the_repository():
+    assert "static/vendor/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
 def test_without_the_database_a_browser_gets_a_page_and_a_program_a_document(make_app):

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from config import ROOT, ConfigError, Settings, load
-from domain import recordings
+from domain import danmaku, live, recordings, replays
 from test_hooks import HOOKS, SECRET, done, nginx, publish
 from worker import replays as worker_replays
 from worker.chores import settle_people
@@ -317,15 +317,189 @@ def test_what_a_killed_server_has_left_becomes_a_video_up_to_there(client, alice
     assert 500 < alice.get(f"{VIDEOS}/{item['video_id']}").json["duration_ms"] < 1900
 
 
+# The chat
+
+
+def write(root, session_id, *messages):
+    """Write rows of the chat: who, what, and how many milliseconds after the stream began."""
+    cursor = root.cursor()
+    cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM live_messages")
+    first = int(cursor.fetchone()[0]) + 1
+    cursor.executemany(
+        "INSERT INTO live_messages (room_id, seq, session_id, user_id, text, mode, color, sent_at)"
+        " SELECT s.room_id, %s, s.id, %s, %s, %s, 255, s.started_at + INTERVAL %s MICROSECOND"
+        " FROM live_sessions AS s WHERE s.id = %s",
+        [(first + n, one.user_id, text, n % 3, ms * 1000, session_id) for n, (one, text, ms) in enumerate(messages)],
+    )
+
+
+def shown(one, video_id):
+    items = one.get(f"{VIDEOS}/{video_id}/danmaku", query_string={"limit": 100}).json["items"]
+    return [(item["text"], item["time"]) for item in items]
+
+
+@pytest.fixture
+def streamed(client, room, record, root):
+    """Stream for two seconds, two minutes ago. Return the file and the id of the session."""
+    assert publish(client, room) == 204
+    root.cursor().execute("UPDATE live_sessions SET started_at = FROM_UNIXTIME(%s)", (int(time.time()) - 120,))
+    path = record(room, quiet=118)
+    assert done(client, room) == 204
+    with root.cursor() as cursor:
+        cursor.execute("SELECT id FROM live_sessions")
+        return path, cursor.fetchone()[0]
+
+
+def test_the_chat_flies_over_the_replay_earlier_by_the_delay(
+    app, client, alice, bob, room, work, root, streamed, monkeypatch
+):
+    path, session_id = streamed
+    monkeypatch.setitem(app.config, "LIVE_CHAT_DELAY", 6.0)
+    messages = [("hello", 300), ("now", 6500), ("then", 7900), ("too late", 8900), ("前方高能", 7000)]
+    write(root, session_id, *((bob, text, ms) for text, ms in messages))
+    root.cursor().execute("UPDATE live_messages SET is_hidden = TRUE WHERE text = 'then'")
+    tell(client, room, path)
+    work()
+    video_id = listed(alice)[0]["video_id"]
+    assert shown(alice, video_id) == [("hello", 0), ("now", 0.5), ("前方高能", 1)]
+    item = alice.get(f"{VIDEOS}/{video_id}/danmaku").json["items"][1]
+    assert (item["mode"], item["color"]) == (1, "#0000FF")
+    assert alice.get(f"{VIDEOS}/{video_id}").json["danmaku_count"] == 3
+    with root.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM danmaku AS d INNER JOIN live_messages AS m ON m.sent_at = d.created_at")
+        assert cursor.fetchone() == (3,)
+
+
+def test_messages_that_were_sent_through_the_api_come_along(app, client, alice, bob, room, record, work, monkeypatch):
+    monkeypatch.setitem(app.config, "LIVE_CHAT_DELAY", 0.0)
+    publish(client, room)
+    path = record(room, age=0)
+    os.utime(path, (time.time() + 2,) * 2)
+    for text in ("first", "hidden", "<b>last</b>"):
+        assert bob.post(f"/api/v1/live/{room['id']}/messages", json={"text": text}).status_code == 201
+    items = client.get(f"/api/v1/live/{room['id']}/messages").json["items"]
+    assert alice.delete(f"/api/v1/live/{room['id']}/messages/{items[1]['seq']}").status_code == 204
+    done(client, room)
+    tell(client, room, path)
+    monkeypatch.setattr(worker_replays, "STILL", -10)
+    work()
+    assert [text for text, _ in shown(alice, listed(alice)[0]["video_id"])] == ["first", "<b>last</b>"]
+
+
+def test_a_chat_is_copied_in_pieces_and_each_message_once(
+    client, alice, bob, room, work, root, streamed, due, monkeypatch, exact_counters
+):
+    path, session_id = streamed
+    monkeypatch.setattr(danmaku, "BATCH", 10)
+    write(root, session_id, *((bob, f"{n}", 6000 + n) for n in range(45)))
+    tell(client, room, path)
+    copy, calls = replays.copy_chat, []
+
+    def die(recording):
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError("the worker is killed")
+        return copy(recording)
+
+    with monkeypatch.context() as context:
+        context.setattr(replays, "copy_chat", die)
+        work()
+    item = listed(alice)[0]
+    assert (item["state"], len(shown(alice, item["video_id"]))) == ("stored", 20)
+    due()
+    work()
+    assert listed(alice)[0]["state"] == "done"
+    assert [int(text) for text, _ in shown(alice, item["video_id"])] == list(range(45))
+
+
+def test_a_worker_that_has_lost_the_recording_copies_nothing(
+    client, alice, bob, room, work, root, streamed, due, monkeypatch
+):
+    path, session_id = streamed
+    write(root, session_id, (bob, "once", 6500))
+    tell(client, room, path)
+    copy = replays.copy_chat
+
+    def be_slow(recording):
+        root.cursor().execute("UPDATE live_recordings SET file_key = REPEAT('e', 32)")
+        return copy(recording)
+
+    with monkeypatch.context() as context:
+        context.setattr(replays, "copy_chat", be_slow)
+        work()
+    assert shown(alice, listed(alice)[0]["video_id"]) == []
+    due()
+    work()
+    assert shown(alice, listed(alice)[0]["video_id"]) == [("once", 0.5)]
+    assert alice.get(f"{VIDEOS}/{listed(alice)[0]['video_id']}/stream").status_code == 200
+
+
+def test_each_file_of_a_stream_has_the_messages_of_its_time(client, alice, bob, room, record, work, root, streamed):
+    first, session_id = streamed
+    second = record(room, quiet=88)  # it begins 30 seconds after the stream
+    write(root, session_id, (bob, "a", 7000), (bob, "between", 20_000), (bob, "b", 37_000), (bob, "early", 33_000))
+    tell(client, room, first)
+    tell(client, room, second)
+    work()
+    texts = {tuple(text for text, _ in shown(alice, item["video_id"])) for item in listed(alice)}
+    assert texts == {("a",), ("b",)}
+
+
+def test_a_video_gets_no_more_danmaku_than_it_may_have(
+    client, alice, bob, room, work, root, streamed, monkeypatch, exact_counters
+):
+    path, session_id = streamed
+    monkeypatch.setattr(danmaku, "BATCH", 10)
+    monkeypatch.setattr(danmaku, "MAX_PER_VIDEO", 15)
+    write(root, session_id, *((bob, f"{n}", 6000 + n) for n in range(45)))
+    tell(client, room, path)
+    work()
+    item = listed(alice)[0]
+    assert (item["state"], len(shown(alice, item["video_id"]))) == ("done", 15)
+
+
+def test_authors_take_their_danmaku_along(app, client, alice, bob, person, room, work, root, streamed, exact_counters):
+    path, session_id = streamed
+    carol, dave = person("carol"), person("dave")
+    write(root, session_id, (bob, "stays", 6500), (carol, "left before", 6600), (dave, "leaves", 6700))
+    root.cursor().execute("UPDATE users SET visibility = 'gone' WHERE id = %s", (carol.user_id,))
+    tell(client, room, path)
+    work()
+    video_id = listed(alice)[0]["video_id"]
+    assert [text for text, _ in shown(alice, video_id)] == ["stays", "leaves"]
+    assert dave.get("/api/v1/me/export").json["danmaku"][0]["text"] == "leaves"
+    leave(app, dave, root)
+    assert [text for text, _ in shown(alice, video_id)] == ["stays"]
+
+
+def test_a_video_that_is_deleted_meanwhile_gets_no_chat(client, alice, bob, room, work, root, streamed, monkeypatch):
+    path, session_id = streamed
+    write(root, session_id, (bob, "x", 6500))
+    tell(client, room, path)
+    copy = replays.copy_chat
+
+    def delete(recording):
+        assert alice.delete(f"{VIDEOS}/{recording['video_id']}").status_code == 204
+        return copy(recording)
+
+    monkeypatch.setattr(replays, "copy_chat", delete)
+    work()
+    assert [(item["state"], item["video_id"]) for item in listed(alice)] == [("done", None)]
+
+
 # Room, bans, and who is gone
 
 
-def test_without_room_the_file_is_kept_and_the_owner_told_once(client, alice, room, record, work, due, root):
+def test_without_room_the_file_is_kept_and_the_owner_told_once(
+    client, alice, room, record, work, due, root, monkeypatch
+):
     root.cursor().execute("UPDATE users SET quota_bytes = 1000")
     path = stream(client, room, record)
-    for _ in range(3):
-        assert work() == 1
-        due()
+    with monkeypatch.context() as context:
+        context.setattr(worker_replays, "remux", None)  # nothing is copied in vain
+        for _ in range(3):
+            assert work() == 1
+            due()
     item = listed(alice)[0]
     assert (item["state"], item["reason"]) == ("waiting", "This is more than you have room for: 1000 bytes are left.")
     assert notes(alice) == [("live", "replay_waiting", item["reason"])]
@@ -496,6 +670,21 @@ def test_a_worker_that_was_taken_for_dead_stores_nothing(client, alice, room, re
     assert len(list(storage.files.glob("*/*"))) == 1
 
 
+def test_a_worker_whose_lease_has_ended_stores_nothing(client, alice, room, record, work, root, monkeypatch, storage):
+    stream(client, room, record)
+    probe = replays.probe_file
+
+    def be_slow(file):
+        root.cursor().execute("UPDATE live_recordings SET file_key = REPEAT('e', 32)")  # another one has it
+        return probe(file)
+
+    monkeypatch.setattr(replays, "probe_file", be_slow)
+    work()
+    assert [item["state"] for item in listed(alice)] == ["waiting"]
+    assert videos(alice) == notes(alice) == []
+    assert [*storage.incoming.glob("*"), *storage.files.glob("*/*")] == []
+
+
 def test_many_workers_make_one_video_of_each(client, alice, room, record, work):
     publish(client, room)
     for age in range(4):
@@ -619,6 +808,8 @@ def test_old_sessions_go_with_their_recordings(app, client, alice, room, record,
     path = stream(client, room, record)
     root.cursor().execute("UPDATE live_sessions SET ended_at = NOW() - INTERVAL 91 DAY")
     with app.app_context():
+        live.sweep_sessions()
+        assert listed(alice)[0]["started_at"]  # the session waits for its recordings
         recordings.sweep_recordings()
     assert (path.exists(), listed(alice)) == (False, [])
 

@@ -1,4 +1,4 @@
-"""Making replays: a recorded file becomes a video, and then it is deleted.
+"""Making replays: a recorded file becomes a video, then it is deleted, and the chat becomes danmaku.
 
 A row of live_recordings is taken for LEASE seconds, and again while the work goes on. Whoever takes it writes a new key
 into it, so a worker that was taken for dead stores nothing. A recording of somebody who has no room waits for it.
@@ -78,6 +78,8 @@ class _Replay:
                 self._make_video()
                 self.recording["state"] = "stored"
             recordings.remove(self.recording["path"])
+            while replays.copy_chat(self.recording):
+                self._beat()
             db.execute("live_recordings.set_done", **self._taken)
             log.info("recording %d: it is video %d", self.recording["id"], self.recording["video_id"])
         except (Connection.Error, PoolTimeout):
@@ -133,10 +135,11 @@ class _Replay:
             self._give_up(OUR_FAULT)
 
     def _give_up(self, reason: str) -> None:
-        log.warning("recording %d is given up: %s", self.recording["id"], reason)
         self._remove_begun()
         args = {"reason": reason, "seconds": None, "is_failure": True}
         is_ours = db.execute("live_recordings.set_waiting", **self._taken, **args)
+        if is_ours:
+            log.warning("recording %d is given up: %s", self.recording["id"], reason)
         if is_ours and self.recording["state"] == "waiting":
             replays.explain(self.recording, "replay_failed", reason)
 

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -25,6 +26,7 @@ from urllib.request import Request, urlopen
 project, port, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 SECRET = "a-secret-for-the-hooks"
 URL, PASSWORD = f"http://127.0.0.1:{port}", "rawreel-demo"
+CORS = "add_header Access-Control-Allow-Origin *;"  # as the pages are of another port
 SOURCE = "-re -f lavfi -i testsrc2=size=320x180:rate=15 -f lavfi -i sine=frequency=330"
 ENCODING = "-c:v libx264 -preset ultrafast -tune zerolatency -g 30 -pix_fmt yuv420p -c:a aac -f flv"
 keys: list[str] = []  # all that were given out; none may be in a log
@@ -48,7 +50,7 @@ class App:
         env = {
             "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8", "PORT": str(port),
             "DEBUG": "0", "LIVE_HOOK_SECRET": SECRET, "LIVE_PUSH_URL": f"rtmp://127.0.0.1:{rtmp}/live",
-            "HLS_URL": f"http://127.0.0.1:{hls}/hls", **settings,
+            "HLS_URL": f"http://127.0.0.1:{hls}/hls", "LIVE_RECORDINGS": str(work / "recorded"), **settings,
         }  # fmt: skip
         log = (out / "server.log").open("ab")
         self.process = subprocess.Popen([sys.executable, "app.py"], cwd=project, env=env, stdout=log, stderr=log)
@@ -69,7 +71,7 @@ class Nginx:
     def start(self) -> None:
         text = (project / "deploy/nginx-rtmp.conf").read_text(encoding="utf-8")
         module = next(iter(Path("/usr/lib/nginx/modules").glob("ngx_rtmp_module.so")), "modules/ngx_rtmp_module.so")
-        site = f"server {{ listen 127.0.0.1:{hls}; location /hls/ {{ alias {work}/hls/; }} }}"
+        site = f"server {{ listen 127.0.0.1:{hls}; location /hls/ {{ alias {work}/hls/; {CORS} }} }}"
         paths = "".join(
             f"{name}_temp_path {work}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
@@ -84,10 +86,13 @@ class Nginx:
             "127.0.0.1:8935": f"127.0.0.1:{hooks}",
             "=SECRET;": f"={SECRET};",
             "http {\n": f"http {{ {paths} {site}\n",
+            "# record": "record",
+            "# on_record_done": "on_record_done",
         }.items():
             assert ours in text, ours
             text = text.replace(ours, here)
-        (work / "hls").mkdir(exist_ok=True)
+        for folder in ("hls", "recorded"):
+            (work / folder).mkdir(exist_ok=True)
         (work / "nginx.conf").write_text(text, encoding="utf-8")
         command = [
             shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx",
@@ -195,6 +200,43 @@ def plays() -> bool:
     command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", room()["hls_url"]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     return set(done.stdout.split()) == {"h264", "aac"}
+
+
+def recordings() -> Any:
+    return ask("GET", "/live/room/recordings?limit=100", token=token)["items"]
+
+
+def watch_in_browser() -> None:
+    """Let live.mjs look at the room, and begin and end the stream when it says so."""
+    command = ["node", Path(__file__).with_name("live.mjs"), URL, out, str(room_id), token, f"http://127.0.0.1:{hls}"]
+    before, stream = {one["id"] for one in recordings()}, None
+    browser = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    assert browser.stdin
+    assert browser.stdout
+    for line in browser.stdout:
+        if not line.startswith(">"):
+            print(line, end="", flush=True)
+            continue
+        answer = ""
+        if line == ">begin\n":
+            stream = push(right)
+            wait(is_live, 10, "live")
+        elif line == ">library\n":
+            subprocess.run([project / "script/hls-js"], check=True, stdout=subprocess.DEVNULL, timeout=120)
+        elif line == ">end\n":
+            assert stream
+            end(stream)
+        elif line == ">replay\n":
+            report("the replays are made", wait(partial(are_done, before), 60, "a video of each recording"))
+            answer = str(min(one["video_id"] for one in recordings() if one["id"] not in before))
+        browser.stdin.write(f"{answer}\n")
+    assert browser.wait(30) == 0
+
+
+def are_done(before: set[int]) -> bool:
+    """Return whether there are recordings beside those of before, and each is a video with its chat."""
+    states = [one["state"] for one in recordings() if one["id"] not in before]
+    return bool(states) and set(states) == {"done"}
 
 
 app, nginx = App(), Nginx()
@@ -306,6 +348,10 @@ try:
     wait(is_live, 10, "live")
     end(ninth)
     wait(lambda: not is_live(), 5, "the room is off")
+
+    # The page, and the replay of what it showed
+    watch_in_browser()
+    assert all(one["state"] in ("done", "failed", "waiting") for one in recordings())
 
     # No log has a key or the secret
     logs = [*work.glob("*.log"), out / "server.log"]
