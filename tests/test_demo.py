@@ -20,6 +20,7 @@ TABLES = (
     "report_cases",
     "reports",
     "live_rooms",
+    "live_messages",
 )
 
 pytestmark = pytest.mark.usefixtures("no_demo_files", "exact_counters")
@@ -134,3 +135,11 @@ def test_a_classroom_has_blocked_words_that_a_running_server_knows(app, load, ro
     ]
     assert all(words.spell(word)[0] == key for word, key, _ in blocked())
     assert carol.post(VIDEOS, json=video).status_code == 422
+
+
+def test_the_rooms_of_the_demo_world_have_a_chat_that_goes_on(client, alice, load):
+    rooms = {one: client.get(f"/api/v1/users/{one}").json["live_room_id"] for one in ("demo", "李小红")}
+    found = client.get(f"/api/v1/live/{rooms['李小红']}/messages").json
+    assert [one["text"] for one in found["items"]][:2] == ["今天弹哪一首?", "《渔舟唱晚》"]
+    assert found["last_seq"] == 5
+    assert alice.post(f"/api/v1/live/{rooms['demo']}/messages", json={"text": "x"}).json["seq"] == 6

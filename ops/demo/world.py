@@ -54,9 +54,10 @@ def load(settings: Settings, now: datetime | None = None) -> list[tuple[str, str
         danmaku.load(db, settings)
         db.execute("demo_messages.create")
         db.execute("demo_messages.create_conversations")
-        notifications.load(db, now or datetime.now(timezone.utc))
+        moment = now or datetime.now(timezone.utc)
+        notifications.load(db, moment)
         reports.load(db)
-        live.load(db)
+        live.load(db, moment)
         return [(row["username"], password) for row, password in people]
 
     return db.transaction(work)
