@@ -113,6 +113,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     )
     LIVE_HOOK_SECRET: str = Field("", pattern=r"^([A-Za-z0-9._~-]{16,})?$", repr=False)
     LIVE_HOOK_ADDRESSES: Annotated[str, AfterValidator(_check_networks)] = "127.0.0.0/8 ::1"
+    LIVE_PORT: int = Field(5001, ge=1, le=65535)
     LIVE_NGINX_CONTROL: Address = ""
     LIVE_SRS_API: Address = ""
     LIVE_MEDIAMTX_API: Address = ""

@@ -11,11 +11,11 @@ Nobody's blocks are known here: one event goes to everybody.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 import orjson
 from flask import Flask, Response, abort, current_app, request
@@ -74,6 +74,7 @@ class Room:
         self.messages: dict[int, bytes] = {}  # events by their numbers
         self.events: deque[bytes] = deque(maxlen=BEHIND)
         self.count = 0  # of the events since the room is read
+        self._joined: tuple[tuple[int, int], bytes] = (0, 0), b""  # the last answer of since(), which most get
 
     def update(self, card: Row, last_seq: int, rows: list[Row]) -> bool:
         """Take over what was read. Return whether it is new."""
@@ -127,7 +128,9 @@ class Room:
         missing = self.count - count
         if missing > len(self.events):
             return None
-        return b"".join(islice(self.events, len(self.events) - missing, None))
+        if self._joined[0] != (count, self.count):
+            self._joined = (count, self.count), b"".join(self.events[-n] for n in range(missing, 0, -1))
+        return self._joined[1]
 
 
 class Feed:
@@ -238,7 +241,7 @@ class Feed:
 class Listener:
     """A client that listens to a room. As the body of an answer it gives events until its time is over."""
 
-    def __init__(self, feed: Feed, room: Room, after: int | None, seconds: int, give_back: Callable[[], None]):
+    def __init__(self, feed: Feed, room: Room, after: int | None, seconds: float, give_back: Callable[[], None]):
         self.feed, self.room, self.until = feed, room, time.monotonic() + seconds
         self._give_back, self._is_open = give_back, True
         with feed.changed:
@@ -295,7 +298,8 @@ def listen(room_id: int, after: int | None, seconds: int) -> Response:
     give_back = take_place("live")
     try:
         feed: Feed = current_app.extensions["live_feed"]
-        listener = Listener(feed, feed.join(room_id), after, seconds, give_back)
+        # Not all who came at one moment come again at one moment.
+        listener = Listener(feed, feed.join(room_id), after, seconds * random.uniform(0.8, 1), give_back)
     except BaseException:
         give_back()
         raise

@@ -25,7 +25,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, setting: str = "PORT") -> None:
     """Raise ConfigError if we cannot listen on this port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -35,6 +35,6 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise ConfigError(
-                f"Cannot listen on {host}:{port} ({error.strerror}): stop what runs there, or set PORT to another number"
-                " (on macOS, AirPlay holds port 5000)."
+                f"Cannot listen on {host}:{port} ({error.strerror}): stop what runs there, or set {setting} to another"
+                " number (on macOS, AirPlay holds port 5000)."
             ) from None

@@ -1,0 +1,1 @@
+"""`flask live`: the events of live rooms for thousands of listeners, in one process."""
