@@ -52,16 +52,23 @@ def development(settings: Settings, **named: str) -> AbstractContextManager[tupl
     return running(["app.py"], settings, **{"DEBUG": "0", **named})
 
 
+def live_events(settings: Settings, **named: str) -> AbstractContextManager[tuple[int, int]]:
+    """Run `flask live` on the test's database. Give its port and process id."""
+    return running(["-m", "flask", "live"], settings, "LIVE_PORT", "/healthz", **named)
+
+
 @contextmanager
-def running(command: list[str], settings: Settings, **named: str) -> Iterator[tuple[int, int]]:
+def running(
+    command: list[str], settings: Settings, setting: str = "PORT", ready: str = "/readyz", **named: str
+) -> Iterator[tuple[int, int]]:
     port = free_port()
     same = ("DB_SOCKET", "DB_PASSWORD", "DB_NAME", "SECRET_KEY", "MEDIA_DIR")
     given = {name: str(getattr(settings, name)) for name in same}
-    given |= {"PORT": str(port), "RATE_LIMITS": "off", **named}
+    given |= {setting: str(port), "RATE_LIMITS": "off", **named}
     clean = {name: value for name, value in os.environ.items() if name not in Settings.model_fields}
     server = subprocess.Popen([sys.executable, *command], cwd=ROOT, env={**clean, **given}, stderr=subprocess.DEVNULL)
     try:
-        wait_for(port, "/readyz")
+        wait_for(port, ready)
         yield port, server.pid
     finally:
         server.send_signal(signal.SIGTERM)
@@ -73,8 +80,11 @@ def running(command: list[str], settings: Settings, **named: str) -> Iterator[tu
 
 
 @contextmanager
-def nginx(folder: Path, behind: int, media: Path | str, **changed: str) -> Iterator[int]:
-    """Run nginx with that very file, its ports and paths replaced, and what is `changed`. Gives its port."""
+def nginx(folder: Path, behind: int, media: Path | str, live: int | None = None, **changed: str) -> Iterator[int]:
+    """Run nginx with that very file, its ports and paths replaced, and what is `changed`. Gives its port.
+
+    `behind` is the port of gunicorn, and `live` that of `flask live`, if it runs.
+    """
     port = free_port()
     site = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
     for ours, here in {
@@ -82,6 +92,8 @@ def nginx(folder: Path, behind: int, media: Path | str, **changed: str) -> Itera
         **{f"    {name} 60s;": f"    {name} {value};" for name, value in changed.items()},
         "    listen 80;": f"    listen 127.0.0.1:{port};",
         "    server 127.0.0.1:5000;": f"    server 127.0.0.1:{behind};",
+        "    server 127.0.0.1:5000 backup;": f"    server 127.0.0.1:{behind} backup;",
+        "    server 127.0.0.1:5001;": f"    server 127.0.0.1:{live or free_port()};",
         "proxy_cache_path /var/cache/rawreel": f"proxy_cache_path {folder}/cache",
         "alias /var/lib/rawreel": f"alias {media}",
         "alias /srv/rawreel/static": f"alias {ROOT}/static",

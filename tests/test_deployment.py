@@ -17,6 +17,7 @@ from web.errors import Problem, document
 PAGE = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
 SETTINGS = dict(re.findall(r"^([A-Z_]+)=(.*)$", PAGE.split(".env) <<END\n")[1].split("\nEND\n")[0], re.M))
 UNITS = ("rawreel.service", "rawreel-worker.service")
+LIVE = "rawreel-live.service"
 
 
 def read(name: str) -> dict[str, list[str]]:
@@ -65,7 +66,7 @@ def test_the_page_names_addresses_that_exist(app: Flask) -> None:
         assert addresses.allowed_methods(path), path
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", [*UNITS, LIVE])
 def test_a_unit_names_what_is_there(name: str, app: Flask) -> None:
     unit = read(name)
     folder = unit["WorkingDirectory"][0]
@@ -102,6 +103,26 @@ def test_the_units_are_confined_alike_and_the_worker_has_no_network() -> None:
     assert not any(line.startswith("~") and "@resources" in line for line in worker["SystemCallFilter"])
 
 
+def test_the_unit_of_live_events_is_confined_like_that_of_the_api() -> None:
+    from ops.live.server import MOST, SPARE
+
+    api, live = read(UNITS[0]), read(LIVE)
+    theirs = {
+        "Description",
+        "Documentation",
+        "Type",
+        "ExecStart",
+        "TimeoutStopSec",
+        "RestartSec",
+        "LimitNOFILE",
+        "TasksMax",
+    }
+    assert {key: value for key, value in api.items() if key not in theirs} == {
+        key: value for key, value in live.items() if key not in theirs
+    }
+    assert int(live["LimitNOFILE"][0]) > MOST + SPARE + 100
+
+
 def test_the_units_have_memory_for_what_the_program_allows_itself_and_no_more() -> None:
     from media import thumbnails, video
 
@@ -135,6 +156,7 @@ def test_nginx_serves_the_folder_that_the_page_makes() -> None:
     assert "internal;" in location[1]
     assert f"alias {SETTINGS['MEDIA_DIR']}/files/;" in location[1]
     assert f"server 127.0.0.1:{Settings().PORT};" in conf
+    assert f"server 127.0.0.1:{Settings().LIVE_PORT};" in conf
     for path in re.findall(r"^[^#\n]*alias /srv/rawreel/([^;]*);", conf, re.M):
         assert (ROOT / path).is_dir()
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BYTES = 16 * 1024
-LINE = re.compile(r"(GET|HEAD|OPTIONS) (/[!-~]*) HTTP/1\.[01]")
+METHODS = ("GET", "HEAD", "OPTIONS")  # none of them has a body
+LINE = re.compile(r"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.[01]")
 FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 PATHS = re.compile(r"/api/v1/live/[0-9]+/events/?|/healthz")
 
@@ -31,10 +32,12 @@ def parse(head: bytes, address: str, port: int) -> WSGIEnvironment:
     asked = LINE.fullmatch(line)
     found = [FIELD.fullmatch(field) for field in fields]
     if not asked or not all(found):
-        raise Refusal(400, "This is not a valid HTTP request, or not one without a body.")
+        raise Refusal(400, "This is not a valid HTTP request.")
     path, _, query = asked[2].partition("?")
     if not PATHS.fullmatch(path):
         raise Refusal(404, "There is nothing at this address: this process knows the events of live rooms alone.")
+    if asked[1] not in METHODS:
+        raise Refusal(405, f"This address knows {', '.join(METHODS)}.")
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": asked[1],
         "SCRIPT_NAME": "",

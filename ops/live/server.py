@@ -63,10 +63,10 @@ class Client:
     def send_news(self) -> None:
         """Send what is new in the room. At its end, or if the client is too slow, close the connection."""
         events = self.listener.take()
-        if events is None:
-            self.writer.close()
-        elif events:
+        if events:
             self.send(events)
+        if events is None or self.listener.room.is_gone:
+            self.writer.close()
 
     def send(self, data: bytes) -> None:
         """Send some bytes, unless too many wait already: then cut the client off."""
@@ -85,21 +85,24 @@ class Server:
         self.feed: Feed = app.extensions["live_feed"]
         self.clients: set[Client] = set()
         self.connections = 0
+        self.port = 0  # once it listens
         # The application's own places are for threads; here a listener takes none.
         capacity = app.extensions["capacity"] = Capacity(2 * MOST)
         capacity.add("live", MOST, FULL, of_address=OF_ADDRESS)
 
     async def run(self, host: str, port: int) -> None:
         """Serve until a signal to end comes."""
-        loop, self.port = asyncio.get_running_loop(), port
+        loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(THREADS, "answer"))
         self.feed.on_change = lambda: loop.call_soon_threadsafe(self._send_news)
         ending = asyncio.Event()
+        self.end = lambda: loop.call_soon_threadsafe(ending.set)
         for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError):  # Windows: there Ctrl-C interrupts
+            with suppress(NotImplementedError, RuntimeError):  # on Windows, where Ctrl-C interrupts, and in a thread
                 loop.add_signal_handler(number, ending.set)
         server = await asyncio.start_server(self._serve, host, port, limit=MAX_BYTES, backlog=BACKLOG)
-        log.info("events of live rooms are at http://%s:%d", host, port)
+        self.port = server.sockets[0].getsockname()[1]
+        log.info("events of live rooms are at http://%s:%d", host, self.port)
         beats = asyncio.create_task(self._beat())
         await ending.wait()
         log.info("the end: %d listeners will come again", len(self.clients))
