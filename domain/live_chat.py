@@ -55,15 +55,19 @@ def send(room_id: int, text: str, mode: int, color: int) -> int:
 def read(room_id: int, after: int | None, wait: int, limit: int) -> Row:
     """Return what happened in a room after a number, or the newest messages. Aborts with a 404.
 
-    While nothing has happened, wait so many seconds; without a free place for that, answer at once.
+    While nothing has happened, wait so many seconds. Without a free place for that, answer at once, and say how long to
+    pause: who has a place may come again immediately.
     """
     room = _find(room_id)
     is_held = False
-    if after is not None and wait and room["last_seq"] == after and (is_held := live_feed.hold(room_id, after, wait)):
-        room = _find(room_id)
+    if after is not None and wait and after <= room["last_seq"]:
+        is_held = live_feed.hold(room_id, after, wait if after == room["last_seq"] else 0)
+        room = _find(room_id) if is_held else room
     who = {"room_id": room_id, "viewer_id": viewer_id(), "limit": limit}
     if after is None:
         items = db.fetch_all("live_messages.list_newest", **who)
+    elif after >= room["last_seq"]:
+        items = []
     else:
         items = db.fetch_all("live_messages.list_after", after=after, until=room["last_seq"], **who)
     is_whole = after is None or len(items) < limit

@@ -138,6 +138,16 @@ def update_room(body: RoomChange):
     return live.get_own()
 
 
+@bp.get("/room/sessions")
+@api(returns="live_sessions.list_for_user", login=True)
+def list_sessions(page: Page):
+    """List your streams.
+
+    The newest come first, with the most viewers at one time, and all of them. A stream is kept for 90 days.
+    """
+    return page.fetch("live_sessions.list_for_user", user_id=g.user["id"])
+
+
 @bp.post("/room/key")
 @api(returns=RoomKey, login=True, errors=(404,))
 def change_key():

@@ -13,6 +13,30 @@ VALUES (
     %(told_id)s
 );
 
+-- name: list_for_user
+-- The streams of a person, the newest first.
+SELECT
+    s.id,
+    s.started_at,
+    s.ended_at,
+    s.end_reason,
+    s.peak_viewer_count,
+    s.total_viewer_count
+FROM (
+    SELECT
+        p.id
+    FROM live_sessions AS p
+    WHERE
+        p.room_id = (SELECT r.id FROM live_rooms AS r WHERE r.user_id = %(user_id)s)
+        AND (%(after_id)s IS NULL OR p.id < %(after_id)s)
+    ORDER BY
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN live_sessions AS s ON s.id = page.id
+ORDER BY
+    page.id DESC;
+
 -- name: lock_last
 -- The last session of a room that is locked. Calls about older ones are about what was replaced. `is_settled` is whether it
 -- ended a while ago: a sign of life that comes at the same moment as the end must not open it again. `is_recent` is whether

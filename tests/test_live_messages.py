@@ -351,6 +351,12 @@ def test_a_held_request_ends_after_its_time(client, room):
     assert (found["items"], found["last_seq"], found["poll_after"]) == ([], 0, 0)
 
 
+def test_who_may_wait_comes_again_at_once_also_after_an_answer_without_a_wait(client, bob, room):
+    say(bob, room)
+    found = read(client, room, after=0, wait=20)
+    assert ([item["seq"] for item in found["items"]], found["poll_after"]) == ([1], 0)
+
+
 def test_without_a_free_place_polling_says_how_long_to_wait_and_events_are_refused(make_app, room):
     app = make_app(THREADS=4)
     client = app.test_client()

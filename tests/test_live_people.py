@@ -202,6 +202,22 @@ def test_the_end_of_a_stream_leaves_no_viewers_and_keeps_the_figures(client, ali
     assert beat(client, room) == 1
 
 
+def test_an_owner_sees_their_streams_with_their_viewers(client, alice, bob, room, root):
+    first = turn_on(root, room.id)
+    for _ in range(2):
+        beat(client, room)
+    alice.post(f"{ROOM}/key")
+    second = turn_on(root, room.id)
+    found = alice.get(f"{ROOM}/sessions").json["items"]
+    assert [one["id"] for one in found] == [second, first]
+    assert (found[1]["peak_viewer_count"], found[1]["total_viewer_count"]) == (2, 2)
+    assert (found[1]["end_reason"], found[0]["ended_at"]) == ("stopped", None)
+    page = alice.get(f"{ROOM}/sessions?limit=1").json
+    rest = alice.get(f"{ROOM}/sessions", query_string={"after": page["next"]}).json["items"]
+    assert [one["id"] for one in rest] == [first]
+    assert bob.get(f"{ROOM}/sessions").json["items"] == []
+
+
 def test_one_address_is_so_many_viewers_and_no_more(client, room, root, monkeypatch):
     monkeypatch.setattr(live_viewers, "MOST", 2)
     turn_on(root, room.id)

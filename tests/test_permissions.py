@@ -193,6 +193,7 @@ GET    live                                 200     200      200      200     20
 GET    live/{room}                          200     200      200      200     200     200     200     403    401
 POST   live/room                            401     201      201      201     409     201     201     403    401
 GET    live/room                            401     404      404      404     200     404     404     403    401
+GET    live/room/sessions                   401     200      200      200     200     200     200     403    401
 PATCH  live/room                            401     404      404      404     200     404     404     403    401
 POST   live/room/key                        401     404      404      404     200     404     404     403    401
 GET    live/room/recordings                 401     200      200      200     200     200     200     403    401
