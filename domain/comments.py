@@ -21,6 +21,7 @@ from web.text import Text
 
 NO_COMMENT = "No such comment."
 BATCH = 100  # comments that one transaction deletes
+OF_ACCOUNT = 50  # of an account that is gone, on as many videos, each of which is locked
 STATES = {"hide": "hidden", "review": "pending"}  # of a comment with a blocked word, by the action of the word
 
 CommentText = Annotated[str, Text(2000, 1), Field(examples=["好听!1:23 that chord."])]
@@ -151,6 +152,17 @@ def delete_some(query: str, limit: int = BATCH, **arguments: int) -> int:
         if comment := lock_if_there(row["id"]):  # its author may have deleted it meanwhile
             delete(comment)
     return len(rows)
+
+
+def delete_some_of_user(user_id: int, limit: int) -> int:
+    """Delete some comments of an account that is gone. A root with replies becomes a mark. Return how many."""
+    return delete_some("comments.list_ids_by_user", min(limit, OF_ACCOUNT), user_id=user_id)
+
+
+def delete_some_threads(video_ids: list[int], limit: int) -> int:
+    """Delete some comments of videos, the replies before their roots. Return how many of one kind."""
+    count = db.execute("comments.delete_replies_for_videos", video_ids=video_ids, limit=limit)
+    return count if count == limit else db.execute("comments.delete_for_videos", video_ids=video_ids, limit=limit)
 
 
 def _count(comment: Row, step: int) -> None:

@@ -33,6 +33,7 @@ MAX_SENT = 20_000  # rows in an answer to a player
 DEFAULT_SENT = 6_000  # as many as a player draws without a pause
 WHITE = 0xFFFFFF
 BATCH = 500  # rows in one transaction
+OF_ACCOUNT = 50  # rows of an account that is gone, on as many videos, each of which is locked
 
 # How many a person may send, and in how many seconds.
 WINDOWS = ((5, 5), (20, 60))
@@ -152,7 +153,7 @@ def delete_some_of_user(user_id: int, limit: int) -> int:
 
     One that is deleted meanwhile is passed over.
     """
-    rows = db.fetch_all("danmaku.list_ids_by_user", user_id=user_id, limit=limit)
+    rows = db.fetch_all("danmaku.list_ids_by_user", user_id=user_id, limit=min(limit, OF_ACCOUNT))
     for row in rows:
         if found := lock_if_there(row["id"]):
             delete(found[0])

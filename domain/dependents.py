@@ -23,7 +23,6 @@ from queries import Row
 
 LIMIT = 200  # rows of an entry that one transaction deletes, with the counters of as many other users
 VIDEOS = 20  # videos that it deletes
-COMMENTS = 50  # comments, each of which locks its video
 ROWS = 5000  # rows of a table that it deletes below these videos
 
 # These stand in place of queries, or after the queries for the counters.
@@ -94,22 +93,6 @@ def delete_some_uploads(user_id: int, limit: int) -> int:
     return db.execute("uploads.delete_many", upload_ids=[upload["id"] for upload in uploads])
 
 
-def delete_some_comments(user_id: int, limit: int) -> int:
-    """Delete some comments of an account that is gone. A root with replies becomes a mark. Return how many."""
-    return comments.delete_some("comments.list_ids_by_user", min(limit, COMMENTS), user_id=user_id)
-
-
-def delete_some_danmaku(user_id: int, limit: int) -> int:
-    """Delete some danmaku of an account that is gone. Return how many."""
-    return danmaku.delete_some_of_user(user_id, min(limit, COMMENTS))
-
-
-def delete_some_threads(video_ids: list[int], limit: int) -> int:
-    """Delete some comments of videos, the replies before their roots. Return how many of one kind."""
-    count = db.execute("comments.delete_replies_for_videos", video_ids=video_ids, limit=limit)
-    return count if count == limit else db.execute("comments.delete_for_videos", video_ids=video_ids, limit=limit)
-
-
 def delete_some_cases(user_id: int, limit: int) -> int:
     """Delete some of the cases about an account that is gone, with what was copied from it. Return how many rows."""
     case_id = db.fetch_value("report_cases.list_ids_for_author", author_id=user_id, limit=1)
@@ -151,8 +134,8 @@ OF_USERS = (
         ("watch_history.delete_some_for_user",),
         export_as("history", "watch_history.list_for_user"),
     ),
-    Dependent("comments.user_id", (delete_some_comments,), export_as("comments", "comments.list_for_user")),
-    Dependent("danmaku.user_id", (delete_some_danmaku,), export_as("danmaku", "danmaku.list_for_user")),
+    Dependent("comments.user_id", (comments.delete_some_of_user,), export_as("comments", "comments.list_for_user")),
+    Dependent("danmaku.user_id", (danmaku.delete_some_of_user,), export_as("danmaku", "danmaku.list_for_user")),
     Dependent(
         "conversations.user_id",
         (messages.delete_some,),
@@ -236,7 +219,7 @@ OF_VIDEOS: dict[str, tuple[str | Callable[..., int], ...]] = {
     "video_likes.video_id": ("video_likes.delete_for_videos",),
     "favorites.video_id": ("favorites.delete_for_videos",),
     "watch_history.video_id": ("watch_history.delete_for_videos",),
-    "comments.video_id": (delete_some_threads,),
+    "comments.video_id": (comments.delete_some_threads,),
     "danmaku.video_id": ("danmaku.delete_for_videos",),
     "notification_groups.video_id": ("notification_groups.delete_for_videos",),
     "jobs.video_id": (CASCADE,),

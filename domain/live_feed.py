@@ -3,8 +3,6 @@
 One thread of each process reads for all of them: every moment one query for all rooms to which somebody listens, and
 one more for each room where something new is. So nobody who waits holds a connection of the database.
 
-Events are those of HTML's EventSource. `message` and `hide` have the number of the room as their id, with which a client
-goes on where it was. `viewers`, `room`, `end` and `reset` have none. Events are made once for all listeners of a process.
 Nobody's blocks are known here: one event goes to everybody.
 """
 
@@ -14,14 +12,13 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 
-import orjson
 from flask import Flask, Response, abort, current_app, request
 
 from current import db
 from database import Database
+from domain.live_events import KEPT, Room
 from domain.live_viewers import NO_ROOM
 from queries import Row
 from web.capacity import Capacity, take_place
@@ -29,9 +26,6 @@ from web.errors import Problem
 
 log = logging.getLogger("rawreel.live")
 
-KEPT = 200  # messages of a room in memory; a client that has missed more begins anew, with `reset`
-FIRST = 50  # messages for a client that begins
-BEHIND = 1000  # events of a room in memory; a client that is further behind is cut off, and comes again
 EVERY = 0.3  # seconds between two reads
 LINGER = 10.0  # seconds that a room is read after the last listener has left: one who polls comes again
 PATIENCE = 5.0  # seconds until a room must have been read for the first time
@@ -39,7 +33,6 @@ TROUBLE = 1.0  # seconds until the next try after an error
 BEAT = 15.0  # seconds after which a silent connection gets a comment, which also finds out whether the client is there
 STEP = 1.0  # seconds between two looks whether the server ends
 MAX_SECONDS = 240  # that one connection lasts; the client comes again
-OPENING = b"retry: 3000\n\n"  # milliseconds until a client comes again
 COMMENT = b":\n\n"
 LISTENER = "rawreel.listener"  # where `flask live` finds it in the environ of a request
 FULL = "Too many people are listening here right now: ask for /messages in place of events."
@@ -53,84 +46,6 @@ def install(app: Flask) -> None:
     app.extensions["live_feed"] = Feed(app.extensions["database"])
     capacity: Capacity = app.extensions["capacity"]
     capacity.add("live", capacity.for_few, FULL, of_address=capacity.for_few)
-
-
-def write(kind: str, data: Row, seq: int | None = None) -> bytes:
-    """Return an event as it is sent."""
-    name = f"event: {kind}\n" if seq is None else f"id: {seq}\nevent: {kind}\n"
-    return name.encode() + b"data: " + orjson.dumps(data) + b"\n\n"
-
-
-class Room:
-    """A room to which somebody listens. The feed changes it under its lock."""
-
-    def __init__(self, room_id: int):
-        self.id = room_id
-        self.listeners, self.left_at = 0, 0.0
-        self.card: Row = {}  # as everybody sees the room; empty until it was read
-        self.is_gone = False
-        self.last_seq = 0
-        self.floor = 0  # `messages` has all that happened after this number
-        self.messages: dict[int, bytes] = {}  # events by their numbers
-        self.events: deque[bytes] = deque(maxlen=BEHIND)
-        self.count = 0  # of the events since the room is read
-        self._joined: tuple[tuple[int, int], bytes] = (0, 0), b""  # the last answer of since(), which most get
-
-    def update(self, card: Row, last_seq: int, rows: list[Row]) -> bool:
-        """Take over what was read. Return whether it is new."""
-        old, before = self.card, self.count
-        if not old:
-            self.floor = max(0, last_seq - KEPT)
-        for row in rows:
-            self._keep(row)
-        self.card, self.last_seq = card, last_seq
-        if old:
-            if card["viewer_count"] != old["viewer_count"]:
-                self._add(write("viewers", {"viewer_count": card["viewer_count"]}))
-            if {**card, "viewer_count": 0} != {**old, "viewer_count": 0}:
-                self._add(write("room", card))
-            if old["is_live"] and not card["is_live"]:
-                self._add(write("end", {}))
-        return not old or self.count > before
-
-    def _keep(self, row: Row) -> None:
-        event = self.messages[row["seq"]] = write(row["kind"], row, row["seq"])
-        self.messages.pop(row["hidden_seq"], None)
-        while len(self.messages) > KEPT:
-            self.floor = next(iter(self.messages))
-            del self.messages[self.floor]
-        self._add(event)
-
-    def _add(self, event: bytes) -> None:
-        if self.card:  # what was there before the first read is no event
-            self.events.append(event)
-            self.count += 1
-
-    def end(self) -> None:
-        """Tell that the room is gone: deleted, or its owner is hidden."""
-        self._add(write("end", {}))
-        self.is_gone = True
-
-    def begin(self, after: int | None) -> bytes:
-        """Return what a listener gets first: the room, and the messages after a number or the newest ones."""
-        found = [OPENING, write("room", self.card)]
-        newest = [*self.messages.values()][-FIRST:]
-        if after is None:
-            found += newest
-        elif self.floor <= after <= self.last_seq:
-            found += (event for seq, event in self.messages.items() if seq > after)
-        else:
-            found += (write("reset", {"last_seq": self.last_seq}), *newest)
-        return b"".join(found)
-
-    def since(self, count: int) -> bytes | None:
-        """Return the events since there were `count`; None if they are no longer all there."""
-        missing = self.count - count
-        if missing > len(self.events):
-            return None
-        if self._joined[0] != (count, self.count):
-            self._joined = (count, self.count), b"".join(self.events[-n] for n in range(missing, 0, -1))
-        return self._joined[1]
 
 
 class Feed:

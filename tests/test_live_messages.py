@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from domain import live_chat, live_feed
+from domain import live_chat, live_events
 from pool import Connection
 from servers import gunicorn
 from test_me import HASH, PASSWORD
@@ -389,11 +389,11 @@ def test_those_who_wait_leave_threads_for_others(make_app, threads):
 
 
 def test_events_begin_with_the_room_and_its_newest_messages(client, bob, room):
-    for n in range(live_feed.FIRST + 2):
+    for n in range(live_events.FIRST + 2):
         say(bob, room, f"n{n}")
     (name, card, number), *messages = listen(client, room)
     assert (name, card["id"], card["title"], card["chat"], number) == ("room", room.id, "Waves", "open", None)
-    assert [data["text"] for _, data, _ in messages] == [f"n{n}" for n in range(2, live_feed.FIRST + 2)]
+    assert [data["text"] for _, data, _ in messages] == [f"n{n}" for n in range(2, live_events.FIRST + 2)]
     assert [int(number) for *_, number in messages] == [data["seq"] for _, data, _ in messages]
     assert messages[-1][1] == read(client, room)["items"][-1]
 
@@ -420,16 +420,16 @@ def test_after_a_long_gap_events_begin_anew(client, bob, room, root):
 
 
 def test_memory_keeps_some_messages_of_a_room_and_no_more():
-    room = live_feed.Room(1)
+    room = live_events.Room(1)
     card = {"viewer_count": 0, "is_live": True}
     room.update(card, 0, [])
-    rows = [{"seq": n, "kind": "message", "hidden_seq": None} for n in range(1, live_feed.KEPT + 11)]
+    rows = [{"seq": n, "kind": "message", "hidden_seq": None} for n in range(1, live_events.KEPT + 11)]
     room.update(card, len(rows), rows)
-    assert (len(room.messages), room.floor, room.last_seq) == (live_feed.KEPT, 10, live_feed.KEPT + 10)
+    assert (len(room.messages), room.floor, room.last_seq) == (live_events.KEPT, 10, live_events.KEPT + 10)
     assert b"event: reset" in room.begin(9)
     assert b"event: reset" not in room.begin(10)
-    assert room.since(0).count(b"event: message") == live_feed.KEPT + 10
-    rows = [{"seq": n, "kind": "message", "hidden_seq": None} for n in range(1000, 1000 + live_feed.BEHIND)]
+    assert room.since(0).count(b"event: message") == live_events.KEPT + 10
+    rows = [{"seq": n, "kind": "message", "hidden_seq": None} for n in range(1000, 1000 + live_events.BEHIND)]
     room.update(card, 3000, rows)
     assert room.since(0) is None  # a client so far behind is cut off
     assert room.since(room.count) == b""
