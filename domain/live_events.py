@@ -46,7 +46,7 @@ class Room:
             self.floor = max(0, last_seq - KEPT)
         for row in rows:
             self._keep(row)
-        self.card, self.last_seq = card, last_seq
+        self.card, self.last_seq = card, max(self.last_seq, last_seq)  # another node of a cluster may lag behind
         if old:
             if card["viewer_count"] != old["viewer_count"]:
                 self._add(write("viewers", {"viewer_count": card["viewer_count"]}))
