@@ -12,14 +12,14 @@ deleted without one long transaction. The entries run from top to bottom.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from current import db
 from domain import comments, danmaku, live, messages, notifications, recordings
+from domain.exports import ExportList, export_as
 from domain.files import detach, lock_to_delete, storage
-from queries import Row
 
 LIMIT = 200  # rows of an entry that one transaction deletes, with the counters of as many other users
 VIDEOS = 20  # videos that it deletes
@@ -28,22 +28,6 @@ ROWS = 5000  # rows of a table that it deletes below these videos
 # These stand in place of queries, or after the queries for the counters.
 CASCADE = "CASCADE"  # the foreign key has ON DELETE CASCADE, so the database deletes the rows
 KEPT = "KEPT"  # the rows stay; such a column has no foreign key
-
-
-@dataclass(frozen=True)
-class ExportList:
-    """A list in an export: its name there, and the query that returns it page by page.
-
-    `arguments` says which field of `g.user` fills which placeholder. None leaves a filter out.
-    """
-
-    name: str
-    query: str
-    arguments: Mapping[str, str | None]
-
-    def bind(self, user: Row) -> dict[str, object]:
-        """Return the arguments of the query for one user."""
-        return {word: user[field] if field else None for word, field in self.arguments.items()}
 
 
 @dataclass(frozen=True)
@@ -64,11 +48,6 @@ class Counter:
 
     column: str
     query: str
-
-
-def export_as(name: str, query: str, **arguments: str | None) -> ExportList:
-    """List rows in an export. A query with `user_id` alone needs no arguments."""
-    return ExportList(name, query, arguments or {"user_id": "id"})
 
 
 def delete_some_videos(user_id: int, limit: int) -> int:
