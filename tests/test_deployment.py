@@ -74,7 +74,8 @@ def test_a_unit_names_what_is_there(name: str, app: Flask) -> None:
     assert f"--home-dir {folder} --shell /usr/sbin/nologin rawreel\n" in PAGE
     assert (ROOT / unit["Documentation"][0].removeprefix(f"file:{folder}/")).is_file()
     # The second one need not be there: docs/live.md makes it.
-    assert unit["ReadWritePaths"] == [f"{SETTINGS['MEDIA_DIR']} -/var/lib/rawreel-live/recorded"]
+    recorded = "" if name == LIVE else " -/var/lib/rawreel-live/recorded"
+    assert unit["ReadWritePaths"] == [f"{SETTINGS['MEDIA_DIR']}{recorded}"]
     program, *arguments = unit["ExecStart"][0].split()
     assert program.startswith(f"{folder}/.venv/bin/")
     if program.endswith("/gunicorn"):
@@ -108,6 +109,7 @@ def test_the_unit_of_live_events_is_confined_like_that_of_the_api() -> None:
 
     api, live = read(UNITS[0]), read(LIVE)
     theirs = {
+        "ReadWritePaths",
         "Description",
         "Documentation",
         "Type",
