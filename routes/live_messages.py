@@ -49,7 +49,7 @@ Seconds = Annotated[int, Field(ge=0, le=live_feed.MAX_SECONDS, description="Seco
 
 @bp.get("/<int:room_id>/messages")
 @api(returns=LiveMessages)
-def list_messages(room_id, after: After = None, wait: Wait = 0, limit: Limit = 50):
+def list_messages(room_id, after: After = None, wait: Wait = 0, limit: Limit = 100):
     """List the messages of a live room.
 
     The oldest come first. An item of the kind `hide` says that the message `hidden_seq` is hidden: take it away. With a
