@@ -13,7 +13,7 @@ from typing import Any
 from ops.demo import world as demo
 from ops.postman.call import Call
 
-ADMIN_PATH = "/api/v1/admin/"
+ADMIN_PATH, ROOM_PATH = "/api/v1/admin/", "/api/v1/live/room"
 LOGIN = "auth.login"
 
 
@@ -80,14 +80,7 @@ THINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     },
 }
 # Who sends it, where the rules of `sender` do not tell.
-ROOM = (
-    *(f"live.{name}" for name in ("get_own_room", "change_key", "update_room", "set_cover", "delete_cover")),
-    *(f"live_people.{name}" for name in ("list_moderators", "add_moderator", "remove_moderator")),
-)
-SENDERS = {
-    **dict.fromkeys(("auth.logout", "email.send_verification", "live.create_room"), Sender.NEW),
-    **dict.fromkeys(ROOM, Sender.STREAMER),
-}
+SENDERS = dict.fromkeys(("auth.logout", "email.send_verification", "live.create_room"), Sender.NEW)
 # After these operations their thing is of no use to other requests. So it is with all that the staff change.
 SPENDING = ("blocks.block_user",)
 MAY_BE_EMPTY = ("live.list_rooms", "desk.list_rooms")
@@ -118,6 +111,8 @@ class Things:
             return Sender.ADMIN
         if call.name in SENDERS:
             return SENDERS[call.name]
+        if call.path.startswith(ROOM_PATH):
+            return Sender.STREAMER
         makers = [self.all[name] for name in call.parameters if name in self.all]
         owners = {thing.sender or self.sender(thing.call) for thing in makers if thing.call is not call}
         for owner in (Sender.STREAMER, Sender.NEW):
