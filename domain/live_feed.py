@@ -8,6 +8,7 @@ Nobody's blocks are known here: one event goes to everybody.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import random
 import threading
@@ -67,6 +68,8 @@ class Feed:
             if not self._thread:
                 self._thread = threading.Thread(target=self._run, name="live feed", daemon=True)
                 self._thread.start()
+                atexit.unregister(self.close)
+                atexit.register(self.close)  # last, so it runs before a private database ends
             if not room.card:
                 self._wanted.set()
             self.changed.wait_for(lambda: room.card or room.is_gone, PATIENCE)
