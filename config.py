@@ -118,7 +118,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     LIVE_SRS_API: Address = ""
     LIVE_MEDIAMTX_API: Address = ""
     LIVE_RECORDINGS: Annotated[str, AfterValidator(_check_absolute)] = ""
-    LIVE_CHAT_DELAY: float = Field(6.0, ge=0, le=60)
+    LIVE_CHAT_DELAY: int = Field(6, ge=0, le=60)
     X_ACCEL: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     METRICS_TOKEN: str = Field("", pattern=r"^([!-~]{16,})?$", repr=False)
     WEB_CONCURRENCY: int = Field(2, ge=1, le=256)

@@ -122,7 +122,7 @@ def _place(row: Row) -> Row | None:
 
     Viewers are some seconds behind, so what they write belongs to an earlier moment.
     """
-    time_ms = row["after_ms"] - round(current_app.config["LIVE_CHAT_DELAY"] * 1000)
+    time_ms = row["after_ms"] - current_app.config["LIVE_CHAT_DELAY"] * 1000
     if row["is_first"] and row["after_ms"] >= 0:
         time_ms = max(0, time_ms)
     if time_ms < 0 or (row["duration_ms"] is not None and time_ms > row["duration_ms"]):

@@ -354,7 +354,7 @@ def test_the_chat_flies_over_the_replay_earlier_by_the_delay(
     app, client, alice, bob, room, work, root, streamed, monkeypatch
 ):
     path, session_id = streamed
-    monkeypatch.setitem(app.config, "LIVE_CHAT_DELAY", 6.0)
+    monkeypatch.setitem(app.config, "LIVE_CHAT_DELAY", 6)
     messages = [("hello", 300), ("now", 6500), ("then", 7900), ("too late", 8900), ("前方高能", 7000)]
     write(root, session_id, *((bob, text, ms) for text, ms in messages))
     root.cursor().execute("UPDATE live_messages SET is_hidden = TRUE WHERE text = 'then'")
@@ -371,7 +371,7 @@ def test_the_chat_flies_over_the_replay_earlier_by_the_delay(
 
 
 def test_messages_that_were_sent_through_the_api_come_along(app, client, alice, bob, room, record, work, monkeypatch):
-    monkeypatch.setitem(app.config, "LIVE_CHAT_DELAY", 0.0)
+    monkeypatch.setitem(app.config, "LIVE_CHAT_DELAY", 0)
     publish(client, room)
     path = record(room, age=0)
     os.utime(path, (time.time() + 2,) * 2)
