@@ -582,7 +582,7 @@ def test_who_has_an_old_demo_world_is_told_how_to_get_what_is_new(
 
 
 @pytest.fixture
-def client(world: tuple[Settings, Database]) -> Iterator[FlaskClient]:
+def demo_client(world: tuple[Settings, Database]) -> Iterator[FlaskClient]:
     app = create_app(world[0])
     yield app.test_client()
     app.extensions["database"].pool.close()
@@ -590,27 +590,31 @@ def client(world: tuple[Settings, Database]) -> Iterator[FlaskClient]:
 
 @pytest.mark.parametrize("is_debug", [True, False])
 def test_in_a_classroom_demo_has_the_documented_password_again(
-    world: tuple[Settings, Database], client: FlaskClient, is_debug: bool
+    world: tuple[Settings, Database], demo_client: FlaskClient, is_debug: bool
 ):
     settings = world[0].model_copy(update={"DEBUG": is_debug})  # `flask` is outside DEBUG if .env names a server
     body = {"username": demo.USERNAME, "password": demo.PASSWORD}
 
     def log_in() -> dict[str, str]:
-        return {"Authorization": f"Bearer {client.post('/api/v1/auth/login', json=body).json['token']}"}
+        return {"Authorization": f"Bearer {demo_client.post('/api/v1/auth/login', json=body).json['token']}"}
 
     fetch(world[1], "UPDATE users SET password_hash = 'another' WHERE username = 'demo'")
     assert demo.load(settings) == []
-    gone = client.delete("/api/v1/me", json={"password": demo.PASSWORD}, headers=log_in())
+    gone = demo_client.delete("/api/v1/me", json={"password": demo.PASSWORD}, headers=log_in())
     assert gone.status_code == 204
     assert demo.load(settings) == [(demo.USERNAME, demo.PASSWORD)]
-    assert client.get("/api/v1/me", headers=log_in()).json["username"] == demo.USERNAME
+    assert demo_client.get("/api/v1/me", headers=log_in()).json["username"] == demo.USERNAME
 
 
 def test_what_an_account_that_is_being_deleted_still_has_does_not_stop_the_demo_world(world: tuple[Settings, Database]):
     gone = "username = 'deleted 1', username_key = 'deleted 1', username_skeleton = NULL, username_reading = NULL"
     fetch(world[1], f"UPDATE users SET visibility = 'gone', {gone} WHERE username = 'demo'")
     assert demo.load(world[0]) == [(demo.USERNAME, demo.PASSWORD)]
-    fetch(world[1], "DELETE FROM live_rooms WHERE stream_name = 'demo-obs'")  # as the worker does
+    for table in ("live_members", "live_messages"):  # as the worker does
+        fetch(
+            world[1], f"DELETE FROM {table} WHERE room_id = (SELECT id FROM live_rooms WHERE stream_name = 'demo-obs')"
+        )
+    fetch(world[1], "DELETE FROM live_rooms WHERE stream_name = 'demo-obs'")
     assert demo.load(world[0]) == []
     assert fetch(world[1], "SELECT COUNT(*) FROM live_rooms WHERE stream_name = 'demo-obs'") == [(1,)]
 
@@ -630,9 +634,9 @@ def test_somebody_who_is_called_demo_keeps_their_password(world: tuple[Settings,
     assert fetch(world[1], "SELECT password_hash FROM users WHERE username = 'demo'") == [("mine",)]
 
 
-def test_the_demo_login_works_over_http(client: FlaskClient):
+def test_the_demo_login_works_over_http(demo_client: FlaskClient):
     body = {"username": demo.USERNAME, "password": demo.PASSWORD}
-    answer = client.post("/api/v1/auth/login", json=body)
+    answer = demo_client.post("/api/v1/auth/login", json=body)
     assert answer.status_code == 200
     assert answer.json["user"]["username"] == demo.USERNAME
 
