@@ -17,6 +17,7 @@ VIDEOS = "/api/v1/videos"
 DEPTHS = (0, 1_000, 10_000, 100_000)  # rows before the page
 CONNECTIONS = (1, 4, 16, 64, 256, 512)
 LIKERS = (1, 4, 16, 64)
+POLL = 3  # seconds between two questions of a watcher, as `poll_after` says
 
 
 def main(world: World, seconds: float) -> None:
@@ -81,12 +82,29 @@ def tables(world: World, ours: Running, seconds: float) -> Iterator[tuple[str, R
             path = paths(world)["danmaku"].replace("5000", str(count))
             yield f"{count:,}", sample("danmaku", path=path)
 
+    def watchers() -> Iterator[tuple[str, Sample]]:
+        path = chat(world, ours.port)
+        for count in (16, 300):
+            found = sample("page of 20", path=path, connections=count)
+            yield f"{count} connections", found
+        yield f"so many ask every {POLL} s: {found.rate * POLL:,.0f}", found
+
     yield "Rows before the page of 20", depth
     yield "Rows of the page", rows
     yield "Connections, on the page of 20", connections
     yield "Connections that like any video", likes("like")
     yield "Connections that like one video", likes("like one")
     yield "Danmaku of a video", danmaku
+    yield "A live chat without news", watchers
+
+
+def chat(world: World, port: int) -> str:
+    """Write to the chat of a live room. Return the address that its watchers ask for what comes after."""
+    token = {"Authorization": f"Bearer {world.tokens[0]}", "Content-Type": "application/json"}
+    url = f"/api/v1/live/{world.room}/messages"
+    status, _, body = ask(port, url, "POST", b'{"text": "hello"}', **token)
+    assert status == 201, body
+    return f"{url}?after={json.loads(body)['seq']}"
 
 
 def walk(port: int) -> Iterator[tuple[int, str | None]]:

@@ -38,6 +38,7 @@ class World:
             " WHERE v.visibility = 'public' GROUP BY v.id HAVING COUNT(*) BETWEEN 40 AND 200 ORDER BY v.id LIMIT 1"
         )
         self.flown = self.value("SELECT video_id FROM danmaku GROUP BY video_id ORDER BY COUNT(*) DESC LIMIT 1")
+        self.room = self.value("SELECT MIN(id) FROM live_rooms WHERE chat = 'open'")
         self.tokens = [f"bench-{number}-{'x' * 30}" for number in range(PEOPLE)]
         self._log_in()
 
