@@ -15,6 +15,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, get_origin
@@ -99,6 +100,10 @@ class Inputs:
         self.fields, self.header_fields = self.query.model_fields, self.headers.model_fields
         self.lists = _list_fields(self.query)
         self.body_lists: set[str] = _list_fields(self.body) if self.body else set()
+        # What a request without a query gives; None if it needs one. Made once, it saves a page of 20 a twentieth.
+        self.unasked: dict[str, Any] | None = None
+        with suppress(ValidationError):
+            self.unasked = self._arguments(self.query.model_validate({}))
 
     def read(self, path: dict[str, Any]) -> dict[str, Any]:
         """Read and validate the request.
@@ -162,14 +167,18 @@ class Inputs:
         return {name: getattr(checked, name) for name in self.header_fields} if checked else {}
 
     def _read_query(self, errors: dict[str, str]) -> dict[str, Any]:
-        if not (self.groups or self.fields or request.query_string):
-            return {}
+        if not request.query_string and self.unasked is not None:
+            return self.unasked
         given: dict[str, Any] = {}
         for key, several in request.args.lists():
             given[key] = several if key in self.lists else several[0]
             if len(several) > 1 and key not in self.lists:
                 errors[key] = "This parameter was sent more than once."
         checked = _validate(self.query.model_validate, given, errors, self.query, "query")
+        return self._arguments(checked)
+
+    def _arguments(self, checked: BaseModel | None) -> dict[str, Any]:
+        """Return the arguments of the view from the checked query, with the groups apart."""
         values = {key: getattr(checked, key) for key in self.fields} if checked else {}
         groups = {
             name: group.model_construct(**{key: values.pop(key) for key in group.model_fields if key in values})
