@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -40,7 +41,8 @@ def serve(make_app):
 
     yield start
     for server, thread in running:
-        server.end()
+        if thread.is_alive():
+            server.end()
         thread.join()
         server.feed.close()
 
@@ -202,6 +204,40 @@ def test_a_client_that_sends_nothing_is_cut_off(serve, monkeypatch):
         line.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
         assert line.recv(100) == b""
     until(lambda: server.connections == 0)
+
+
+def test_a_client_that_breaks_off_while_it_is_answered_leaves_nothing(serve, room, monkeypatch, caplog):
+    server = serve()
+    answer = server.app
+
+    def answer_late(environ, start_response):
+        parts = answer(environ, start_response)
+        time.sleep(0.3)
+        return parts
+
+    server.app = answer_late
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+            line.sendall(f"GET {room.events} HTTP/1.1\r\n\r\n".encode())
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() resets it
+            time.sleep(0.1)
+    until(lambda: server.connections == 0)
+    assert not server.clients
+    assert server.feed.rooms[room.id].listeners == 0
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+def test_its_end_is_one_line_in_the_log_however_many_listen(serve, room, ear, caplog):
+    server = serve()
+    ears = [ear(server.port, room.events) for _ in range(3)]
+    half = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    half.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+    until(lambda: len(server.clients) == 3 and server.connections == 4)
+    server.end()
+    until(lambda: all(one.has_ended for one in ears) and half.recv(100) == b"")
+    half.close()
+    until(lambda: server.connections == 0)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 def test_a_silent_room_has_a_comment_now_and_then(serve, room, ear, monkeypatch):

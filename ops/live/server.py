@@ -123,6 +123,8 @@ class Server:
                 await asyncio.wait_for(writer.drain(), HEAD_SECONDS)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError):
             pass  # the client has gone, or is too slow
+        except asyncio.CancelledError:
+            pass  # the server ends; Python 3.11 would log a traceback for each client
         finally:
             self.connections -= 1
             writer.close()
@@ -160,13 +162,12 @@ class Server:
     async def _listen(self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Send events until the client goes or its time is over."""
         assert answer.listener
-        line: socket.socket = writer.get_extra_info("socket")
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT)
         client = Client(answer.listener, writer)
-        self.clients.add(client)
         try:
+            if writer.is_closing():  # the client has gone while the application has answered, and so has the socket
+                return
+            _limit_unread(writer.get_extra_info("socket"))
+            self.clients.add(client)
             client.send_news()  # what came since the application has answered
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(reader.read(1), max(0.0, client.listener.until - time.monotonic()))
@@ -186,6 +187,13 @@ class Server:
             for client in self.clients:
                 if client.sent_at < before:
                     client.send(COMMENT)
+
+
+def _limit_unread(line: socket.socket) -> None:
+    """Limit what the system keeps for a client that does not read, and for how long."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT)
 
 
 def _write_head(answer: Answer) -> bytes:
