@@ -2,14 +2,15 @@
 -- constraint fk_live_members_user_id: 404 not_found: There is nobody of this name.
 
 -- name: get
--- What a person may do in the chat of a room. Whom its owner has blocked may not write, and is not told why.
+-- What a person may do in the chat of a room. Whom its owner has blocked may not write or moderate, and is not told why.
 SELECT
     r.user_id = %(user_id)s AS is_owner,
-    COALESCE(m.is_moderator, FALSE) AS is_moderator,
+    COALESCE(m.is_moderator, FALSE) AND b.user_id IS NULL AS is_moderator,
     IF(m.banned_until > CURRENT_TIMESTAMP(3), m.banned_until, NULL) AS banned_until,
     %(is_staff)s
     OR r.user_id = %(user_id)s
-    OR COALESCE(m.banned_until <= CURRENT_TIMESTAMP(3), TRUE)
+    OR b.user_id IS NULL
+    AND COALESCE(m.banned_until <= CURRENT_TIMESTAMP(3), TRUE)
     AND (
         COALESCE(m.is_moderator, FALSE)
         OR r.is_closed = FALSE
@@ -26,20 +27,16 @@ SELECT
                     AND f.followed_id = r.user_id
             )
         )
-    )
-    AND NOT EXISTS (
-        SELECT
-            1
-        FROM blocks AS b
-        WHERE
-            b.user_id = r.user_id
-            AND b.blocked_id = %(user_id)s
     ) AS can_write,
-    %(is_staff)s OR r.user_id = %(user_id)s OR COALESCE(m.is_moderator, FALSE) AS can_moderate,
+    %(is_staff)s
+    OR r.user_id = %(user_id)s
+    OR COALESCE(m.is_moderator, FALSE)
+    AND b.user_id IS NULL AS can_moderate,
     r.chat,
     r.slow_seconds
 FROM live_rooms AS r
 LEFT JOIN live_members AS m ON m.room_id = r.id AND m.user_id = %(user_id)s
+LEFT JOIN blocks AS b ON b.user_id = r.user_id AND b.blocked_id = %(user_id)s
 WHERE
     r.id = %(room_id)s;
 

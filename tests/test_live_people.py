@@ -71,6 +71,20 @@ def test_a_moderator_of_one_room_is_none_of_another(alice, bob, person, room):
     assert bob.get(f"{LIVE}/999/bans").status_code == bob.get(f"{LIVE}/999/member").status_code == 404
 
 
+def test_a_moderator_whom_the_owner_blocks_moderates_no_more(alice, bob, person, room):
+    person("carol")
+    alice.put(f"{ROOM}/moderators/bob")
+    seq = say(alice, room)["seq"]
+    alice.put("/api/v1/users/bob/block")
+    member = bob.get(room.member).json
+    assert (member["is_moderator"], member["can_moderate"], member["can_write"]) == (False, False, False)
+    assert bob.delete(f"{room.messages}/{seq}").status_code == 404
+    assert ban(bob, room, "carol").status_code == bob.get(f"{room.path}/bans").status_code == 403
+    assert bob.delete(f"{room.path}/bans/carol").status_code == 403
+    alice.delete("/api/v1/users/bob/block")
+    assert bob.delete(f"{room.messages}/{seq}").status_code == 204
+
+
 # Bans
 
 
