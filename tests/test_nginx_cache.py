@@ -224,6 +224,13 @@ def test_what_is_kept_answers_head_and_etags_too(port, alice, video):
         assert again["x-request-id"] != about["x-request-id"]
 
 
+def test_what_is_kept_fails_a_condition_with_a_problem_document(port, video):
+    url = f"{VIDEOS}/{video['id']}"
+    keep(port, url)
+    status, about, body = ask(port, url, If_Match='"9.00000000"')
+    assert (status, about["content-type"], json.loads(body)["status"]) == (412, "application/problem+json", 412)
+
+
 def test_files_and_pictures_are_as_before(port, alice, clip):
     video = make(alice)
     alice.put(f"{VIDEOS}/{video['id']}/file", data=clip, headers={"Content-Type": "video/mp4"})

@@ -19,6 +19,19 @@ DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 # The headers of resumable uploads: TUS in requests and answers, TUS_ANSWERS in answers alone.
 TUS = ["Tus-Resumable", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Offset"]
 TUS_ANSWERS = ["Content-Location", "Tus-Extension", "Tus-Version", "Upload-Expires"]
+# The headers that a page of another site may send. deploy/nginx.conf has them too.
+ALLOWED = [
+    "Authorization",
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "If-Range",
+    "Last-Event-ID",
+    "Range",
+    "X-HTTP-Method-Override",
+    "X-Request-ID",
+    *TUS,
+]
 
 DATES = frozenset({"HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE"})
 TAGS = frozenset({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"})
@@ -35,18 +48,7 @@ def install(app: Flask) -> None:
             app,
             resources={"/api/*": {"origins": origins}, "/openapi.json": {"origins": origins}},
             methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                "If-Match",
-                "If-None-Match",
-                "If-Range",
-                "Last-Event-ID",
-                "Range",
-                "X-HTTP-Method-Override",
-                "X-Request-ID",
-                *TUS,
-            ],
+            allow_headers=ALLOWED,
             expose_headers=[
                 "Accept-Ranges",
                 "Content-Range",
