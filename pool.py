@@ -23,6 +23,7 @@ from pymysql.converters import conversions, escape_datetime
 
 import reader
 from queries import Query
+from reader import read_datetime
 
 HANDSHAKE = 3.0  # seconds for the server to accept a connection and log us in
 PING = 1.0  # seconds for an idle connection to answer a PING
@@ -59,14 +60,6 @@ class PoolTimeout(Exception):
 def read_decimal(text: str) -> int | float:
     """Convert a DECIMAL to a JSON number. SUM() of integers is a DECIMAL of scale 0, and stays an integer."""
     return float(text) if "." in text else int(text)
-
-
-def read_datetime(text: str) -> str | None:
-    """Convert a DATETIME to ISO 8601 with Z (every connection runs in UTC).
-
-    The zero date of old servers becomes None.
-    """
-    return None if text.startswith("0000-") else f"{text[:10]}T{text[11:]}Z"
 
 
 def write_datetime(value: datetime.datetime, mapping: Any = None) -> str:

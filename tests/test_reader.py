@@ -38,6 +38,7 @@ COLUMNS = {
     "day": ("DATE", "'2026-02-28'"),
     "moment": ("DATETIME(3)", "'2026-02-28 23:59:59.999'"),
     "second_": ("DATETIME", "'1000-01-01 00:00:00'"),
+    "early": ("DATETIME", "'0123-01-02 03:04:05'"),
     "stamp": ("TIMESTAMP(6)", "'2026-02-28 23:59:59.999999'"),
     "hours": ("TIME(3)", "'-838:59:59.000'"),
     "fixed_text": ("CHAR(5)", "'é好😀'"),
@@ -139,6 +140,14 @@ def test_every_type_of_column_is_read_as_pymysql_reads_it(both):
     assert edge["short_text"] == "naïve 弹幕 😀"
     assert edge["parsed"] == {"a": [1, None, "é"]}
     assert (len(edge["long_text"]), len(edge["long_bytes"])) == (70000, 70000)
+
+
+def test_the_zero_date_of_an_old_server_is_null(both, root):
+    with root.cursor() as cursor:
+        cursor.execute("SET sql_mode = ''")
+        cursor.execute("UPDATE edges SET second_ = '0000-00-00 00:00:00'")
+        cursor.execute("SET sql_mode = DEFAULT")
+    assert {row["second_"] for row in both("test.list_edges")} == {None}
 
 
 @pytest.mark.parametrize("length", [0, 1, 249, 250, 251, 252, 253, 254, 255, 256, 65535, 65536, 70000, 200_000])

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cache
+from hashlib import blake2b
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -71,7 +73,8 @@ class Page(BaseModel):
         return {f"after_{key}": ISO.sub(r"\1 \2", v) if isinstance(v, str) else v for key, v in zip(keys, values)}
 
     def _url(self, cursor: str) -> str:
-        query = urlencode({**request.args.to_dict(flat=False), "after": cursor}, doseq=True)
+        others = [(name, value) for name, several in request.args.lists() for value in several if name != "after"]
+        query = urlencode([*others, ("after", cursor)])
         return f"{current_app.config['PUBLIC_URL']}{quote(request.script_root + request.path)}?{query}"
 
 
@@ -99,5 +102,11 @@ def _read(name: str, cursor: str) -> list[Any] | None:
 
 
 def _sign(name: str, data: bytes) -> bytes:
-    key = current_app.config["SECRET_KEY"].encode()
-    return urlsafe_b64encode(hmac.digest(key, b"cursor %b %b" % (name.encode(), data), "sha256")[:SIGNATURE])
+    key = _make_key(current_app.config["SECRET_KEY"], name)
+    return urlsafe_b64encode(blake2b(data, key=key, digest_size=SIGNATURE).digest())  # HMAC takes 10 us more
+
+
+@cache
+def _make_key(secret: str, name: str) -> bytes:
+    """Return the key for the cursors of one list, so that a cursor is good for no other list."""
+    return hmac.digest(secret.encode(), f"cursor {name}".encode(), "sha256")
