@@ -3,6 +3,7 @@
 
 -- name: list_for_user
 -- The videos that a person likes, the newest first. A video that its reader may no longer see is a hole: of the video there is only `video_id`.
+-- Without FORCE INDEX MariaDB walks the likes of everybody, by the index of the admin's figures.
 SELECT
     c.*,
     page.video_id,
@@ -11,7 +12,7 @@ FROM (
     SELECT
         p.video_id,
         p.created_at
-    FROM video_likes AS p
+    FROM video_likes AS p FORCE INDEX (ix_video_likes_user_id)
     WHERE
         p.user_id = %(user_id)s
         AND (

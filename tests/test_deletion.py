@@ -47,7 +47,7 @@ def storage(app):
 @pytest.fixture
 def small(monkeypatch):
     """Let a transaction delete one row, and a request or a turn of the worker do a single transaction."""
-    for name in ("LIMIT", "VIDEOS", "ROWS", "COMMENTS"):
+    for name in ("LIMIT", "VIDEOS", "ROWS"):
         monkeypatch.setattr(dependents, name, 1)
     monkeypatch.setattr(hiding, "AT_ONCE", 1)
     monkeypatch.setattr(hiding.settle, "__defaults__", (-1.0,))
