@@ -35,6 +35,10 @@ class Room:
         self.last_seq = 0
         self.floor = 0  # `messages` has all that happened after this number
         self.messages: dict[int, bytes] = {}  # events by their numbers
+        self.renewed_at, self.renewed_seq = (
+            0.0,
+            0,
+        )  # when `messages` was read anew, and up to which number the next time
         self.events: deque[bytes] = deque(maxlen=BEHIND)
         self.count = 0  # of the events since the room is read
         self._joined: tuple[tuple[int, int], bytes] = (0, 0), b""  # the last answer of since(), which most get
@@ -63,6 +67,12 @@ class Room:
             self.floor = next(iter(self.messages))
             del self.messages[self.floor]
         self._add(event)
+
+    def renew(self, rows: list[Row]) -> None:
+        """Take over anew what is kept up to `renewed_seq`. What came later stays: a node that lags behind may not have it."""
+        later = {seq: event for seq, event in self.messages.items() if seq > self.renewed_seq}
+        self.messages = {row["seq"]: write(row["kind"], row, row["seq"]) for row in rows} | later
+        self.renewed_seq = self.last_seq
 
     def _add(self, event: bytes) -> None:
         if self.card:  # what was there before the first read is no event

@@ -28,6 +28,9 @@ from web.errors import Problem
 log = logging.getLogger("rawreel.live")
 
 EVERY = 0.3  # seconds between two reads
+RENEW = (
+    5.0  # seconds after which what is kept of a room is read anew: people delete their accounts, or change their names
+)
 LINGER = 10.0  # seconds that a room is read after the last listener has left: one who polls comes again
 PATIENCE = 5.0  # seconds until a room must have been read for the first time
 TROUBLE = 1.0  # seconds until the next try after an error
@@ -140,6 +143,7 @@ class Feed:
             rows = self._read_news(room, last_seq)
             with self.changed:
                 is_changed |= room.update(card, last_seq, rows)
+            self._renew(room)
         if is_changed:
             with self.changed:
                 self.changed.notify_all()
@@ -149,11 +153,25 @@ class Feed:
         after = room.last_seq if room.card else max(0, last_seq - KEPT)
         rows: list[Row] = []
         while after < last_seq:
-            where = {"room_id": room.id, "after": after, "until": last_seq}
-            some = self._database.fetch_all("live_messages.list_after", **where, viewer_id=None, limit=KEPT)
+            some = self._list_messages(room, after, last_seq)
             rows += some
             after = some[-1]["seq"] if len(some) == KEPT else last_seq
         return rows
+
+    def _renew(self, room: Room) -> None:
+        """Read anew what is kept of a room, unless that was just done."""
+        now = time.monotonic()
+        if now - room.renewed_at < RENEW:
+            return
+        rows = self._list_messages(room, room.floor, room.renewed_seq) if room.floor < room.renewed_seq else []
+        with self.changed:
+            room.renew(rows)
+            room.renewed_at = now
+
+    def _list_messages(self, room: Room, after: int, until: int) -> list[Row]:
+        where = {"room_id": room.id, "after": after, "until": until, "viewer_id": None, "limit": KEPT}
+        found: list[Row] = self._database.fetch_all("live_messages.list_after", **where)
+        return found
 
 
 class Listener:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from domain import live_chat, live_events
+from domain import live_chat, live_events, live_feed
 from pool import Connection
 from servers import gunicorn
 from test_me import HASH, PASSWORD
@@ -444,6 +444,38 @@ def test_a_node_of_a_cluster_that_lags_behind_sends_nothing_twice():
     room.update(card, 1, [row])
     room.update(card, 0, [])  # of the node that has not got it yet
     assert room.last_seq == 1  # so the next read asks for what comes after it
+    assert b"reset" not in room.begin(1)
+
+
+def test_events_send_nothing_of_those_who_have_gone_or_their_old_names(client, bob, person, room, monkeypatch, root):
+    monkeypatch.setattr(live_feed, "RENEW", 0.2)
+    carol = person("carol")
+    root.cursor().execute("UPDATE users SET password_hash = %s", (HASH,))
+    say(carol, room, "of carol")
+    say(bob, room, "of bob")
+    feed = client.application.extensions["live_feed"]
+    listener = feed.join(room.id)  # so the room stays in memory
+    assert [data["text"] for _, data, _ in listen(client, room)[1:]] == ["of carol", "of bob"]
+    assert carol.delete("/api/v1/me", json={"password": PASSWORD}).status_code == 204
+    until(lambda: [data["text"] for _, data, _ in listen(client, room)[1:]] == ["of bob"])
+    root.cursor().execute("UPDATE users SET username = 'bob_2' WHERE username = 'bob'")
+    until(lambda: listen(client, room)[-1][1]["username"] == "bob_2")
+    say(bob, room, "later")
+    until(lambda: [data["text"] for _, data, _ in listen(client, room, after=1)[1:]] == ["of bob", "later"])
+    feed.leave(listener)
+
+
+def test_what_a_lagging_node_does_not_have_yet_stays_in_memory():
+    room = live_events.Room(1)
+    card = {"viewer_count": 0, "is_live": True}
+    rows = [{"seq": n, "kind": "message", "hidden_seq": None} for n in range(1, 5)]
+    room.update(card, 3, rows[:3])
+    room.renew([])
+    room.update(card, 4, rows[3:])
+    room.renew([rows[0], rows[2]])  # 2 is gone, and 4 was not asked for
+    assert [*room.messages] == [1, 3, 4]
+    room.renew([rows[0], rows[3]])
+    assert [*room.messages] == [1, 4]
     assert b"reset" not in room.begin(1)
 
 
