@@ -35,10 +35,8 @@ class Room:
         self.last_seq = 0
         self.floor = 0  # `messages` has all that happened after this number
         self.messages: dict[int, bytes] = {}  # events by their numbers
-        self.renewed_at, self.renewed_seq = (
-            0.0,
-            0,
-        )  # when `messages` was read anew, and up to which number the next time
+        self.renewed_at = 0.0  # when `messages` was read anew
+        self.renewed_seq = 0  # up to which number it is read anew the next time
         self.events: deque[bytes] = deque(maxlen=BEHIND)
         self.count = 0  # of the events since the room is read
         self._joined: tuple[tuple[int, int], bytes] = (0, 0), b""  # the last answer of since(), which most get

@@ -28,9 +28,7 @@ from web.errors import Problem
 log = logging.getLogger("rawreel.live")
 
 EVERY = 0.3  # seconds between two reads
-RENEW = (
-    5.0  # seconds after which what is kept of a room is read anew: people delete their accounts, or change their names
-)
+RENEW = 5.0  # seconds until what is kept of a room is read anew: people delete their accounts, and change their names
 LINGER = 10.0  # seconds that a room is read after the last listener has left: one who polls comes again
 PATIENCE = 5.0  # seconds until a room must have been read for the first time
 TROUBLE = 1.0  # seconds until the next try after an error
