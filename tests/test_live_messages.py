@@ -22,6 +22,8 @@ from servers import gunicorn
 from test_me import HASH, PASSWORD
 from worker.chores import settle_people
 
+pytestmark = pytest.mark.whole  # sockets, threads, and waiting
+
 LIVE, ROOM, ADMIN = "/api/v1/live", "/api/v1/live/room", "/api/v1/admin"
 
 

@@ -11,6 +11,8 @@ from domain import live_viewers
 from domain.live_viewers import count_viewers, sweep_viewers
 from test_live_messages import ADMIN, LIVE, ROOM, no_feed, read, refusal, room, say, texts, turn_on
 
+pytestmark = pytest.mark.whole  # sockets, threads, and waiting
+
 __all__ = ["no_feed", "room"]
 
 GOOD = {"until": None}

@@ -23,6 +23,8 @@ from servers import ask, gunicorn, live_events
 from test_live_messages import LIVE, ROOM, ear, no_feed, room, say, set_room, turn_on, until
 from test_nginx import NGINX, nginx
 
+pytestmark = pytest.mark.whole  # sockets, threads, and waiting
+
 __all__ = ["ear", "no_feed", "room"]
 
 
