@@ -126,7 +126,7 @@ def _read_row(given: str, text: str) -> Row | None:
 def store(video_id: int, found: list[Row | None]) -> dict[str, int]:
     """Store the rows of a file that are not there yet, some hundred in a transaction. Return how many of each kind.
 
-    A row with a blocked word is skipped, whatever the action of the word.
+    A row with a blocked word is skipped, also if the word only hides a text.
     Aborts with a 404 if the video is not the user's.
     """
     limit = _find_end(video_id)

@@ -17,7 +17,7 @@ from web.limits import network, subject_of
 
 NO_ROOM = "No such room."
 SECONDS = 40  # that a page counts after it was heard of; it should come every 15
-MOST = 1000  # viewers of one stream from one address: whoever makes up ids is no more than that
+MOST = 1000  # viewers of one stream from one address, however many ids it makes up
 AT_ONCE = 100  # rooms that the worker counts in one step
 BATCH = 5000  # rows that a sweep deletes
 

@@ -63,6 +63,11 @@ class SrsCall(Told):
     cwd: Text = ""
     file: Text = ""
 
+    @property
+    def key(self) -> str | None:
+        """The stream key; None if SRS does not send it along."""
+        return None if self.param is None else _find_key(self.param)
+
 
 class MediamtxCall(Told):
     """A question of MediaMTX."""
@@ -134,11 +139,10 @@ def answer_srs():
     """Judge on_publish of SRS, and note each segment of HLS as a sign of life."""
     call = _read(SrsCall, request.get_json(force=True, silent=True))
     publisher = Publisher("srs", call.client_id, call.service_id, call.ip[:45])
-    key = None if call.param is None else _find_key(call.param)
     if call.action == "on_publish":
-        live.start(call.stream, key or "", publisher)
+        live.start(call.stream, call.key or "", publisher)
     elif call.action == "on_hls":
-        _keep_on_srs(call, key, publisher)
+        _keep_on_srs(call, publisher)
     elif call.action == "on_unpublish":
         live.end(call.stream, publisher)
     elif call.action == "on_dvr":
@@ -182,9 +186,9 @@ NGINX_CALLS = ("connect", "play", "update_play", "play_done", "done", "disconnec
 SRS_ACTIONS = ("on_connect", "on_close", "on_play", "on_stop", "on_hls_notify")
 
 
-def _keep_on_srs(call: SrsCall, key: str | None, publisher: Publisher) -> None:
+def _keep_on_srs(call: SrsCall, publisher: Publisher) -> None:
     """Note a sign of life. SRS goes on whatever we answer, so what may not go on is dropped by its API."""
-    if live.keep_on(call.stream, key, publisher) is False:
+    if live.keep_on(call.stream, call.key, publisher) is False:
         drop(call.stream, "srs", call.client_id)
 
 
