@@ -18,8 +18,9 @@ log = logging.getLogger("rawreel.video")
 
 TIMEOUT = 3000  # seconds; a disk with 30 MB/s writes 30 GB twice in it
 CPU_SECONDS = 600
-# The index of the new file is in memory, a block for each stream: 70 MB for three hours, half a gigabyte for a day.
-MEMORY, MAX_BLOCK = 768 * MiB, 384 * MiB
+# The index of the new file is in memory, a block for each stream: 70 MB for three hours.
+MEMORY, MAX_BLOCK = 288 * MiB, 192 * MiB
+NO_MEMORY = "Cannot allocate memory"
 NICENESS = 19  # nobody waits for it
 LOOK = 1.0  # seconds between two calls of beat()
 SPARE = 256 * MiB  # bytes of the disk that stay free
@@ -54,4 +55,6 @@ def remux(source: Path, target: Path, beat: Callable[[], object]) -> None:
         raise NotAVideo("it takes too long to make a video of this recording") from None
     except Failed as error:
         log.info("%s: %s", source, error)
+        if NO_MEMORY in str(error):
+            raise NotAVideo("it is too long: the media server can begin a new file every few hours") from None
         raise NotAVideo("no video can be made of this recording: it has no picture, or is of an unusual kind") from None

@@ -277,6 +277,14 @@ def test_what_was_not_known_without_ffprobe_is_found_later(alice, video, worker,
     assert (shown["duration_ms"], shown["width"], shown["height"]) == (1000, 128, 72)
 
 
+def test_a_thumbnail_waits_while_a_replay_is_made(alice, video, worker):
+    with worker.memory:
+        worker.work()
+        assert (job_of(alice, video)["state"], job_of(alice, video)["tries"]) == ("waiting", 0)
+    worker.work()
+    assert job_of(alice, video)["state"] == "done"
+
+
 def test_without_ffmpeg_a_job_fails_at_once_and_an_admin_can_ask_again(
     alice, admin, video, worker, monkeypatch, storage
 ):

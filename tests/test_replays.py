@@ -15,7 +15,10 @@ import pytest
 
 from config import ROOT, ConfigError, Settings, load
 from domain import danmaku, live, recordings, replays
+from media import remux
+from media.programs import MiB
 from test_hooks import HOOKS, SECRET, done, nginx, publish
+from test_jobs import until
 from worker import replays as worker_replays
 from worker.chores import settle_people
 from worker.loop import Worker, make_workers
@@ -81,10 +84,10 @@ def record(folder, film):
 def work(app):
     """Let the worker make what is due. Return how many replays it has looked at."""
 
-    def run(is_ending=lambda: False):
+    def run(is_ending=lambda: False, memory=None):
         with app.app_context():
             count = 0
-            while make_replay(is_ending):
+            while make_replay(is_ending, memory):
                 count += 1
             return count
 
@@ -297,6 +300,35 @@ def test_what_is_no_film_is_given_up_and_its_owner_told(content, client, alice, 
     assert notes(alice) == [("live", "replay_failed", item["reason"])]
     assert (path.exists(), list(storage.incoming.glob("*"))) == (True, [])
     assert work() == 0
+
+
+def test_a_recording_whose_index_takes_too_much_memory_is_given_up(
+    client, alice, room, record, work, film, monkeypatch, tmp_path
+):
+    path, long = tmp_path / "film.flv", tmp_path / "long.flv"
+    path.write_bytes(film)
+    subprocess.run(["ffmpeg", "-v", "error", "-stream_loop", "2000", "-i", path, "-c", "copy", long], check=True)
+    monkeypatch.setattr(remux, "MAX_BLOCK", 2 * MiB)
+    publish(client, room)
+    path = record(room, data=long.read_bytes())
+    tell(client, room, path)
+    work()
+    item = listed(alice)[0]
+    assert (item["state"], path.exists()) == ("failed", True)
+    assert item["reason"] == "It is too long: the media server can begin a new file every few hours."
+
+
+def test_a_replay_waits_while_a_thumbnail_is_made(client, alice, room, record, work, root):
+    stream(client, room, record)
+    memory = threading.Lock()
+    making = threading.Thread(target=work, kwargs={"memory": memory})
+    with memory:
+        making.start()
+        until(lambda: root.cursor().execute("SELECT 1 FROM live_recordings WHERE file_key IS NOT NULL"))
+        time.sleep(1.5)  # longer than one look
+        assert listed(alice)[0]["state"] == "waiting"
+    making.join()
+    assert listed(alice)[0]["state"] == "done"
 
 
 def test_a_stream_without_a_picture_is_no_video(client, alice, room, record, work, tmp_path):

@@ -42,6 +42,7 @@ class Worker:
 
     def __init__(self, app: Flask, chores: Mapping[Callable[[], object], int] = CHORES, has_jobs: bool = True):
         self.app, self.chores, self.has_jobs = app, chores, has_jobs
+        self.memory = threading.Lock()  # held while a program runs that takes much
         self.is_ending = False
         self._bell: SimpleQueue[None] = SimpleQueue()  # a signal handler may call put(), but not an Event's set()
         self._trouble: object = None
@@ -78,11 +79,17 @@ class Worker:
                 self._due[chore] = time.monotonic() + seconds
                 if chore():
                     self._due[chore], is_more = 0.0, True
-        if not self.has_jobs:
-            return is_more
-        last = self._last
-        is_done = self._work_after(last) or (last > 0 and self._work_after(0))
-        return is_done or is_more
+        return (self.has_jobs and self._work_in_turn()) or is_more
+
+    def _work_in_turn(self) -> bool:
+        """Run the next job, unless a replay is being made. Return whether there was one."""
+        if not self.memory.acquire(timeout=POLL):
+            return False
+        try:
+            last = self._last
+            return self._work_after(last) or (last > 0 and self._work_after(0))
+        finally:
+            self.memory.release()
 
     def _work_after(self, user_id: int) -> bool:
         """Run one job of the person whose turn comes after that of `user_id`. Return whether there was one."""
@@ -147,10 +154,11 @@ class Worker:
 def make_workers(app: Flask) -> list[Worker]:
     """Make a worker, and with LIVE_RECORDINGS another one for replays: to copy a long film takes minutes.
 
-    They share the process.
+    They share the process, and its memory: a thumbnail and a replay are never made at once.
     """
     first = Worker(app)
-    second = Worker(app, {lambda: make_replay(lambda: second.is_ending): 2}, has_jobs=False)
+    replays: dict[Callable[[], object], int] = {lambda: make_replay(lambda: second.is_ending, first.memory): 2}
+    second = Worker(app, replays, has_jobs=False)
     return [first, second] if app.config["LIVE_RECORDINGS"] else [first]
 
 

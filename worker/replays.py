@@ -7,6 +7,7 @@ into it, so a worker that was taken for dead stores nothing. A recording of some
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -36,11 +37,11 @@ class Ending(Exception):
     """The worker ends, and leaves the rest to the next one."""
 
 
-def make_replay(is_ending: Callable[[], bool] = lambda: False) -> bool:
-    """Make the replay of one recording that is due. Return whether there was one."""
+def make_replay(is_ending: Callable[[], bool] = lambda: False, memory: threading.Lock | None = None) -> bool:
+    """Make the replay of one recording that is due, with the memory for it. Return whether there was one."""
     for row in db.fetch_all("live_recordings.list_due"):
         if not is_ending() and (recording := _take(row["id"])):
-            _Replay(recording, is_ending).run()
+            _Replay(recording, is_ending, memory or threading.Lock()).run()
             return True
     return False
 
@@ -65,8 +66,8 @@ def _take(recording_id: int) -> Row | None:
 class _Replay:
     """One recording that this worker has taken."""
 
-    def __init__(self, recording: Row, is_ending: Callable[[], bool]):
-        self.recording, self.is_ending, self._renewed = recording, is_ending, time.monotonic()
+    def __init__(self, recording: Row, is_ending: Callable[[], bool], memory: threading.Lock):
+        self.recording, self.is_ending, self._memory, self._renewed = recording, is_ending, memory, time.monotonic()
         self._taken = {"recording_id": recording["id"], "file_key": recording["file_key"]}
 
     def run(self) -> None:
@@ -109,7 +110,12 @@ class _Replay:
             time.sleep(0.5)
         state, told = path.stat(), recordings.read_name(self.recording["path"])
         replays.check_room(self.recording, state.st_size)
-        remux(path, storage().incoming / self.recording["file_key"], self._beat)
+        while not self._memory.acquire(timeout=1.0):
+            self._beat()
+        try:
+            remux(path, storage().incoming / self.recording["file_key"], self._beat)
+        finally:
+            self._memory.release()
         replays.store(self.recording, state.st_mtime, told[1] if told else None)
 
     def _beat(self) -> None:
