@@ -60,14 +60,14 @@ class Ear(asyncio.Protocol):
     room_id: int
     address: str
     delays: list[float] | None  # of one that reads each message
-    last: int = 0
+    last: int  # the number of the last message
     faults: int = 0
     rest: bytes = b""
     heard: bool = False
     closed: bool = False
 
     def connection_made(self, transport: Any) -> None:
-        path = f"/api/v1/live/{self.room_id}/events?after=0"
+        path = f"/api/v1/live/{self.room_id}/events?after={self.last}"
         transport.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {self.address}\r\n\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
@@ -90,14 +90,14 @@ class Ear(asyncio.Protocol):
         self.closed = True
 
 
-def listen(port: int, room_id: int, count: int, told: Any, end: Any) -> None:
-    """Listen so often, in a process of its own. Tell when all do, and at the end what they got."""
+def listen(port: int, room_id: int, last: int, count: int, told: Any, end: Any) -> None:
+    """Listen so often for what comes after the message `last`, in a process of its own. Tell when all do, and at the end what they got."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
     async def run() -> None:
         loop, delays = asyncio.get_running_loop(), list[float]()
         ears = [
-            Ear(room_id, f"198.51.{n // OF_ADDRESS // 250}.{n // OF_ADDRESS % 250}", None if n % 10 else delays)
+            Ear(room_id, f"198.51.{n // OF_ADDRESS // 250}.{n // OF_ADDRESS % 250}", None if n % 10 else delays, last)
             for n in range(count)
         ]
         begun = time.monotonic()
@@ -183,17 +183,17 @@ def write(port: int, room_id: int, tokens: list[str], seconds: float) -> tuple[i
 def try_listeners(settings: Settings, room_id: int, tokens: list[str], db: Database, count: int) -> None:
     """Let so many listen while people write, and print what came of it."""
     named = {"TRUSTED_PROXIES": "1", "RATE_LIMITS": "off"}
-    room = db.fetch_value("live_rooms.get_last_seq", room_id=room_id, shown=("public",))
+    last = db.fetch_value("live_rooms.get_last_seq", room_id=room_id, shown=("public",))
     with gunicorn(settings, THREADS="16", **named) as (port, web), live_events(settings, **named) as (live, pid):
         empty = Server(pid).megabytes()
         told, end = multiprocessing.Queue(), multiprocessing.Value("Q", 0)
-        ears = multiprocessing.Process(target=listen, args=(live, room_id, count, told, end))
+        ears = multiprocessing.Process(target=listen, args=(live, room_id, last, count, told, end))
         ears.start()
         joined = told.get(timeout=120)
         events, api = Server(pid), Server(*map(int, workers_of(web)))
         stored, took, refused = write(port, room_id, tokens, SECONDS)
         busy, api_busy, memory = events.cpu(), api.cpu(), events.megabytes()
-        end.value = room + stored
+        end.value = last + stored
         try:
             found = told.get(timeout=60)
         except Empty:
@@ -312,8 +312,8 @@ def world(folder: Path) -> Iterator[tuple[Settings, Database, int, list[str]]]:
             "live_rooms.create", user_id=user, stream_name="load", key_hash=bytes(32), title="Load", category=None
         )
         room = db.fetch_one("live_rooms.lock_by_stream_name", stream_name="load", key_hash=bytes(32)) or {}
-        session = {"server": "mediamtx", "client_id": "x", "run_id": "", "address": ""}
-        session_id = db.insert("live_sessions.create", room_id=room["id"], **session)
+        session = {"server": "mediamtx", "client_id": "x", "run_id": "", "address": "", "is_told": True}
+        session_id = db.insert("live_sessions.create", room_id=room["id"], told_at=None, told_id=None, **session)
         db.execute("live_rooms.set_on", room_id=room["id"], session_id=session_id, seconds=24 * 3600)
         yield settings, db, room["id"], tokens
         db.pool.close()
