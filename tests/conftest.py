@@ -135,6 +135,7 @@ class Person(FlaskClient):
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         if self.token and isinstance(args[0], str):
             kwargs["headers"] = {"Authorization": f"Bearer {self.token}", **dict(kwargs.get("headers") or {})}
+        kwargs.setdefault("buffered", True)  # read and closed, as a server does: an export gives its place back then
         response = super().open(*args, **kwargs)
         is_enveloped = response.request.path.startswith(tuple(self.application.extensions["envelopes"]))
         is_problem = response.status_code >= 400 and response.mimetype != "text/html" and not is_enveloped
