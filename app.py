@@ -15,7 +15,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import routes
 from config import ROOT, ConfigError, Settings, load
 from database import Database
-from domain import files, live_feed
+from domain import feed, files
+from domain.inbox import InboxFeed
+from domain.live_feed import LiveFeed
 from ops import commands
 from ops.server import reload, serve, startup
 from ops.sqlcheck import catalog
@@ -74,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     limits.install(app)
     mail.install(app)
     files.install(app)
-    live_feed.install(app)
+    feed.install(app, live=LiveFeed, inbox=InboxFeed)
     routes.register(app)
     api.install(app)
     commands.register(app)

@@ -160,8 +160,9 @@ util.close_graceful = close_later  # gunicorn has no setting for it
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
-    # After SIGTERM those who wait for a live room get their answer, so that the worker need not wait for them.
-    worker.wsgi.extensions["live_feed"].is_ending = lambda: not worker.alive
+    # After SIGTERM those who wait for something get their answer, so that the worker need not wait for them.
+    for feed in worker.wsgi.extensions["feeds"].values():
+        feed.is_ending = lambda: not worker.alive
     threading.Thread(target=close_lingering, daemon=True).start()
 
 

@@ -6,40 +6,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-
-import orjson
-
+from domain.feed import OPENING, Topic, write
 from queries import Row
 
 KEPT = 200  # messages of a room in memory; a client that has missed more begins anew, with `reset`
 FIRST = 50  # messages for a client that begins
-BEHIND = 1000  # events of a room in memory; a client that is further behind is cut off, and comes again
-OPENING = b"retry: 3000\n\n"  # milliseconds until a client comes again
 
 
-def write(kind: str, data: Row, seq: int | None = None) -> bytes:
-    """Return an event as it is sent."""
-    name = f"event: {kind}\n" if seq is None else f"id: {seq}\nevent: {kind}\n"
-    return name.encode() + b"data: " + orjson.dumps(data) + b"\n\n"
-
-
-class Room:
-    """A room to which somebody listens. The feed changes it under its lock."""
+class Room(Topic):
+    """A room to which somebody listens."""
 
     def __init__(self, room_id: int):
-        self.id = room_id
-        self.listeners, self.left_at = 0, 0.0
+        super().__init__(room_id)
         self.card: Row = {}  # as everybody sees the room; empty until it was read
-        self.is_gone = False
         self.last_seq = 0
         self.floor = 0  # `messages` has all that happened after this number
         self.messages: dict[int, bytes] = {}  # events by their numbers
         self.renewed_at = 0.0  # when `messages` was read anew
         self.renewed_seq = 0  # up to which number it is read anew the next time
-        self.events: deque[bytes] = deque(maxlen=BEHIND)
-        self.count = 0  # of the events since the room is read
-        self._joined: tuple[tuple[int, int], bytes] = (0, 0), b""  # the last answer of since(), which most get
 
     def update(self, card: Row, last_seq: int, rows: list[Row]) -> bool:
         """Take over what was read. Return whether it is new."""
@@ -48,7 +32,11 @@ class Room:
             self.floor = max(0, last_seq - KEPT)
         for row in rows:
             self._keep(row)
-        self.card, self.last_seq = card, max(self.last_seq, last_seq)  # another node of a cluster may lag behind
+        self.card, self.is_known, self.last_seq = (
+            card,
+            True,
+            max(self.last_seq, last_seq),
+        )  # another node of a cluster may lag behind
         if old:
             if card["viewer_count"] != old["viewer_count"]:
                 self._add(write("viewers", {"viewer_count": card["viewer_count"]}))
@@ -72,15 +60,10 @@ class Room:
         self.messages = {row["seq"]: write(row["kind"], row, row["seq"]) for row in rows} | later
         self.renewed_seq = self.last_seq
 
-    def _add(self, event: bytes) -> None:
-        if self.card:  # what was there before the first read is no event
-            self.events.append(event)
-            self.count += 1
-
     def end(self) -> None:
         """Tell that the room is gone: deleted, or its owner is hidden."""
         self._add(write("end", {}))
-        self.is_gone = True
+        super().end()
 
     def begin(self, after: int | None) -> bytes:
         """Return what a listener gets first: the room, and the messages after a number or the newest ones."""
@@ -93,12 +76,3 @@ class Room:
         else:
             found += (write("reset", {"last_seq": self.last_seq}), *newest)
         return b"".join(found)
-
-    def since(self, count: int) -> bytes | None:
-        """Return the events since there were `count`; None if they are no longer all there."""
-        missing = self.count - count
-        if missing > len(self.events):
-            return None
-        if self._joined[0] != (count, self.count):
-            self._joined = (count, self.count), b"".join(self.events[-n] for n in range(missing, 0, -1))
-        return self._joined[1]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from current import db
 from domain import live_chat, live_feed
 from domain.danmaku import Color, DanmakuText, Mode
+from domain.feed import MAX_SECONDS, Seconds
 from web.api import api, created, row
 from web.inputs import Header, Input
 
@@ -44,7 +45,6 @@ LastEventId = Annotated[
     Seq | None, LAST_EVENT_ID, Field(description="The id of the last event. A browser sends it when it comes again.")
 ]
 EventsAfter = Annotated[Seq | None, Field(description="The same, for the first time.")]
-Seconds = Annotated[int, Field(ge=0, le=live_feed.MAX_SECONDS, description="Seconds until the answer ends.")]
 
 
 @bp.get("/<int:room_id>/messages")
@@ -83,9 +83,7 @@ def delete_message(room_id, seq):
 
 @bp.get("/<int:room_id>/events")
 @api(returns="text/event-stream", login=None)
-def list_events(
-    room_id, last_event_id: LastEventId = None, after: EventsAfter = None, seconds: Seconds = live_feed.MAX_SECONDS
-):
+def list_events(room_id, last_event_id: LastEventId = None, after: EventsAfter = None, seconds: Seconds = MAX_SECONDS):
     """Listen to a live room.
 
     The answer is a stream of events for an `EventSource`: `message`, `hide`, `viewers`, `room`, `end`, and `reset` if too

@@ -9,7 +9,8 @@ from flask import Blueprint, g
 from pydantic import Field
 
 from current import db
-from domain import messages
+from domain import inbox, messages
+from domain.feed import MAX_SECONDS, Seconds
 from domain.messages import Pair
 from domain.names import user_id_of
 from domain.notifications import MAX_UNREAD
@@ -107,3 +108,15 @@ def get_unread():
     100 notifications may be more.
     """
     return db.fetch_one("conversations.count_unread", user_id=g.user["id"], limit=MAX_UNREAD)
+
+
+@bp.get("/me/events")
+@api(returns="text/event-stream", login=True)
+def list_events(seconds: Seconds = MAX_SECONDS):
+    """Listen to what is new for you.
+
+    The answer is a stream of events: `unread` has the answer of `/me/unread`, now and whenever it changes. A logout ends
+    it. An `EventSource` of a browser sends no token, so read it with `fetch`. If too many listen, the answer is 503: ask
+    `/me/unread` from time to time instead.
+    """
+    return inbox.listen(seconds)

@@ -43,6 +43,48 @@ WHERE
     AND s.expires_at > CURRENT_TIMESTAMP(3)
     AND u.visibility <> 'gone';
 
+-- name: list_marks
+-- For those who listen: a session that is missing has ended, or its account is banned or gone. What changes with the
+-- number of unread things stands beside it: the first and the last unread notification are one read each, however many
+-- there are.
+SELECT
+    s.id,
+    s.user_id,
+    (
+        SELECT
+            SUM(c.unread_count)
+        FROM conversations AS c
+        WHERE
+            c.user_id = s.user_id
+            AND c.unread_count > 0
+    ) AS messages,
+    (
+        SELECT
+            MIN(ng.last_id)
+        FROM notification_groups AS ng
+        WHERE
+            ng.user_id = s.user_id
+            AND ng.is_read = FALSE
+    ) AS first_id,
+    (
+        SELECT
+            MAX(ng.last_id)
+        FROM notification_groups AS ng
+        WHERE
+            ng.user_id = s.user_id
+            AND ng.is_read = FALSE
+    ) AS last_id
+FROM sessions AS s
+INNER JOIN users AS u ON u.id = s.user_id
+WHERE
+    s.id IN %(session_ids)s
+    AND s.expires_at > CURRENT_TIMESTAMP(3)
+    AND u.visibility <> 'gone'
+    AND COALESCE(u.banned_until <= CURRENT_TIMESTAMP(3), TRUE)
+ORDER BY
+    s.id
+LIMIT %(limit)s;
+
 -- name: list_for_user
 -- Expired sessions are left out. The next login deletes them.
 SELECT

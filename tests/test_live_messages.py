@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from domain import live_chat, live_events, live_feed
+from domain.feed import BEHIND
 from pool import Connection
 from servers import gunicorn
 from test_me import HASH, PASSWORD
@@ -41,7 +42,7 @@ def room(alice):
 def no_feed(app):
     """Let no room be read after its test."""
     yield
-    app.extensions["live_feed"].close()
+    app.extensions["feeds"]["live"].close()
 
 
 def say(one, room, text="hello", **fields):
@@ -338,7 +339,7 @@ def test_a_held_request_ends_with_the_next_message(app, bob, room):
     begun = time.monotonic()
     with ThreadPoolExecutor(1) as threads:
         held = threads.submit(lambda: app.test_client().get(room.messages, query_string={"after": 1, "wait": 20}))
-        until(lambda: app.extensions["live_feed"].rooms and app.extensions["live_feed"].rooms[room.id].card)
+        until(lambda: (topic := app.extensions["feeds"]["live"].topics.get(room.id)) and topic.is_known)
         time.sleep(0.2)
         assert pool.counts()["lent"] <= 1  # of the thread that reads
         say(bob, room, "now")
@@ -374,7 +375,7 @@ def test_without_a_free_place_polling_says_how_long_to_wait_and_events_are_refus
     give_back()
     assert client.get(f"{room.events}?seconds=0").status_code == 200
     assert client.get(f"{room.events}?seconds=0").status_code == 200  # the place was given back
-    app.extensions["live_feed"].close()
+    app.extensions["feeds"]["live"].close()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 8, 16, 64])
@@ -417,7 +418,7 @@ def test_after_a_long_gap_events_begin_anew(client, bob, room, root):
     root.cursor().execute("UPDATE live_rooms SET last_seq = 1000")
     say(bob, room, "late")
     until(lambda: listen(client, room)[-1][1].get("text") == "late")
-    client.application.extensions["live_feed"].close()
+    client.application.extensions["feeds"]["live"].close()
     names = [name for name, *_ in listen(client, room, after=3)]
     assert names == ["room", "reset", "message"]
     assert listen(client, room, after=1000)[1][1]["text"] == "late"
@@ -433,7 +434,7 @@ def test_memory_keeps_some_messages_of_a_room_and_no_more():
     assert b"event: reset" in room.begin(9)
     assert b"event: reset" not in room.begin(10)
     assert room.since(0).count(b"event: message") == live_events.KEPT + 10
-    rows = [{"seq": n, "kind": "message", "hidden_seq": None} for n in range(1000, 1000 + live_events.BEHIND)]
+    rows = [{"seq": n, "kind": "message", "hidden_seq": None} for n in range(1000, 1000 + BEHIND)]
     room.update(card, 3000, rows)
     assert room.since(0) is None  # a client so far behind is cut off
     assert room.since(room.count) == b""
@@ -455,7 +456,7 @@ def test_events_send_nothing_of_those_who_have_gone_or_their_old_names(client, b
     root.cursor().execute("UPDATE users SET password_hash = %s", (HASH,))
     say(carol, room, "of carol")
     say(bob, room, "of bob")
-    feed = client.application.extensions["live_feed"]
+    feed = client.application.extensions["feeds"]["live"]
     listener = feed.join(room.id)  # so the room stays in memory
     assert [data["text"] for _, data, _ in listen(client, room)[1:]] == ["of carol", "of bob"]
     assert carol.delete("/api/v1/me", json={"password": PASSWORD}).status_code == 204
@@ -498,9 +499,9 @@ def test_a_page_of_another_site_may_send_the_last_event_id(make_app, room):
 class Ear:
     """Somebody who listens to a server. HTTP/1.0, so that the events come as they are."""
 
-    def __init__(self, port, path):
+    def __init__(self, port, path, headers=""):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self.socket.sendall(f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+        self.socket.sendall(f"GET {path} HTTP/1.0\r\nHost: x\r\n{headers}\r\n".encode())
         self.data, self.has_ended = b"", False
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()

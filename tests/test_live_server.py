@@ -46,7 +46,8 @@ def serve(make_app):
         if thread.is_alive():
             server.end()
         thread.join()
-        server.feed.close()
+        for feed in server.feeds.values():
+            feed.close()
 
 
 def texts_of(one):
@@ -225,7 +226,7 @@ def test_a_client_that_breaks_off_while_it_is_answered_leaves_nothing(serve, roo
             time.sleep(0.1)
     until(lambda: server.connections == 0)
     assert not server.clients
-    assert server.feed.rooms[room.id].listeners == 0
+    assert server.feeds["live"].topics[room.id].listeners == 0
     assert not [record for record in caplog.records if record.name == "asyncio"]
 
 

@@ -190,6 +190,7 @@ PUT    admin/users/author/content           401     403      403      403     40
 PUT    admin/users/admin/content            401     403      403      403     403     403     200     403    401
 
 GET    live                                 200     200      200      200     200     200     200     403    401
+GET    me/events?seconds=0                   401     200      200      200     200     200     200     403    401
 GET    live/{room}                          200     200      200      200     200     200     200     403    401
 POST   live/room                            401     201      201      201     409     201     201     403    401
 GET    live/room                            401     404      404      404     200     404     404     403    401

@@ -15,7 +15,7 @@ MAX_BYTES = 16 * 1024
 METHODS = ("GET", "HEAD", "OPTIONS")  # none of them has a body
 LINE = re.compile(r"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.[01]")
 FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
-PATHS = re.compile(r"/api/v1/live/[0-9]+/events/?|/healthz")
+PATHS = re.compile(r"/api/v1/(live/[0-9]+|me)/events/?|/healthz")
 
 
 class Refusal(Exception):
@@ -35,7 +35,7 @@ def parse(head: bytes, address: str, port: int) -> WSGIEnvironment:
         raise Refusal(400, "This is not a valid HTTP request.")
     path, _, query = asked[2].partition("?")
     if not PATHS.fullmatch(path):
-        raise Refusal(404, "There is nothing at this address: this process knows the events of live rooms alone.")
+        raise Refusal(404, "There is nothing at this address: this process knows events alone.")
     if asked[1] not in METHODS:
         raise Refusal(405, f"This address knows {', '.join(METHODS)}.")
     environ: WSGIEnvironment = {

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from flask import Flask
 
-from domain.live_feed import BEAT, COMMENT, LISTENER, Feed, Listener
+from domain.feed import BEAT, COMMENT, LISTENER, Feed, Listener
 from ops.live.head import MAX_BYTES, Refusal, parse
 from web.capacity import Capacity
 
@@ -49,23 +49,23 @@ class Answer(NamedTuple):
     status: str
     headers: list[tuple[str, str]]
     body: bytes
-    listener: Listener | None = None
+    listener: Listener[Any] | None = None
     parts: Any = None  # to be closed at the end of a stream
 
 
 class Client:
     """A connection to which events are sent."""
 
-    def __init__(self, listener: Listener, writer: asyncio.StreamWriter):
+    def __init__(self, listener: Listener[Any], writer: asyncio.StreamWriter):
         self.listener, self.writer = listener, writer
         self.sent_at = time.monotonic()
 
     def send_news(self) -> None:
-        """Send what is new in the room. At its end, or if the client is too slow, close the connection."""
+        """Send what is new. At the end of the topic, or if the client is too slow, close the connection."""
         events = self.listener.take()
         if events:
             self.send(events)
-        if events is None or self.listener.room.is_gone:
+        if events is None or self.listener.topic.is_gone:
             self.writer.close()
 
     def send(self, data: bytes) -> None:
@@ -82,7 +82,7 @@ class Server:
 
     def __init__(self, app: Flask):
         self.app = app
-        self.feed: Feed = app.extensions["live_feed"]
+        self.feeds: dict[str, Feed[Any]] = app.extensions["feeds"]
         self.clients: set[Client] = set()
         self.connections = 0
         self.port = 0  # once it listens
@@ -94,7 +94,8 @@ class Server:
         """Serve until a signal to end comes."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(THREADS, "answer"))
-        self.feed.on_change = lambda: loop.call_soon_threadsafe(self._send_news)
+        for feed in self.feeds.values():
+            feed.on_change = lambda: loop.call_soon_threadsafe(self._send_news)
         ending = asyncio.Event()
         self.end = lambda: loop.call_soon_threadsafe(ending.set)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -150,7 +151,7 @@ class Server:
             begun = status, headers
 
         parts: Iterable[bytes] = self.app(environ, start_response)
-        listener: Listener | None = environ.get(LISTENER)
+        listener: Listener[Any] | None = environ.get(LISTENER)
         if listener and environ["REQUEST_METHOD"] == "GET":
             return Answer(*begun, listener.first, listener, parts)
         try:

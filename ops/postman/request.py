@@ -43,6 +43,7 @@ HINTS: dict[str, dict[str, Any]] = {
     "dplayer.list_dplayer_shared": {"token": "{{share_token}}"},
     "dplayer.create_dplayer_shared": {"token": "{{share_token}}", "text": "前方高能", "time": 1.5},
     "live_messages.list_events": {"seconds": 0},  # else it would not end
+    "messages.list_events": {"seconds": 0},
     "messages.read_messages": {"up_to": "{{message_id}}"},
     "notifications.read_notifications": {"up_to": "{{notification_id}}"},
     "tags.merge_tag": {"into": "{{other_tag_id}}"},
