@@ -55,15 +55,17 @@ class Program:
             self._process.wait(seconds)
         return self._process.poll() is None
 
-    def end(self) -> None:
-        """Wait for the end. Raises TooSlow or Failed."""
+    def end(self) -> str:
+        """Wait for the end. Return the last line of its error output. Raises TooSlow or Failed."""
         status = self._process.wait()
         self._reader.join()
         if self.is_late or -status in TIME_IS_UP:
             raise TooSlow
+        lines = self._errors.decode("utf-8", "replace").strip().splitlines()
+        last = lines[-1][:300] if lines else ""
         if status:
-            lines = self._errors.decode("utf-8", "replace").strip().splitlines()
-            raise Failed(lines[-1][:300] if lines else "")
+            raise Failed(last)
+        return last
 
     def close(self) -> None:
         """Kill the program, if it still runs, and all that it has started."""

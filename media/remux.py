@@ -18,7 +18,7 @@ log = logging.getLogger("rawreel.video")
 
 TIMEOUT = 3000  # seconds; a disk with 30 MB/s writes 30 GB twice in it
 CPU_SECONDS = 600
-# The index of the new file is in memory, a block for each stream: 70 MB for three hours.
+# The index of the new file is in memory, a block for each stream: 70 MB for three hours. Eight hours fit.
 MEMORY, MAX_BLOCK = 288 * MiB, 192 * MiB
 NO_MEMORY = "Cannot allocate memory"
 NICENESS = 19  # nobody waits for it
@@ -50,7 +50,8 @@ def remux(source: Path, target: Path, beat: Callable[[], object]) -> None:
         ) as program:
             while program.is_running(LOOK):
                 beat()
-            program.end()
+            if NO_MEMORY in (last := program.end()):  # for the index at the end; its status says nothing
+                raise Failed(last)
     except TooSlow:
         raise NotAVideo("it takes too long to make a video of this recording") from None
     except Failed as error:

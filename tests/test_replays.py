@@ -318,6 +318,20 @@ def test_a_recording_whose_index_takes_too_much_memory_is_given_up(
     assert item["reason"] == "It is too long: the media server can begin a new file every few hours."
 
 
+def test_an_index_for_which_memory_ends_at_the_end_is_noticed_though_ffmpeg_exits_with_0(
+    client, alice, room, record, work, monkeypatch, tmp_path
+):
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "ffmpeg"
+    program.write_text("#!/bin/sh\necho 'Error writing trailer of x: Cannot allocate memory' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    publish(client, room)
+    tell(client, room, record(room))
+    work()
+    assert listed(alice)[0]["reason"] == "It is too long: the media server can begin a new file every few hours."
+
+
 def test_a_replay_waits_while_a_thumbnail_is_made(client, alice, room, record, work, root):
     stream(client, room, record)
     memory = threading.Lock()
