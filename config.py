@@ -17,6 +17,8 @@ from pool import LOST
 
 ROOT = Path(__file__).resolve().parent
 
+SAVE_AS_UTF8 = "save it in UTF-8 (Notepad: Save as, Encoding). `>` in PowerShell writes UTF-16; `Set-Content -Encoding utf8` does not."
+
 
 def sources(root: Path = ROOT) -> list[Path]:
     """List the Python files of the project: those at the top, and those in every folder that is a package."""
@@ -31,7 +33,8 @@ class ConfigError(ClickException):
     """
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -147,7 +150,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
             return (
                 f"The database at {where} refuses user {self.DB_USER} with this password: see DB_USER and DB_PASSWORD."
             )
-        if number == 1049:
+        if number in (1046, 1049):  # 1046: it was dropped while a connection used it
             return f"There is no database {self.DB_NAME} at {where}: `flask db migrate` creates it, with its tables."
         if number == 1044:
             return (
@@ -174,7 +177,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
 
     @model_validator(mode="after")
     def _refuse_public_debug(self) -> Settings:
-        if self.DEBUG and not _is_loopback(self.HOST):
+        if self.DEBUG and not is_loopback(self.HOST):
             raise ValueError(
                 f"DEBUG=1 is for this machine alone: set DEBUG=0, or HOST to 127.0.0.1 and not {self.HOST}"
             )
@@ -220,4 +223,11 @@ def load(mode: Mode = "server", environment: Mapping[str, str] | None = None) ->
 
 def _dotenv() -> dict[str, str]:
     """Read `.env` beside this file. (A Windows editor may have put a byte order mark in front.)"""
-    return {name: value for name, value in dotenv_values(ROOT / ".env", encoding="utf-8-sig").items() if value}
+    file = ROOT / ".env"
+    try:
+        if file.exists() and b"\0" in file.read_bytes():
+            raise ConfigError(f"{file} is in UTF-16: {SAVE_AS_UTF8}")
+        return {name: value for name, value in dotenv_values(file, encoding="utf-8-sig").items() if value}
+    except UnicodeDecodeError as error:
+        line = 1 + error.object.count(b"\n", 0, error.start)
+        raise ConfigError(f"{file}, line {line}: this is not UTF-8: {SAVE_AS_UTF8}") from None

@@ -29,6 +29,10 @@ from typing import Any
 import orjson
 
 Row = dict[str, Any]
+QUOTED = re.compile(
+    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/""", re.DOTALL
+)  # strings, and comments of three kinds
+FOREIGN = re.compile(r"%\((\w+)\)(?!s)|%s\b|%[dif]\b|\?|\{(\w*)\}")  # as others write them
 CONSTRAINT = re.compile(r"-- constraint (?:\w+ never: .+|(\w+(?: held)?): (\d{3}) (\w+)(?: (\w+))?: (.+))")
 
 
@@ -38,6 +42,10 @@ class QueryError(Exception):
 
 class ArgumentError(QueryError, TypeError):
     """The arguments of a call do not match the placeholders of its query."""
+
+
+class StatementError(QueryError):
+    """A statement stands where the name of a query belongs. Only here the message has no place, which is the caller's."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ def load_rules(folder: Path) -> dict[str, Rule]:
     """Read every `-- constraint` line of folder/*.sql: {"ck_videos_title": Rule, "fk_videos_category held": Rule}."""
     rules = {}
     for path in sorted(folder.glob("*.sql")):
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        for number, line in enumerate(_read(path, f"{folder.name}/{path.name}").splitlines(), 1):
             if line.startswith("-- constraint"):
                 if not (found := CONSTRAINT.fullmatch(line)):
                     raise QueryError(
@@ -151,7 +159,7 @@ def load_queries(folder: Path) -> dict[str, Query]:
     views = load_views(folder).values()
     for path in sorted(folder.glob("*.sql")):
         file = f"{folder.name}/{path.name}"
-        before, *blocks = re.split(r"(?m)^-- name:(.*)\n?", path.read_text(encoding="utf-8-sig"))
+        before, *blocks = re.split(r"(?m)^-- name:(.*)\n?", _read(path, file))
         if re.sub(r"(?m)^--.*", "", before).strip():
             raise QueryError(f"{file}:1: SQL before the first `-- name:` line")
         line = 1 + before.count("\n")
@@ -169,7 +177,8 @@ def load_views(folder: Path) -> dict[str, View]:
     """Read folder/views/*.sql: comments, and the view that is named like the file."""
     views = {}
     for path in sorted(folder.glob("views/*.sql")):
-        file, text = f"{folder.name}/views/{path.name}", path.read_text(encoding="utf-8-sig")
+        file = f"{folder.name}/views/{path.name}"
+        text = _read(path, file)
         head = f"CREATE OR REPLACE SQL SECURITY INVOKER VIEW {path.stem} AS"
         before, found, select = text.partition(f"{head}\n")
         if not found or re.sub(r"(?m)^--.*", "", before).strip():
@@ -181,6 +190,15 @@ def load_views(folder: Path) -> dict[str, View]:
     return views
 
 
+def _read(path: Path, file: str) -> str:
+    """Read a file. Raises QueryError if it is no UTF-8: editors on Windows can save a file in other ways."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = 1 + error.object.count(b"\n", 0, error.start)
+        raise QueryError(f"{file}:{line}: this is not UTF-8: save the file in UTF-8") from None
+
+
 def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
     """Make a Query from the text after the `-- name:` line, which is line `line` of `file`."""
     name = f"{namespace}.{title}"
@@ -190,6 +208,7 @@ def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
     text, start = body[len(header) :].strip().removesuffix(";"), line + 1 + header.count("\n")
     if not text or text.startswith("--"):
         raise QueryError(f"{file}:{line}: {name} has no statement")
+    _refuse_foreign(text, name, file, start)
     for number, row in enumerate(text.split("\n"), start):
         if "%" in re.sub(r"%\(\w+\)s", "", row):
             raise QueryError(f"{file}:{number}: a stray % in {name}: a pattern or a date format is a parameter")
@@ -203,3 +222,47 @@ def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
         not_in=frozenset(re.findall(r"(?i)\bNOT\s+IN\s+%\((\w+)\)s", text)),
         accepted=dict(re.findall(r"-- accept ([\w-]+):?[ \t]*(.*)", header)),
     )
+
+
+def no_such_query(name: str, folder: str) -> QueryError:
+    """Make the error for a name that no file has, or for a statement in its place."""
+    if len(name.split()) > 1:
+        return StatementError(describe_statement(name))
+    return QueryError(f"{folder}/{name.partition('.')[0]}.sql:1: there is no query {name}")
+
+
+def describe_statement(text: str) -> str:
+    """Say where a statement belongs that stands in Python."""
+    table = re.search(r"(?i)\b(?:FROM|INTO|UPDATE)\s+`?(\w+)", text)
+    noun = table[1] if table else "notes"
+    return f"this is a statement, not the name of one: put it into sql/{noun}.sql under a name, and write {noun}.<name> here"
+
+
+def bare(text: str) -> str:
+    """Return the text with blanks for comments and strings. Every other character stays in its place."""
+    return QUOTED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+
+
+def _refuse_foreign(text: str, name: str, file: str, line: int) -> None:
+    """Refuse a placeholder of another kind. Raises QueryError, which says how it is written here."""
+    code = bare(text)
+    for found in FOREIGN.finditer(text):
+        start, end = found.span()
+        is_quoted = found[0] == "%s" and text[start - 1] in "'\"" and text[end : end + 1] == text[start - 1]
+        if code[start] == text[start] or is_quoted:  # in other strings, %s is a part of a date format
+            word = found[1] or found[2] or _guess_argument(code[:start], name.partition(".")[0])
+            place = f"{file}:{line + text.count(chr(10), 0, start)}"
+            how = "with an s at its end" if found[1] else "with the name of the argument, and no quotes around it"
+            raise QueryError(f"{place}: {found[0]} in {name}: write %({word})s, {how}")
+
+
+def _guess_argument(before: str, noun: str) -> str:
+    """Guess the name of an argument from the text before its placeholder."""
+    if found := re.search(r"(?i)\b(LIMIT|OFFSET)\s+$", before):
+        return found[1].lower()
+    column, before = "", re.sub(r"%\(\w+\)s", "x", before)
+    if found := re.search(r"(?i)(\w+)`?\s*(?:[=<>!]+|\bLIKE|\bIN)\s*\(?\s*$", before):
+        column = found[1]
+    elif found := re.search(r"(?i)\bINTO\s+\S+\s*\(([\w\s,`]*)\)\s*VALUES\s*\(([^()]*)$", before):
+        column = dict(enumerate(re.findall(r"\w+", found[1]))).get(found[2].count(","), "")
+    return f"{noun.removesuffix('s')}_id" if column == "id" else column or "name"

@@ -32,3 +32,16 @@ ORDER BY
     s.TABLE_NAME,
     s.INDEX_NAME
 LIMIT 100000;
+
+-- name: list_tables
+-- accept unordered: a table's name is unique in its schema, but information_schema declares no keys
+SELECT
+    t.TABLE_NAME AS table_name,
+    t.TABLE_COMMENT AS table_comment
+FROM information_schema.TABLES AS t
+WHERE
+    t.TABLE_SCHEMA = DATABASE()
+    AND t.TABLE_TYPE = 'BASE TABLE'
+ORDER BY
+    t.TABLE_NAME
+LIMIT 10000;

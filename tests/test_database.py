@@ -94,6 +94,12 @@ def test_the_name_reaches_the_server(make, proxy):
         ("-- name: a\nSELECT 1\nFROM t WHERE x LIKE 'a%';", r"sql/test\.sql:3: a stray %"),
         ("-- name: a\nSELECT 1 %% 2;", r"sql/test\.sql:2: a stray %"),
         ("-- name: a\nSELECT 1 -- 100%\n;", r"sql/test\.sql:2: a stray %"),
+        ("-- name: a\nSELECT DATE_FORMAT(t.x, '%H:%i:%s') AS x FROM t;", r"sql/test\.sql:2: a stray %"),
+        ("-- name: a\nSELECT 1\nFROM t WHERE t.id = %s;", r"sql/test\.sql:3: %s in test\.a: write %\(test_id\)s"),
+        ("-- name: a\nSELECT 1 FROM t\nWHERE t.x IN (%d);", r"sql/test\.sql:3: %d in test\.a: write %\(x\)s"),
+        ("-- name: a\nINSERT INTO t (x, y)\nVALUES (%(x)s, ?);", r"sql/test\.sql:3: \? in test\.a: write %\(y\)s"),
+        ("-- name: a\nSELECT 1 FROM t LIMIT {n};", r"sql/test\.sql:2: \{n\} in test\.a: write %\(n\)s"),
+        ("-- name: a\nSELECT f({}) AS x;", r"sql/test\.sql:2: \{\} in test\.a: write %\(name\)s"),
         ("-- name: a\n-- only words\n", r"sql/test\.sql:1: test\.a has no statement"),
         ("-- name: A-b\nSELECT 1;", r"sql/test\.sql:1: .*snake_case"),
         ("SELECT 1;\n-- name: a\nSELECT 1;", r"sql/test\.sql:1: SQL before"),
@@ -102,6 +108,11 @@ def test_the_name_reaches_the_server(make, proxy):
 def test_a_file_with_a_fault_is_refused_with_its_place(queries, text, message):
     with pytest.raises(QueryError, match=message):
         load_queries(queries(text))
+
+
+def test_what_looks_like_a_placeholder_in_a_string_or_a_comment_is_none(queries):
+    text = "SELECT '{}' AS a, '?' AS b -- {} or ?\nFROM t /* ? */\nWHERE t.x = %(x)s"
+    assert load_queries(queries(f"-- name: a\n{text};"))["test.a"].parameters == ("x",)
 
 
 def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path):

@@ -31,6 +31,7 @@ from web.answers import JSON, Answer, share
 from web.errors import Problem
 from web.guards import LINKS, Login, authenticate, confirm_account, follow_link, identify, identify_again
 from web.inputs import Inputs
+from web.mistakes import forgot_api, refuse_answer
 from web.paging import Page
 from web.text import fold
 
@@ -109,12 +110,19 @@ _inputs = cache(Inputs)  # the same in every application that one process makes
 def install(app: Flask) -> None:
     """Wrap every view that has an `@api`. Raises TypeError if a view has a parameter that nothing can fill."""
     paths: dict[str, set[str]] = {}
+    inside = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/")}
     for rule in app.url_map.iter_rules():
         paths.setdefault(rule.endpoint, set()).update(rule.arguments)
     for endpoint, parameters in paths.items():
         view = app.view_functions[endpoint]
         if hasattr(view, "api"):
             app.view_functions[endpoint] = _wrap(view, view.api(_inputs(view, frozenset(parameters))))
+        elif app.debug and endpoint in inside and not hasattr(view, "operation"):
+            app.view_functions[endpoint] = partial(_refuse, view)
+
+
+def _refuse(view: Callable[..., Any], **path: Any) -> Any:
+    raise forgot_api(view)
 
 
 def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
@@ -124,6 +132,8 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
 
     if operation.public and operation.login is not False:
         raise TypeError(f"{view.__module__}.{view.__name__} needs a login, so its answers are not public")
+
+    is_row = isinstance(operation.returns, str) and "/" not in operation.returns  # else a media type, or a model
 
     def serve(**path: Any) -> Response:
         arguments = _admit(operation, path)
@@ -136,10 +146,8 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
 
         answer = carry_out(work, operation.transaction and request.method in WRITES)
         content = answer[0] if isinstance(answer, tuple) else answer
-        if (content is None) != (operation.returns is None):
-            raise TypeError(
-                f"{view.__module__}.{view.__name__} returned {answer!r}, and `@api` says {operation.returns!r}"
-            )
+        if (content is None) != (operation.returns is None) or (is_row and type(content) is list):
+            raise refuse_answer(view, operation.returns, content)
         response = _respond(operation, answer)
         if operation.public and arguments.get("token") is None:  # a token shows what not everybody may see
             share(response, request.environ)

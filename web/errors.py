@@ -20,7 +20,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from current import db
 from database import errno
 from pool import LOST, NOT_PRIMARY, PoolTimeout
-from queries import QueryError
+from web import mistakes
 
 log = logging.getLogger("rawreel.errors")
 
@@ -38,6 +38,7 @@ AWAY = {*LOST, 1040, 1047, 1129, 1158, 1159, 1160, 1161, 1203, 1226}
 FULL, WRITE_ERRORS, NO_SPACE = {1021, 1114}, {3, 1026, 1030}, re.compile(rf"\b{ENOSPC}\b")
 POINTED_TO = 1451
 NO_SUCH_TABLE = 1146
+NO_DATABASE = {1046, 1049}  # MySQL tells a connection that was open before 1046, MariaDB 1146; a new one gets 1049
 
 SENTENCES = {
     404: "There is nothing at this address.",
@@ -151,7 +152,10 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
         return Problem(503, "The disk of the database is full: nothing was stored.")
     if number in BUSY:
         return Problem(503, "The database is too busy for this right now.")
-    if number == NO_SUCH_TABLE and not current_app.debug:
+    is_gone = number in NO_DATABASE or (number == NO_SUCH_TABLE and mistakes.has_no_tables())
+    if is_gone and current_app.debug:
+        return Problem(503, current_app.extensions["settings"].explain(error), "not_ready")
+    if is_gone or (number == NO_SUCH_TABLE and not current_app.debug):
         return Problem(503, "The database is not set up yet: `flask db migrate` does that.", "not_ready")
     if number in AWAY or getattr(error, "is_unreached", False):
         return Problem(503, "The database cannot be reached right now.")
@@ -161,15 +165,8 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
 
 
 def _find_place(error: Exception) -> str:
-    """Find the place of a fault in the .sql files, for a developer who has just edited one. Under DEBUG only."""
-    if isinstance(error, QueryError):
-        return str(error)
-    query = getattr(error, "query", None)
-    if query and isinstance(error, pymysql.MySQLError):
-        found = re.search(r" at line (\d+)", str(error.args[-1]))
-        line = query.line + (int(found[1]) - 1 if found else 0)
-        return f"{query.file}:{line}: {query.name}: {error.args[-1]}"
-    return SENTENCES[500]
+    """Find the place of a mistake, for a developer who has just made it. Under DEBUG only."""
+    return mistakes.explain(error) or SENTENCES[500]
 
 
 def document(problem: Problem) -> Any:

@@ -81,6 +81,8 @@ def _find_in(tree: ast.AST, file: str, namespaces: Collection[str]) -> Iterator[
         elif (constant := _query_of(call, verb, namespaces)) and (name := _name(constant)):
             arguments = frozenset(word for word in words if word)
             called[constant] = Use(name, file, constant.lineno, verb, arguments, is_open=None in words)
+        elif verb in ATTEMPTS and _owner(call) == "db" and (text := _statement(call)):
+            called[call] = Use(text, file, call.args[0].lineno, verb)
     for node in ast.walk(tree):
         if node in called:
             yield called[node]
@@ -92,9 +94,20 @@ def _query_of(call: ast.Call, verb: str, namespaces: Collection[str]) -> ast.exp
     """Return the argument that names the query, if this is a call of a method of Database or Page."""
     if verb not in ATTEMPTS or not call.args or not (name := _name(call.args[0])):
         return None
-    owner = ast.unparse(getattr(call.func, "value", call.func)).split(".")[-1]
+    owner = _owner(call)
     is_ours = owner == "db" or (verb, owner) == ("fetch", "page")
     return call.args[0] if is_ours or name.partition(".")[0] in namespaces else None
+
+
+def _statement(call: ast.Call) -> str:
+    """Return the statement that stands where the name of a query belongs, else an empty text."""
+    parts = [node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant)] if call.args else []
+    text = " ".join(str(part) for part in parts)
+    return text if len(text.split()) > 1 else ""
+
+
+def _owner(call: ast.Call) -> str:
+    return ast.unparse(getattr(call.func, "value", call.func)).split(".")[-1]
 
 
 def _verb(call: ast.Call) -> str:

@@ -10,18 +10,20 @@ from ops.sqlcheck.callers import LISTS, Use, find_uses
 from ops.sqlcheck.inspection import LARGE, Inspector
 from ops.sqlcheck.measure import READS, READS_PER_ROW
 from ops.sqlcheck.proofread import Finding, finding_in, proofread, proofread_view
-from queries import Query, QueryError, View, load_queries, load_views
+from queries import Query, QueryError, View, describe_statement, load_queries, load_views
 
 CODES = {
     "syntax": "the server or the loader cannot read it.",
     "unknown-column": "a column or a table that is not there.",
     "duplicate-column": "two columns of a result have one name.",
+    "alias-without-as": "a column of a SELECT has a new name without AS: a comma is missing, or AS.",
     "unnamed-column": "a column of a result has no snake_case name, like COUNT(*) without AS.",
     "star": "SELECT *: columns are listed, for they are what the API answers; those of a view, in the view.",
     "percent": "a literal %: a pattern or a date format is a parameter.",
+    "placeholder": "%s, ? or {}: a placeholder is %(name)s, with the name of the argument.",
     "quoted-placeholder": "'%(x)s': the value comes with its own quotes.",
     "unused": "no Python file names this query, no query reads this view; or an `-- accept` line accepts nothing.",
-    "no-such-query": "a name that is in no .sql file.",
+    "no-such-query": "a name that is in no .sql file, or a statement in place of a name.",
     "wrong-arguments": "the keyword arguments of a call are not the placeholders of its query.",
     "unordered": "a list without an ORDER BY that ends on a unique key: its rows come in any order.",
     "unbounded": "a list without LIMIT.",
@@ -29,6 +31,7 @@ CODES = {
     "unmerged": "a view that is made whole, into a temporary table, before it is joined.",
     "full-scan": f"it reads over {READS} rows and {READS_PER_ROW} for each that it gives, from tables of {LARGE} rows or more.",
 }
+UNREADABLE = {"percent": "a stray %", "placeholder": ": write %("}  # words of the loader, for its codes
 HELP = "\b\n" + "\n".join(f"{code:19} {sentence}" for code, sentence in CODES.items())
 HEAD = ("query", "kind", "parameters", "columns", "rows read", "given")
 
@@ -51,7 +54,7 @@ def load(folder: Path) -> tuple[dict[str, Query], list[Finding]]:
             queries |= {q.name: replace(q, file=prefix + q.file) for q in load_queries(part).values()}
         except QueryError as error:
             file, line, message = f"{prefix}{error}".split(":", 2)
-            code = "percent" if "a stray %" in message else "syntax"
+            code = next((code for code, words in UNREADABLE.items() if words in message), "syntax")
             findings.append(Finding(file, int(line), code, message.strip()))
     return queries, findings
 
@@ -85,7 +88,8 @@ def _check_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]
             yield finding_in(query, query.line, "unused", f"no Python file names {query.name}")
     for use in uses:
         if use.name not in queries:
-            yield Finding(use.file, use.line, "no-such-query", f"there is no query {use.name}")
+            message = describe_statement(use.name) if " " in use.name else f"there is no query {use.name}"
+            yield Finding(use.file, use.line, "no-such-query", message)
             continue
         query = queries[use.name]
         missing, unknown = (", ".join(sorted(names)) for names in use.faults(query.parameters))

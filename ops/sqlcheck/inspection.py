@@ -15,9 +15,9 @@ from pymysql.protocol import FieldDescriptorPacket
 
 from config import ConfigError
 from database import Database
-from ops.sqlcheck.text import bare, kind, plain_columns
+from ops.sqlcheck.text import kind, plain_columns
 from pool import Connection
-from queries import Query, View, load_views
+from queries import Query, View, bare, load_views
 
 INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG, FIELD_TYPE.YEAR}
 DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
@@ -129,15 +129,11 @@ class Inspector:
         text = self.cursor.mogrify(query.text, query.bind(arguments))
         # PyMySQL has no prepared statements, only the parts for them. PREPARE in SQL would not describe the columns.
         self.connection._execute_command(COMMAND.COM_STMT_PREPARE, text.encode("utf-8", "surrogateescape"))
-        statement, count, marks = struct.unpack_from("<IHH", self.connection._read_packet().get_all_data(), 1)
-        for _ in range(marks + bool(marks)):  # a packet for each `?`, and one that marks their end
-            self.connection._read_packet()
+        statement, count = struct.unpack_from("<IH", self.connection._read_packet().get_all_data(), 1)
         fields = [self.connection._read_packet(FieldDescriptorPacket) for _ in range(count)]
         if fields:
             self.connection._read_packet()
         self.connection._execute_command(COMMAND.COM_STMT_CLOSE, struct.pack("<I", statement))
-        if marks:
-            raise Connection.ProgrammingError(1064, "a placeholder is %(name)s, not a question mark")
         return [self._column(query, field) for field in fields]
 
     def explain(self, query: Query, arguments: dict[str, Any]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from ops.sqlcheck.text import (
     line_of,
     order,
     outer,
+    select_lists,
     strings,
 )
 from ops.sqlcheck.values import runs, samples
@@ -29,6 +30,8 @@ from queries import Query, View
 # 1356: a view whose table or column is gone. The finding for the view's own file says which.
 NUMBERS = dict.fromkeys((1051, 1054, 1109, 1146, 1356), "unknown-column")
 NUMBERS[1060] = "duplicate-column"  # the server refuses it in a derived table; any other error is `syntax`
+# A column, or the end of an expression in parentheses, and behind it another word.
+ALIAS = re.compile(r"(?is)\s*((?!(?:AS|NOT)\b)(?:\w+\.)?`?\w+`?|(?!.*\bINTERVAL\b).*\))\s+`?(\w+)`?\s*")
 
 
 @dataclass(frozen=True, order=True)
@@ -95,6 +98,12 @@ def _check_text(query: Query, views: Collection[str] = ()) -> Iterator[Finding]:
     for found in re.finditer(r"(?i)(?:\bSELECT\s+(?:DISTINCT\s+)?|,\s*|\b([a-z_]\w*)`?\.)\*", text):
         if found[1] not in views:
             yield finding_in(query, line_at(query, found.end()), "star", "name the columns that are wanted")
+    for position, item in select_lists(text):
+        if (alias := ALIAS.fullmatch(item)) and alias[2].upper() != "END":  # of CASE
+            line, column = line_at(query, position + alias.start(2)), " ".join(item[: alias.start(2)].split())
+            yield finding_in(
+                query, line, "alias-without-as", f"{column} is called {alias[2]}: write a comma between them, or AS"
+            )
     for position, string in strings(query.text):
         for found in re.finditer(r"%\(\w+\)s", string):
             line = line_at(query, position + found.start())

@@ -7,21 +7,12 @@ from __future__ import annotations
 
 import re
 
-from queries import Query
-
-QUOTED = re.compile(
-    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/""", re.DOTALL
-)  # strings, and comments of three kinds
+from queries import QUOTED, Query, bare
 
 UPDATE = re.compile(
     r"(?is)\s*UPDATE\s+(?:IGNORE\s+)?(?P<tables>.*?)\bSET\b(?P<values>.*?)(?P<rest>\b(?:WHERE|ORDER|LIMIT)\b.*|\s*$)"
 )
 LOCKS = re.compile(r"(?i)\bFOR\s+(?:UPDATE|SHARE)(?:\s+(?:SKIP\s+LOCKED|NOWAIT))?|\bLOCK\s+IN\s+SHARE\s+MODE")
-
-
-def bare(text: str) -> str:
-    """Return the text with blanks for comments and strings. Every other character stays in its place."""
-    return QUOTED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
 def strings(text: str) -> list[tuple[int, str]]:
@@ -56,6 +47,22 @@ def order(text: str) -> list[tuple[str | None, str]]:
     end = r"\b(?:ORDER\s+BY|LIMIT|FOR\s+(?:UPDATE|SHARE)|LOCK\s+IN)\b"
     found = re.findall(rf"(?is)\bORDER\s+BY\b((?:(?!{end}).)*)", outer(text))
     return _columns(found[-1]) if found else []
+
+
+def select_lists(text: str) -> list[tuple[int, str]]:
+    """Return every item of every SELECT list of a bare text, each with its position."""
+    items = []
+    for select in re.finditer(r"(?i)\bSELECT\b(?:\s+(?:DISTINCT|ALL|STRAIGHT_JOIN)\b)?", text):
+        depth, start = 0, select.end()
+        for found in re.finditer(r"(?i)[(),]|\b(?:FROM|UNION|INTO)\b|$", text[start:]):
+            depth += {"(": 1, ")": -1}.get(found[0], 0)
+            if found[0] != "(" and depth <= 0 and not (found[0] == ")" and depth == 0):
+                end = select.end() + found.start()
+                items.append((start, text[start:end]))
+                start = end + 1
+                if found[0] != ",":
+                    break
+    return items
 
 
 def plain_columns(text: str) -> dict[str, tuple[str, str]]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.sqlcheck.inspection import LARGE, Inspector
-from ops.sqlcheck.text import bare
-from queries import Query
+from queries import Query, bare
 from web.text import escape_like
 
 NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"}

@@ -1,0 +1,116 @@
+"""Mistakes in a view or a query, each told in a sentence with file and line.
+
+A learner looks at the answer, in Postman, before they look at the log. Only under DEBUG such a sentence is in an answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from flask import current_app, g, request
+
+from config import ROOT
+from current import db
+from pool import Connection
+from queries import QueryError, StatementError
+
+View = Callable[..., Any]
+
+OWN = ("routes", "domain")  # the folders whose code calls the database
+POSITIONAL = re.compile(r"\b(fetch_\w+|execute|insert|stream|fetch)\(\) takes 2 positional arguments")
+UNFIT = re.compile(
+    r"missing \d+ required|did not return a valid response|has no attribute 'user'"
+)  # a view without `@api`
+
+
+class Mistake(TypeError):
+    """A view does not do what its `@api` says. The message begins with file and line."""
+
+
+def explain(error: Exception) -> str | None:
+    """Return the sentence for a mistake, or None if the exception is of no kind that is known here."""
+    if isinstance(error, StatementError):
+        return f"{next(_places(error), ('?', ''))[0]}: {error}"
+    if isinstance(error, (QueryError, Mistake)):
+        return str(error)
+    query = getattr(error, "query", None)
+    if query and isinstance(error, Connection.Error):
+        found = re.search(r" at line (\d+)", str(error.args[-1]))
+        line = query.line + (int(found[1]) - 1 if found else 0)
+        return f"{query.file}:{line}: {query.name}: {error.args[-1]}"
+    return _explain_call(error) if isinstance(error, (TypeError, AttributeError)) else None
+
+
+def _explain_call(error: Exception) -> str | None:
+    """Explain an error of Python in a view: it looks at the user without a login, or passes arguments by position."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    place, line = next(_places(error), ("", ""))
+    is_plain = view is not None and view.__module__.startswith("routes.") and not hasattr(view, "operation")
+    if view and is_plain and UNFIT.search(str(error)):
+        return str(forgot_api(view))
+    if "g.user" in line and g.get("user") is None:
+        return f"{place}: nobody is logged in, so g.user is None: write login=True in the `@api` of this view"
+    if found := POSITIONAL.search(str(error)):
+        return f'{place}: arguments go by name: db.{found[1]}("notes.get", note_id=note_id)'
+    return None
+
+
+def _places(error: Exception) -> Iterator[tuple[str, str]]:
+    """Yield the lines of our own code that the exception came through, the innermost first: place and text."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = _relative(frame.filename)
+        if file.partition("/")[0] in OWN:
+            yield f"{file}:{frame.lineno}", frame.line or ""
+
+
+def _relative(file: str) -> str:
+    path = Path(file)
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def has_no_tables() -> bool:
+    """Return whether the whole schema is missing, under DEBUG alone: else a missing table is a slip of the pen."""
+    with suppress(Connection.Error):
+        return current_app.debug and not db.fetch_all("inspection.list_tables")
+    return False
+
+
+def place(view: View) -> str:
+    """Return the file and the line where a view begins, with its decorators."""
+    code = getattr(inspect.unwrap(view), "__code__", None)
+    return f"{_relative(code.co_filename)}:{code.co_firstlineno}: {view.__name__}" if code else repr(view)
+
+
+def forgot_api(view: View) -> Mistake:
+    """Say that a view has no `@api`."""
+    return Mistake(f"{place(view)} has no `@api`: write @api(...) below its address, such as {_example(view)}")
+
+
+def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:
+    """Say why what a view has returned is not what its `@api` says."""
+    name, said = place(view), returns if isinstance(returns, str) else getattr(returns, "__name__", "")
+    if content is None:
+        return Mistake(
+            f'{name} returned None, and its `@api` says returns="{said}": return the row; if there is none,'
+            ' write `or abort(404, "No such note.")`; if there is no answer, leave returns= out'
+        )
+    if returns is None:
+        return Mistake(f"{name} returned an answer, and its `@api` has no returns=: write {_example(view)}")
+    return Mistake(
+        f'{name} returned a plain list: take a parameter `page: Page`, and return page.fetch("{said}", ...);'
+        " for one row, call db.fetch_one()"
+    )
+
+
+def _example(view: View) -> str:
+    """Return an `@api` with the query whose row this view seems to return: the last that it names."""
+    constants = getattr(getattr(inspect.unwrap(view), "__code__", None), "co_consts", ())
+    read = [name for name in constants if isinstance(name, str) and name in db.queries and db.queries[name].is_read]
+    noun = view.__module__.rpartition(".")[2]
+    return f'@api(returns="{read[-1] if read else f"{noun}.get"}")'
