@@ -71,7 +71,7 @@ def _check_address(email: str) -> str:
     return email
 
 
-Username = Annotated[str, Line(3, 32), AfterValidator(_check_name)]
+Username = Annotated[str, Line(2, 32), AfterValidator(_check_name)]
 # For registering. `flask user create` may use reserved names, and blocked words.
 FreeUsername = Annotated[Username, AfterValidator(_check_free), Allowed]
 Email = Annotated[str, Line(3, 254), AfterValidator(_check_address)]

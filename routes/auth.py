@@ -29,7 +29,7 @@ class Registration(Input):
 
     username: Annotated[
         FreeUsername,
-        Field(description="3 to 32 letters of any script, digits, _ . or -", examples=["xiaoli"]),
+        Field(description="2 to 32 letters of any script, digits, _ . or -", examples=["xiaoli"]),
     ]
     email: Annotated[Email | None, Field(examples=["li@example.org"])] = None
     password: NewPassword

@@ -77,7 +77,7 @@ def test_an_email_address_has_to_look_like_one(client, email):
     assert response.json["errors"].keys() == {"email"}
 
 
-@pytest.mark.parametrize("username", ["张三丰", "मरियम", "𠮷野家", "a.b_c-1", "z" * 32])
+@pytest.mark.parametrize("username", ["张三", "张三丰", "मरियम", "a1", "𠮷野家", "a.b_c-1", "z" * 32])
 def test_a_name_may_be_of_any_script(client, username):
     response = register(client, username)
     assert response.status_code == 201
@@ -121,8 +121,10 @@ def test_names_that_only_look_related_are_two(client, person):
     "username",
     [
         "",
-        "ab",
+        "a",
+        "张",
         " a ",
+        "张 ",
         "a" * 33,
         "a b",
         "a/b",
