@@ -19,6 +19,8 @@ from domain import feed, files
 from domain.inbox import InboxFeed
 from domain.live_feed import LiveFeed
 from ops import commands
+from ops.debug import pages
+from ops.debug.recording import RecordingDatabase
 from ops.server import reload, serve, startup
 from ops.sqlcheck import catalog
 from queries import QueryError
@@ -54,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # the redirect would use the request's Host header
     watch = app.extensions["watch"] = metrics.Watch()
     try:
-        app.extensions["database"] = Database(
+        app.extensions["database"] = (RecordingDatabase if settings.DEBUG else Database)(
             **settings.database(),
             pool_size=settings.DB_POOL_SIZE,
             pool_wait=settings.DB_POOL_WAIT,
@@ -68,6 +70,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     if hops := settings.TRUSTED_PROXIES:
         app.wsgi_app = ProxyFix(proxies.drop_port(app.wsgi_app), x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     logs.install(app)
+    if settings.DEBUG:
+        pages.install(app)
     metrics.install(app)
     slow_queries.install(app)
     errors.install(app)

@@ -6,7 +6,9 @@ SELECT
     c.TABLE_NAME AS table_name,
     c.COLUMN_NAME AS column_name,
     c.DATA_TYPE AS data_type,
-    c.COLUMN_TYPE AS column_type
+    c.COLUMN_TYPE AS column_type,
+    c.IS_NULLABLE AS nullable,
+    c.COLUMN_COMMENT AS column_comment
 FROM information_schema.COLUMNS AS c
 WHERE
     c.TABLE_SCHEMA = DATABASE()
@@ -44,4 +46,24 @@ WHERE
     AND t.TABLE_TYPE = 'BASE TABLE'
 ORDER BY
     t.TABLE_NAME
+LIMIT 10000;
+
+-- name: list_foreign_keys
+-- accept unordered: a column of a key is unique, but information_schema declares no keys
+SELECT
+    k.TABLE_NAME AS table_name,
+    k.COLUMN_NAME AS column_name,
+    k.REFERENCED_TABLE_NAME AS parent_name,
+    r.DELETE_RULE AS delete_rule
+FROM information_schema.KEY_COLUMN_USAGE AS k
+INNER JOIN information_schema.REFERENTIAL_CONSTRAINTS AS r
+    ON r.CONSTRAINT_SCHEMA = k.TABLE_SCHEMA
+    AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME
+    AND r.TABLE_NAME = k.TABLE_NAME
+WHERE
+    k.TABLE_SCHEMA = DATABASE()
+ORDER BY
+    k.TABLE_NAME,
+    k.ORDINAL_POSITION,
+    k.COLUMN_NAME
 LIMIT 10000;

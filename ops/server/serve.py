@@ -100,6 +100,7 @@ def banner(app: Flask) -> str:
         f"Database  {settings.DB_NAME} at {where}, {kind}",
     ]
     if settings.DEBUG:
+        lines += [f"Glass box {url}/debug"]
         lines += [f"Login     {world.USERNAME} / {world.PASSWORD}", f"Admin     {world.ADMIN} / {world.PASSWORD}"]
     return "\n".join(lines)
 

@@ -80,21 +80,35 @@ def explain(inspector: Inspector, query: Query, values: dict[str, Any]) -> list[
 
 
 def tree(plan: list[dict[str, Any]]) -> list[str]:
-    """Return the rows of EXPLAIN as a tree: below a derived table or a subquery stand the steps that make it."""
-    shown: list[tuple[str, ...]] = []
+    """Return the rows of EXPLAIN as the lines of a tree."""
+    shown = [
+        (
+            f"{'   ' * depth}{'└─ ' if depth else ''}{row['table'] or '-'}{label}",
+            row["type"] or "",
+            row["key"] or "",
+            str(row["rows"] or ""),
+            row["Extra"],
+        )
+        for depth, label, row in steps(plan)
+    ]
+    return align(("table", "access", "key", "rows", "extra"), shown)
+
+
+def steps(plan: list[dict[str, Any]]) -> list[tuple[int, str, dict[str, Any]]]:
+    """Return the rows of EXPLAIN with their depth: below a derived table or a subquery stand the steps that make it."""
+    found: list[tuple[int, str, dict[str, Any]]] = []
     left = list(plan)
 
     def add(ids: list[str], depth: int, label: str = "") -> None:
-        steps = [row for row in left if str(row["id"]) in ids]
-        for row in steps:
+        rows = [row for row in left if str(row["id"]) in ids]
+        for row in rows:
             left.remove(row)
-        for row in steps:
-            name = f"{'   ' * depth}{'└─ ' if depth else ''}{row['table'] or '-'}{label}"
-            shown.append((name, row["type"] or "", row["key"] or "", str(row["rows"] or ""), row["Extra"]))
+        for row in rows:
+            found.append((depth, label, row))
             inner = re.fullmatch(r"<\w+?([\d,]+)>", row["table"] or "")
             add(inner[1].split(",") if inner else [], depth + 1)
 
     add([str(plan[0]["id"])], 0)
     while left:  # a subquery that no table in the plan refers to
         add([str(left[0]["id"])], 1, f" ({left[0]['select_type'].lower()})")
-    return align(("table", "access", "key", "rows", "extra"), shown)
+    return found
