@@ -13,11 +13,12 @@ from click import ClickException
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
 
+from language import clause_of, join, of_terminal, say, translate, whole
 from pool import LOST
 
 ROOT = Path(__file__).resolve().parent
 
-SAVE_AS_UTF8 = "save it in UTF-8 (Notepad: Save as, Encoding). `>` in PowerShell writes UTF-16; `Set-Content -Encoding utf8` does not."
+SAVE_AS_UTF8 = "Save it in UTF-8 (Notepad: Save as, Encoding). `>` in PowerShell writes UTF-16; `Set-Content -Encoding utf8` does not."
 
 
 def sources(root: Path = ROOT) -> list[Path]:
@@ -26,11 +27,15 @@ def sources(root: Path = ROOT) -> list[Path]:
     return sorted([*root.glob("*.py"), *(path for package in packages for path in package.rglob("*.py"))])
 
 
-class ConfigError(ClickException):
-    """A setting is missing or wrong. The message is one sentence for the person who starts the server.
+class TerminalError(ClickException):
+    """An error for the person at the terminal. `flask` prints it in their language, and ends with exit code 1."""
 
-    `flask` prints the message of a ClickException, and ends with exit code 1.
-    """
+    def format_message(self) -> str:
+        return translate(self.message, of_terminal())
+
+
+class ConfigError(TerminalError):
+    """A setting is missing or wrong. The message is one sentence for the person who starts the server."""
 
 
 def is_loopback(host: str) -> bool:
@@ -147,20 +152,22 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
         where = self.DB_SOCKET or f"{self.DB_HOST}:{self.DB_PORT}"
         number = error.args[0] if error.args else None
         if number in (1045, 1698):  # 1698: MariaDB on a unix socket
-            return (
-                f"The database at {where} refuses user {self.DB_USER} with this password: see DB_USER and DB_PASSWORD."
-            )
+            sentence = "The database at {where} refuses user {user} with this password: see DB_USER and DB_PASSWORD."
+            return say(sentence, where=where, user=self.DB_USER)
         if number in (1046, 1049):  # 1046: it was dropped while a connection used it
-            return f"There is no database {self.DB_NAME} at {where}: `flask db migrate` creates it, with its tables."
+            sentence = "There is no database {name} at {where}: `flask db migrate` creates it, with its tables."
+            return say(sentence, name=self.DB_NAME, where=where)
         if number == 1044:
-            return (
-                f"There is no database {self.DB_NAME} at {where} that {self.DB_USER} may use, and none may be created."
-            )
+            sentence = "There is no database {name} at {where} that {user} may use, and none may be created."
+            return say(sentence, name=self.DB_NAME, where=where, user=self.DB_USER)
         if number == 1146:
-            return f"The schema of {self.DB_NAME} at {where} is not there: run `flask db migrate`."
+            return say(
+                "The schema of {name} at {where} is not there: run `flask db migrate`.", name=self.DB_NAME, where=where
+            )
         if number in (2002, 2003, *LOST):
-            return f"No database answers at {where}: start it, or correct DB_HOST, DB_PORT or DB_SOCKET."
-        return f"The database at {where} cannot be used: {error.args[-1]}."
+            sentence = "No database answers at {where}: start it, or correct DB_HOST, DB_PORT or DB_SOCKET."
+            return say(sentence, where=where)
+        return say("The database at {where} cannot be used: {reason}.", where=where, reason=error.args[-1])
 
     @field_validator("DB_HOST")
     @classmethod
@@ -178,9 +185,8 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     @model_validator(mode="after")
     def _refuse_public_debug(self) -> Settings:
         if self.DEBUG and not is_loopback(self.HOST):
-            raise ValueError(
-                f"DEBUG=1 is for this machine alone: set DEBUG=0, or HOST to 127.0.0.1 and not {self.HOST}"
-            )
+            sentence = "DEBUG=1 is for this machine alone: set DEBUG=0, or HOST to 127.0.0.1 and not {host}"
+            raise ValueError(say(sentence, host=self.HOST))
         return self
 
 
@@ -205,8 +211,8 @@ def load(mode: Mode = "server", environment: Mapping[str, str] | None = None) ->
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         value = first["input"] if name and Settings.model_fields[name].repr else "..."  # no secret is shown
-        setting = f"{name}={value}: " if name else ""
-        raise ConfigError(f"{setting}{first['msg'].removeprefix('Value error, ')}.") from None
+        sentence = "{name}={value}: {clause}." if name else "{clause}."
+        raise ConfigError(say(sentence, name=name, value=value, clause=whole(clause_of(first)))) from None
     if mode == "server":
         if settings.is_private:
             raise ConfigError(
@@ -226,8 +232,8 @@ def _dotenv() -> dict[str, str]:
     file = ROOT / ".env"
     try:
         if file.exists() and b"\0" in file.read_bytes():
-            raise ConfigError(f"{file} is in UTF-16: {SAVE_AS_UTF8}")
+            raise ConfigError(join([say("{file} is in UTF-16.", file=file), SAVE_AS_UTF8]))
         return {name: value for name, value in dotenv_values(file, encoding="utf-8-sig").items() if value}
     except UnicodeDecodeError as error:
         line = 1 + error.object.count(b"\n", 0, error.start)
-        raise ConfigError(f"{file}, line {line}: this is not UTF-8: {SAVE_AS_UTF8}") from None
+        raise ConfigError(join([say("{file}, line {line}: this is not UTF-8.", file=file, line=line), SAVE_AS_UTF8])) from None

@@ -28,7 +28,7 @@ from config import ConfigError, load
 try:
     settings = load("server")
 except ConfigError as error:
-    sys.exit(str(error))
+    sys.exit(error.format_message())
 
 bind = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
 worker_class = "gthread"

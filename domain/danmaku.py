@@ -21,6 +21,7 @@ from current import db
 from domain import words
 from domain.files import CACHE
 from domain.sharing import NO_VIDEO, visibility_arguments
+from language import say
 from queries import Row
 from web.errors import InvalidInput, Problem
 from web.limits import too_many
@@ -57,7 +58,7 @@ def clean(text: str) -> str:
 def _check(text: str) -> str:
     text = clean(text)
     if not 0 < len(text) <= MAX_LENGTH:
-        raise InvalidInput(f"a danmaku has 1 to {MAX_LENGTH} characters that show something")
+        raise InvalidInput(say("a danmaku has 1 to {most} characters that show something", most=MAX_LENGTH))
     return text
 
 

@@ -18,6 +18,7 @@ from flask import abort, g
 from current import db
 from domain import danmaku, words
 from domain.sharing import visibility_arguments
+from language import say
 from queries import Row
 from web.errors import InvalidInput, Problem
 
@@ -44,7 +45,7 @@ def parse(data: bytes) -> list[Row | None]:
     try:
         reader.read(CONTROL.sub(b"", data))
     except ExpatError as error:
-        raise InvalidInput(f"the file is not well-formed XML: {error}") from None
+        raise InvalidInput(say("the file is not well-formed XML: {reason}", reason=error)) from None
     return reader.found
 
 
@@ -82,11 +83,11 @@ class _Reader:
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise InvalidInput(f"the file has more than {MAX_DEPTH} elements within each other")
+            raise InvalidInput(say("the file has more than {most} elements within each other", most=MAX_DEPTH))
         if name == "d" and not self._depth_of_row:
             self._depth_of_row, self._fields, self._text = self._depth, attributes.get("p", ""), []
             if len(self.found) == MAX_ROWS:
-                raise InvalidInput(f"the file has more than {MAX_ROWS} danmaku")
+                raise InvalidInput(say("the file has more than {most} danmaku", most=MAX_ROWS))
 
     def _take(self, text: str) -> None:
         if self._depth_of_row:

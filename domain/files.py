@@ -14,6 +14,7 @@ from filelock import FileLock
 from flask import Flask, Response, abort, current_app, g
 
 from current import db
+from language import say
 from media.storage import Arriving, Storage, new_key
 from media.video import NotAVideo, probe
 from queries import Row
@@ -99,7 +100,8 @@ def _end_request(_: Any) -> None:
 
 def no_room(room: int) -> Problem:
     """Return the error for a file that is larger than the user's room."""
-    return Problem(413, f"This is more than you have room for: {room} bytes are left.", "quota_exceeded")
+    sentence = say("This is more than you have room for: {room} bytes are left.", room=room)
+    return Problem(413, sentence, "quota_exceeded")
 
 
 def probe_file(file: Arriving) -> Arriving:
@@ -111,7 +113,7 @@ def probe_file(file: Arriving) -> Arriving:
     try:
         file.video = capacity.run_within("probes", lambda: probe(file.path))
     except NotAVideo as error:
-        raise InvalidInput(str(error)) from None
+        raise InvalidInput(error.args[0]) from None
     return file
 
 

@@ -16,6 +16,7 @@ from domain import danmaku, live, live_feed, words
 from domain.live import NO_ROOM
 from domain.names import user_id_of
 from domain.sharing import is_staff, shown
+from language import say
 from queries import Row
 from web import audit
 from web.audit import STAFF
@@ -172,7 +173,8 @@ def _find_moderating(room_id: int) -> Row:
 def _refuse(me: Row) -> NoReturn:
     """Raise the 403 for a person who may not write. Whom the owner has blocked gets that of a closed chat."""
     if me["banned_until"]:
-        raise Problem(403, f"You may not write in this room until {me['banned_until']}.", "banned_from_room")
+        sentence = say("You may not write in this room until {until}.", until=me["banned_until"])
+        raise Problem(403, sentence, "banned_from_room")
     if me["chat"] == "followers":
         raise Problem(403, "Only followers of its owner may write here.", "followers_only")
     raise Problem(403, "The chat is closed here.", "chat_closed")

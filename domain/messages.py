@@ -12,6 +12,7 @@ from flask import abort, current_app, g
 
 from current import db
 from domain.sharing import is_staff
+from language import say
 from queries import Row
 from web.errors import Problem
 
@@ -51,8 +52,8 @@ def send(pair: Pair, text: str) -> Row:
     if current_app.config["RATE_LIMITS"] and not is_staff():
         begun = db.fetch_value("conversations.count_begun", user_id=pair.user_id, limit=MAX_STRANGERS + 1)
         if begun > MAX_STRANGERS and not db.fetch_value("messages.get_any", **pair.ids()):
-            raise Problem(429, f"A new account writes to {MAX_STRANGERS} people in a day.", "too_many_strangers",
-                          headers={"Retry-After": "86400"})  # fmt: skip
+            sentence = say("A new account writes to {most} people in a day.", most=MAX_STRANGERS)
+            raise Problem(429, sentence, "too_many_strangers", headers={"Retry-After": "86400"})
     values = {**pair.side(), **pair._asdict(), "is_staff": is_staff(), "text": text}
     message_id = db.insert("messages.create", **values)
     if not message_id:

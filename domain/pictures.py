@@ -19,4 +19,4 @@ def convert(data: bytes, make: Callable[[bytes], bytes]) -> bytes:
     try:
         return run_within("large_pictures" if is_large(data) else "pictures", lambda: make(data))
     except NotAPicture as error:
-        raise InvalidInput(str(error)) from None
+        raise InvalidInput(error.args[0]) from None

@@ -29,6 +29,10 @@ Decision = Literal["reject", "hide", "delete", "warn", "ban"]
 
 NO_CASE = "No such report."
 THING_GONE = "This is gone already: warn or ban its author, or reject the report."
+NOT_HIDDEN = {
+    "user": "A person is not hidden or deleted: warn or ban its author.",
+    "message": "A message is not hidden or deleted: warn or ban its author.",
+}
 
 
 class Thing(NamedTuple):
@@ -107,9 +111,7 @@ def _check(kind: Kind, decision: Decision, note: str, until: datetime | None) ->
     """Raise a 422 if the parts of a decision do not fit together."""
     errors = {}
     if decision in ("hide", "delete") and kind not in ON_VIDEOS:
-        errors["decision"] = (
-            f"A {'person' if kind == 'user' else kind} is not hidden or deleted: warn or ban its author."
-        )
+        errors["decision"] = NOT_HIDDEN[kind]
     if decision in ("warn", "ban") and not note:
         errors["note"] = "Say why: the person reads it."
     if until and decision != "ban":

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from domain.videos import Description, NewVideo, Title, Visibility
+from language import clause_of, say
 from web.errors import InvalidInput
 
 MAX_METADATA_LENGTH = 4000
@@ -41,7 +42,7 @@ def _decode(text: str) -> dict[str, Any]:
     if not text.strip():
         return {"sent": text}
     if len(text) > MAX_METADATA_LENGTH:
-        raise InvalidInput(f"this may have at most {MAX_METADATA_LENGTH} characters")
+        raise InvalidInput(say("this may have at most {most} characters", most=MAX_METADATA_LENGTH))
     found = [PAIR.fullmatch(pair.strip(" ")) for pair in text.split(",")]
     pairs = {pair[1]: pair[2] or "" for pair in found if pair}
     if len(pairs) < len(found):
@@ -84,4 +85,4 @@ def read_video(stored: str) -> NewVideo:
     try:
         return _adapter.validate_python(stored).new_video()
     except ValidationError as error:
-        raise InvalidInput(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        raise InvalidInput(clause_of(error.errors()[0])) from None

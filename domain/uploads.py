@@ -22,6 +22,7 @@ from domain.files import attach, end_reservation, lock_room, no_room, run_at_end
 from domain.upload_locks import allow_takeover, lock
 from domain.upload_metadata import UploadMetadata
 from domain.videos import check_video_count, make
+from language import say
 from media.storage import Arriving
 from web import audit
 from web.api import after_commit, after_rollback
@@ -97,9 +98,9 @@ def lock_upload(upload_id: str, offset: int | None = None) -> dict[str, Any]:
 
 def _check_offset(upload: dict[str, Any], offset: int | None) -> None:
     if offset not in (None, have := size_of(upload)):
-        is_finished = upload["is_finished"]
-        abort(409, f"This upload is finished, with all its {have} bytes." if is_finished
-              else f"So far {have} bytes have arrived: go on from there.")  # fmt: skip
+        finished = say("This upload is finished, with all its {have} bytes.", have=have)
+        abort(409, finished if upload["is_finished"] else
+              say("So far {have} bytes have arrived: go on from there.", have=have))  # fmt: skip
 
 
 def size_of(upload: dict[str, Any]) -> int:
@@ -176,9 +177,8 @@ def create(piece: Piece, metadata: UploadMetadata) -> dict[str, Any]:
     file, needed, free = piece.file, piece.length or piece.size or 0, lock_room()
     reserved = end_reservation(file)
     if db.fetch_value("uploads.count_open", user_id=g.user["id"], limit=MAX_OPEN_UPLOADS) == MAX_OPEN_UPLOADS:
-        raise Problem(
-            429, f"You have {MAX_OPEN_UPLOADS} uploads under way: finish or give up some of them.", "too_many_uploads"
-        )
+        sentence = say("You have {most} uploads under way: finish or give up some of them.", most=MAX_OPEN_UPLOADS)
+        raise Problem(429, sentence, "too_many_uploads")
     if finished_at := db.fetch_value("uploads.get_surplus", user_id=g.user["id"], most=MAX_FINISHED_UPLOADS):
         db.execute("uploads.delete_surplus", user_id=g.user["id"], finished_at=finished_at)
     files.use_room(free, needed, reserved)

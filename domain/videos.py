@@ -13,6 +13,7 @@ from domain.comments import CommentPolicy
 from domain.files import end_reservation, lock_room, store_file
 from domain.search import index
 from domain.words import Allowed
+from language import say
 from media.storage import Arriving
 from web.errors import InvalidInput, Problem, violation
 from web.inputs import Input
@@ -71,7 +72,8 @@ def check_video_count() -> None:
     """Raise a 403 if the user has as many videos as one may have. It is exact while the user is locked."""
     most = current_app.config["QUOTA_VIDEOS"]
     if db.fetch_value("videos.count_owned", user_id=g.user["id"], limit=most) >= most:
-        raise Problem(403, f"You have {most} videos, and nobody may have more: delete some first.", "too_many_videos")
+        sentence = say("You have {most} videos, and nobody may have more: delete some first.", most=most)
+        raise Problem(403, sentence, "too_many_videos")
 
 
 def make(body: NewVideo, file: Arriving | None = None, free: int | None = None, **how: Any) -> int:

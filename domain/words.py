@@ -24,6 +24,7 @@ from pydantic import AfterValidator, Field
 
 from current import db
 from domain.search import UNSPACED
+from language import finish, say
 from queries import Row
 from web.api import after_commit
 from web.errors import InvalidInput, Problem
@@ -48,7 +49,9 @@ Action = Annotated[
 
 def _check_word(word: str) -> str:
     if not 0 < len(spell(word)[0]) <= MAX_KEY_LENGTH:
-        raise InvalidInput(f"a blocked word has 1 to {MAX_KEY_LENGTH} letters, digits or signs once it is written out")
+        raise InvalidInput(
+            say("a blocked word has 1 to {most} letters, digits or signs once it is written out", most=MAX_KEY_LENGTH)
+        )
     return word
 
 
@@ -151,7 +154,7 @@ def judge(text: str) -> str | None:
     if found and found.action == "reject":
         # Without the word, as DPlayer may put this sentence into HTML; `errors` has it.
         sentence = "This has a word that is not allowed here."
-        raise Problem(422, sentence, "validation_failed", {"text": f"{_refuse(found)}."})
+        raise Problem(422, sentence, "validation_failed", {"text": finish(_refuse(found))})
     return found.action if found else None
 
 
@@ -161,8 +164,8 @@ def has_word(text: str) -> bool:
 
 
 def _refuse(found: Found) -> str:
-    """Return the sentence for a refused text. It names the word: honest people can write another one then."""
-    return f"“{found.word}” is not allowed here"
+    """Return the clause for a refused text. It names the word: honest people can write another one then."""
+    return say("“{word}” is not allowed here", word=found.word)
 
 
 def _check(text: str) -> str:

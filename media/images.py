@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from language import say
+
 log = logging.getLogger("rawreel.images")
 
 FORMATS = ("image/png", "image/jpeg", "image/webp", "image/gif")
@@ -37,11 +39,11 @@ JPEG_END = b"\xff\xd9"
 # the eight that may stand within a picture.
 MORE_JPEG = bytes(range(255)) + b"".join(bytes((0xFF, mark, *range(255))) for mark in range(0xD0, 0xD8))
 
-TOO_LARGE = (
-    f"these are too many pixels: a picture has at most {MAX_SIDE} a side and 25 million in all, a WebP half of them"
+TOO_LARGE = say(
+    "these are too many pixels: a picture has at most {side} a side and 25 million in all, a WebP half of them",
+    side=MAX_SIDE,
 )
-
-TOO_MANY_SCANS = f"this JPEG is in too many parts: at most {MAX_SCANS} progressive scans are read"
+TOO_MANY_SCANS = say("this JPEG is in too many parts: at most {most} progressive scans are read", most=MAX_SCANS)
 
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]

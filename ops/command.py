@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from config import ConfigError, Settings
 from current import using
 from database import Database
+from language import clause_of, say, whole
 from pool import Connection
 
 
@@ -56,5 +57,5 @@ def validate(kind: Any, text: str, what: str = "") -> Any:
     try:
         return TypeAdapter(kind).validate_python(text)
     except ValidationError as error:
-        message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{what or text}: {message}.") from None
+        clause = clause_of(error.errors(include_url=False, include_input=False)[0])
+        raise ConfigError(say("{what}: {clause}.", what=what or text, clause=whole(clause))) from None

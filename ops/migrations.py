@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from click import ClickException
 
+from config import TerminalError
 from database import Database, errno
+from language import say
 from queries import Row, View, load_views
 
 NO_SUCH_TABLE = 1146
@@ -35,7 +36,7 @@ STATEMENT = re.compile(rf"""(?:'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`
 Run = Callable[..., list[Row]]
 
 
-class MigrationError(ClickException):
+class MigrationError(TerminalError):
     """A migration cannot be applied. The message names the file."""
 
 
@@ -133,9 +134,8 @@ def _apply(migration: Migration, row: Row | None, cursor: Any, run: Run) -> bool
     """Run the remaining statements of one file. Return whether there were any."""
     name, total, done = migration.name, len(migration.statements), row["done"] if row else 0
     if row and _is_edited(migration, row):
-        raise MigrationError(
-            f"{name} has changed since it was applied: put it back, and write a new file for the change."
-        )
+        sentence = "{name} has changed since it was applied: put it back, and write a new file for the change."
+        raise MigrationError(say(sentence, name=name))
     if row and row["applied_at"]:
         return False
     for count, statement in enumerate(migration.statements[done:], done + 1):
@@ -143,10 +143,16 @@ def _apply(migration: Migration, row: Row | None, cursor: Any, run: Run) -> bool
             cursor.execute(statement)
         except pymysql.MySQLError as error:
             reason = ": ".join(map(str, error.args))
-            raise MigrationError(
-                f"{name}: statement {count} of {total} failed ({reason}). The {count - 1} before it are applied: "
-                f"mend it and run `flask db migrate` again, which goes on here."
-            ) from error
+            sentence = say(
+                "{name}: statement {count} of {total} failed ({reason}). The {done} before it are applied: mend it and run"
+                " `flask db migrate` again, which goes on here.",
+                name=name,
+                count=count,
+                total=total,
+                reason=reason,
+                done=count - 1,
+            )
+            raise MigrationError(sentence) from error
         if count < total:
             run("migrations.set_progress", name=name, statements=total, done=count, checksum=migration.checksum(count))
     run("migrations.set_progress", name=name, statements=total, done=total, checksum=migration.checksum())
@@ -190,11 +196,13 @@ def _execute(name: str, statement: str, cursor: Any) -> None:
         cursor.execute(statement)
     except pymysql.MySQLError as error:
         if errno(error) in NO_RIGHT:
-            raise MigrationError(
-                f"{name}: {error.args[1]}: the user that migrates needs the rights CREATE VIEW, SHOW VIEW and DROP, "
-                f"as docs/deployment.md grants them."
-            ) from error
+            sentence = say(
+                "{name}: {reason}: the user that migrates needs the rights CREATE VIEW, SHOW VIEW and DROP,"
+                " as docs/deployment.md grants them.",
+                name=name,
+                reason=error.args[1],
+            )
+            raise MigrationError(sentence) from error
         reason = ": ".join(map(str, error.args))
-        raise MigrationError(
-            f"{name}: it cannot be made ({reason}). Mend it and run `flask db migrate` again."
-        ) from error
+        pattern = "{name}: it cannot be made ({reason}). Mend it and run `flask db migrate` again."
+        raise MigrationError(say(pattern, name=name, reason=reason)) from error

@@ -8,6 +8,7 @@ from pkgutil import iter_modules
 from flask import Blueprint, Flask
 
 from config import ConfigError
+from language import say
 
 
 def register(app: Flask) -> None:
@@ -22,10 +23,10 @@ def _blueprint(app: Flask, name: str) -> Blueprint:
     """Return the blueprint of a file. Raises ConfigError if there is none, or if its name is taken."""
     bp = getattr(import_module(f"routes.{name}"), "bp", None)
     if not isinstance(bp, Blueprint):
-        raise ConfigError(
-            f'routes/{name}.py has no blueprint: write `bp = Blueprint("{name}", __name__, url_prefix="/api/v1/{name}")`.'
-        )
+        sentence = 'routes/{name}.py has no blueprint: write `bp = Blueprint("{name}", __name__, url_prefix="/api/v1/{name}")`.'
+        raise ConfigError(say(sentence, name=name))
     if other := app.blueprints.get(bp.name):
         file = f"{other.import_name.replace('.', '/')}.py"
-        raise ConfigError(f"routes/{name}.py and {file} both call their blueprint {bp.name}: give each its own name.")
+        sentence = "routes/{name}.py and {file} both call their blueprint {taken}: give each its own name."
+        raise ConfigError(say(sentence, name=name, file=file, taken=bp.name))
     return bp

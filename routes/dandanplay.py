@@ -7,6 +7,7 @@ their own envelope.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, abort, jsonify
@@ -17,6 +18,7 @@ from domain import danmaku
 from domain.danmaku import MAX_LENGTH, MAX_SENT, WHITE
 from domain.search import search_arguments
 from domain.sharing import NO_VIDEO, find_visible, visibility_arguments
+from language import say
 from web import errors
 from web.api import api
 from web.errors import Problem
@@ -82,13 +84,19 @@ def _answer_in_envelope(state: Any) -> None:
 
 
 def _write_error(problem: Problem) -> Response:
-    faults = [f"{name}: {sentence}" for name, sentence in (problem.errors or {}).items()]
-    message = " ".join(faults) or str(problem.description)
-    response = jsonify(success=False, errorCode=problem.code, errorMessage=message)
+    response = jsonify(
+        success=False, errorCode=problem.code, errorMessage=_write_message(problem, errors.translate_here)
+    )
     response.status_code = problem.code or 500
     response.headers.update(problem.headers)
+    message = _write_message(problem, str)  # English: a header holds no Chinese
     response.headers["X-Error-Message"] = message.encode("ascii", "replace").decode().replace("\n", " ")
     return response
+
+
+def _write_message(problem: Problem, write: Callable[[str], str]) -> str:
+    faults = [f"{name}: {write(sentence)}" for name, sentence in (problem.errors or {}).items()]
+    return " ".join(faults) or write(problem.description or "")
 
 
 @bp.get("/comment/<int:video_id>")
@@ -107,7 +115,8 @@ def create_comment(video_id, body: PlayerComment, query: Anything):
     if not (
         0 < len(text) <= MAX_LENGTH and body.mode in MODES and 0 <= body.color <= WHITE and 0 <= body.time <= 86400
     ):
-        abort(422, f"A danmaku has 1 to {MAX_LENGTH} characters, a mode 1, 4 or 5, a colour, and a time in the video.")
+        sentence = "A danmaku has 1 to {most} characters, a mode 1, 4 or 5, a colour, and a time in the video."
+        abort(422, say(sentence, most=MAX_LENGTH))
     return {**OK, "cid": danmaku.send(video_id, None, text, body.time, MODES[body.mode], body.color)}
 
 

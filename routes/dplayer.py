@@ -19,6 +19,7 @@ from current import db
 from domain import danmaku
 from domain.danmaku import DEFAULT_SENT, MAX_LENGTH, MAX_SENT, WHITE
 from domain.sharing import NO_VIDEO, visibility_arguments
+from language import say
 from web import errors
 from web.api import api
 from web.errors import Problem
@@ -67,7 +68,7 @@ def _answer_in_envelope(state: Any) -> None:
 
 
 def _write_error(problem: Problem) -> Response:
-    response = jsonify(code=1, msg=problem.description)
+    response = jsonify(code=1, msg=errors.translate_here(problem.description))
     response.headers.update({name: value for name, value in problem.headers.items() if name == "Retry-After"})
     return response
 
@@ -129,7 +130,7 @@ def create_dplayer_shared(token, body: DPlayerDanmaku):
 def _create(body: DPlayerDanmaku, token: str | None) -> dict[str, Any]:
     text = danmaku.clean(body.text) if isinstance(body.text, str) else ""
     if not 0 < len(text) <= MAX_LENGTH:
-        abort(422, f"A danmaku has 1 to {MAX_LENGTH} characters that show something.")
+        abort(422, say("A danmaku has 1 to {most} characters that show something.", most=MAX_LENGTH))
     where, mode, color = _read_time(body.time), _read_mode(body.type), _read_color(body.color)
     danmaku_id = danmaku.send(_read_id(body.id), token, text, where, mode, color)
     return {"code": 0, "data": db.fetch_one("danmaku.get", danmaku_id=danmaku_id)}

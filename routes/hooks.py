@@ -103,7 +103,7 @@ def _refuse_mediamtx(state: Any) -> None:
 def _write_refusal(problem: Problem) -> Any:
     """Answer a 403 as a 401: only then MediaMTX asks an RTSP client for its password."""
     code = problem.name_for_programs
-    return errors.document(Problem(401, str(problem.description), code) if problem.code == 403 else problem)
+    return errors.document(Problem(401, problem.description or "", code) if problem.code == 403 else problem)
 
 
 @bp.before_request

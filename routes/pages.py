@@ -10,6 +10,7 @@ import orjson
 from flask import Blueprint, current_app, redirect, render_template, request, send_from_directory, url_for
 
 from current import db
+from language import LANGUAGES
 from web import contract, errors
 from web.browser_headers import PAGE_POLICY
 
@@ -17,7 +18,6 @@ bp = Blueprint("pages", __name__)
 
 # The folder of the package `offapi`. It is found without an import, which would cost 60 MB of memory.
 SWAGGER = Path(str(getattr(find_spec("offapi"), "origin", ""))).parent
-LANGUAGES = ("en", "zh")
 ASKED = ("v", "live", "sort", "category", "tag", "user", "q")  # the parameters of /watch
 HLS_SCRIPT = "vendor/hls.js"  # in the folder of static files, where script/hls-js puts it
 CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -76,7 +76,7 @@ def _language() -> dict[str, str | None]:
     """Return the language of a page, and the one that was chosen by a link, if any."""
     asked = request.args.get("lang")
     chosen = asked if asked in LANGUAGES else None
-    return {"chosen": chosen, "lang": chosen or request.accept_languages.best_match(LANGUAGES, "en")}
+    return {"chosen": chosen, "lang": chosen or errors.language()}
 
 
 @bp.get("/admin")
@@ -93,19 +93,23 @@ def account():
 
 @bp.get("/openapi.json")
 def openapi():
-    """Return the OpenAPI document. Under DEBUG it follows edits of the .sql files."""
-    known = current_app.extensions
+    """Return the OpenAPI document, in Chinese with ?lang=zh. Under DEBUG it follows edits of the .sql files."""
+    language = (
+        _language()["chosen"] or LANGUAGES[0]
+    )  # not by a header: a program that reads it gets the same everywhere
+    known = current_app.extensions.setdefault("openapi", {})
     if current_app.debug:
-        known["refresh_catalog"]()
-    if current_app.debug or "openapi" not in known:  # making it takes a tenth of a second
-        known["openapi"] = contract.document(current_app, orjson.loads((db.sql / "catalog.json").read_bytes()))
-    return known["openapi"]
+        current_app.extensions["refresh_catalog"]()
+    if current_app.debug or language not in known:  # making it takes a tenth of a second
+        catalog = orjson.loads((db.sql / "catalog.json").read_bytes())
+        known[language] = contract.document(current_app, catalog, language)
+    return known[language], {"Content-Language": language}
 
 
 @bp.get("/docs")
 def docs():
     """Show the API to read and try. Swagger UI comes from an installed package, as a classroom is often offline."""
-    return render_template("docs.html"), {"Content-Security-Policy": CSP}
+    return render_template("docs.html", **_language()), {"Content-Security-Policy": CSP, "Vary": "Accept-Language"}
 
 
 @bp.get("/docs/<any('swagger_bundle.js', 'swagger_style.css'):name>")

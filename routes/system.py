@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from current import db
 from domain.files import storage
+from language import say
 from queries import load_views
 from web import metrics
 from web.api import api
@@ -105,7 +106,8 @@ def readyz():
     The database answers, and its schema is current.
     """
     if pending := _pending():
-        raise Problem(503, f"The database's schema is behind by {len(pending)}: run `flask db migrate`.", "not_ready")
+        sentence = "The database's schema is behind by {count}: run `flask db migrate`."
+        raise Problem(503, say(sentence, count=len(pending)), "not_ready")
     return {"status": "ok"}
 
 
@@ -125,8 +127,8 @@ def answer_not_ready(error: Exception):
     if request.endpoint not in ("system.healthz", "system.readyz"):
         return answer(error)
     problem = explain_and_log(error)
-    sentence = str(problem.description) if problem.code == 503 else "Something is wrong on our side."
-    return document(Problem(503, sentence, "not_ready"))
+    sentence = problem.description if problem.code == 503 else "Something is wrong on our side."
+    return document(Problem(503, sentence or "", "not_ready"))
 
 
 @bp.get("/metrics")  # no `@api`: it is not part of the API, and takes none of its tokens

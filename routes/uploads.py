@@ -17,6 +17,7 @@ from current import db
 from domain import uploads
 from domain.upload_metadata import MAX_METADATA_LENGTH, Sent, UploadMetadata
 from domain.uploads import Piece, check_video
+from language import say
 from web.api import api
 from web.body import Upload
 from web.errors import Problem
@@ -31,7 +32,7 @@ OVERRIDES = ("PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 def _other_version() -> Problem:
-    sentence = f"This address speaks tus {VERSION}: send the header Tus-Resumable: {VERSION}."
+    sentence = say("This address speaks tus {version}: send the header Tus-Resumable: {version}.", version=VERSION)
     return Problem(412, sentence, headers={"Tus-Version": VERSION})
 
 

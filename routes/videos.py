@@ -16,6 +16,7 @@ from domain.files import lock_video
 from domain.search import index, search_arguments
 from domain.sharing import Token, visibility_arguments
 from domain.videos import Category, Description, NewVideo, Tags, Title, Visibility, check_category, make
+from language import say
 from web.api import CHANGED, api, created, if_match, row
 from web.errors import Problem
 from web.inputs import UNSENT, Input, sent
@@ -109,8 +110,8 @@ def _check_combination(filters: Filters) -> None:
     if filters.sort != "new":
         named["sort"] = f"sort={filters.sort}"
     if len(named) > 1 and set(named) != {"category", "sort"}:
-        names = " and ".join(named.values())
-        sentence = f"{names} cannot be combined: an order goes with category or alone, the others each alone."
+        pattern = "These cannot be combined: {names}. An order goes with category or alone, the others each alone."
+        sentence = say(pattern, names=", ".join(named.values()))
         raise Problem(422, sentence, "validation_failed", dict.fromkeys(named, sentence))
 
 

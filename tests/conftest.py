@@ -43,6 +43,7 @@ from web.text import fold
 
 # A shell that runs the suite in the background makes it ignore Ctrl-C, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ["LANGUAGE"] = "en"  # of what commands say, on any machine
 
 IS_MYSQL = os.environ.get("TEST_DATABASE") == "mysql"
 MEMORY = Path("/dev/shm")  # a disk in memory, on Linux

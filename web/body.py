@@ -16,6 +16,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import FormDataParser
 from werkzeug.wsgi import LimitedStream
 
+from language import say
+
 FORM = "multipart/form-data"
 MAX_PARTS = 50  # parts of one form
 
@@ -34,7 +36,7 @@ class Raw:
         _check_kind(self.kinds)
         request.max_content_length = self.largest + 1  # one more: werkzeug cuts a chunked body off without an error
         if (request.content_length or 0) > self.largest or len(data := request.get_data(cache=False)) > self.largest:
-            abort(413, f"The file is too large: at most {self.largest / 1024 / 1024:.3g} MiB.")
+            abort(413, say("The file is too large: at most {size} MiB.", size=f"{self.largest / 1024 / 1024:.3g}"))
         return data or abort(400, "The body is empty.")
 
 
@@ -99,7 +101,13 @@ def _check_kind(kinds: tuple[str, ...]) -> None:
     """
     kind = request.mimetype or "application/octet-stream"
     if kind not in kinds and f"{kind.partition('/')[0]}/*" not in kinds:
-        abort(415, f"Send the file itself as the body, and its kind as Content-Type: one of {', '.join(kinds)}.")
+        abort(
+            415,
+            say(
+                "Send the file itself as the body, and its kind as Content-Type: one of {kinds}.",
+                kinds=", ".join(kinds),
+            ),
+        )
 
 
 def has_body() -> bool:

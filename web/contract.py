@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from language import LANGUAGES, translate_text
 from web.api import WRITES, Operation
 from web.body import Part, Upload
 from web.guards import LINKS, NOT_BEARERS, ROLES
@@ -26,8 +27,29 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 CONVERTERS: dict[str, dict[str, Any]] = {"IntegerConverter": {"type": "integer", "minimum": 0}}
 
 
-def document(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
-    """Describe every view that has an `@api`."""
+def document(app: Flask, catalog: dict[str, Any], language: str = LANGUAGES[0]) -> dict[str, Any]:
+    """Describe every view that has an `@api`, in a language. Names and examples are the same in each."""
+    described = _describe(app, catalog)
+    return described if language == LANGUAGES[0] else _translate(described, language)
+
+
+def _translate(node: Any, language: str) -> Any:
+    """Translate the texts of a document. Examples stay as they are."""
+    if isinstance(node, list):
+        return [_translate(one, language) for one in node]
+    if not isinstance(node, dict):
+        return node
+    translated = {}
+    for key, value in node.items():
+        if key in ("summary", "description") and isinstance(value, str):
+            value = translate_text(value, language)
+        elif key not in ("example", "examples"):
+            value = _translate(value, language)
+        translated[key] = value
+    return translated
+
+
+def _describe(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     models: set[type[BaseModel]] = {ProblemDocument}
     statuses: set[int] = set()
@@ -86,12 +108,13 @@ def _operation(
     summary, _, description = doc.partition("\n")
     roles = list(ROLES[ROLES.index(operation.login) :]) if operation.login in ROLES else []
     needs = f"This needs the role {' or '.join(roles)}." if roles else ""
-    paragraph = " ".join([*description.split(), *needs.split()])
+    paragraphs = [" ".join(one.split()) for one in [*re.split(r"\n\s*\n", description), needs]]
+    text = "\n\n".join(one for one in paragraphs if one)
     result: dict[str, Any] = {
         "operationId": rule.endpoint,
         "tags": [rule.endpoint.partition(".")[0]],
         "summary": summary.removesuffix("."),
-        **({"description": paragraph} if paragraph else {}),
+        **({"description": text} if text else {}),
         "parameters": [
             *_path_parameters(rule),
             *_parameters(operation.inputs.query, "query"),

@@ -19,6 +19,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from current import db
 from database import errno
+from language import LANGUAGES, finish, say, translate
 from pool import LOST, NOT_PRIMARY, PoolTimeout
 from web import mistakes
 
@@ -62,7 +63,7 @@ class Problem(HTTPException):
 
 
 class InvalidInput(ValueError):
-    """A validator refuses a value. The message is for its sender.
+    """A validator refuses a value. The message is a clause for its sender, without a capital and a full stop.
 
     Any other ValueError in a validator is a fault of ours, and answered as one.
     """
@@ -89,8 +90,24 @@ def answer(error: Exception) -> Any:
     problem = explain_and_log(error)
     for prefix, write in current_app.extensions["envelopes"].items():
         if request.path.startswith(prefix):
-            return write(problem)
+            return _tell_language(write(problem))
     return document(problem)
+
+
+def language() -> str:
+    """Return the language in which the client reads: what it asks for by Accept-Language, else English."""
+    return request.accept_languages.best_match(LANGUAGES, LANGUAGES[0]) or LANGUAGES[0]
+
+
+def translate_here(sentence: str | None) -> str:
+    """Return a sentence in the language of the client."""
+    return translate(sentence or "", language())
+
+
+def _tell_language(response: Any) -> Any:
+    response.headers["Content-Language"] = language()
+    response.vary.add("Accept-Language")
+    return response
 
 
 def explain_and_log(error: Exception) -> Problem:
@@ -108,19 +125,19 @@ def explain(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, BadRequestKeyError):
-        return Problem(400, f"The parameter {error.args[0]} is missing.")
+        return Problem(400, say("The parameter {name} is missing.", name=error.args[0]))
     if isinstance(error, MethodNotAllowed):
         methods = ", ".join(sorted(error.valid_methods or ()))
-        return Problem(405, f"This address does not know this method; it knows {methods}.", headers={"Allow": methods})
+        sentence = say("This address does not know this method; it knows {methods}.", methods=methods)
+        return Problem(405, sentence, headers={"Allow": methods})
     if isinstance(error, HTTPException):
         status = error.code or 500
         own = error.description != type(error).description
         headers = {k: v for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")}
-        return Problem(
-            status, str(error.description if own else SENTENCES.get(status, error.description)), headers=headers
-        )
+        text = error.description if own else SENTENCES.get(status, error.description)
+        return Problem(status, text or "", headers=headers)
     if isinstance(error, InvalidInput):  # not from a validator: a HEAD has looked at a file that was whole already
-        return Problem(422, f"{str(error)[:1].upper()}{str(error)[1:]}.", "validation_failed")
+        return Problem(422, finish(error.args[0]), "validation_failed")
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
         return Problem(507, SENTENCES[507])
     if isinstance(error, PoolTimeout):
@@ -170,19 +187,19 @@ def _find_place(error: Exception) -> str:
 
 
 def document(problem: Problem) -> Any:
-    """Write a problem as application/problem+json."""
+    """Write a problem as application/problem+json, in the language of the client. The code is always the same."""
     status = problem.code or 500
     title = HTTP_STATUS_CODES[status]  # from werkzeug: the titles in the standard library change with its version
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": title,
+        "title": translate_here(title),
         "status": status,
-        "detail": problem.description,
+        "detail": translate_here(problem.description),
         "code": problem.name_for_programs or re.sub(r"\W+", "_", title.lower()),
         "request_id": g.get("request_id"),
     }
     if problem.errors is not None:
-        body["errors"] = problem.errors
+        body["errors"] = {name: translate_here(sentence) for name, sentence in problem.errors.items()}
     response = current_app.json.response(body)
     response.status_code, response.mimetype = status, "application/problem+json"
     response.headers.update(problem.headers)
@@ -190,4 +207,4 @@ def document(problem: Problem) -> Any:
         response.headers.setdefault("WWW-Authenticate", "Bearer")
     if status == 503:
         response.headers.setdefault("Retry-After", RETRY_AFTER)
-    return response
+    return _tell_language(response)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from flask import abort, g, request
 
 from current import db
+from language import either, say
 from web import audit, limits
 from web.errors import Problem
 from web.passwords import is_password
@@ -69,7 +70,7 @@ def identify(login: Login) -> None:
             raise _invalid_token()
         _refuse_banned(g.user)
         if login in ROLES and ROLES.index(g.user["role"]) < ROLES.index(login):
-            abort(403, f"This is for the role {' or '.join(ROLES[ROLES.index(login) :])}.")
+            abort(403, say("This is for the role {roles}.", roles=either(ROLES[ROLES.index(login) :])))
         if g.user["is_due"]:
             used = {"session_id": g.user["session_id"], "days": SESSION_DAYS, "address": audit.address()}
             # In a transaction, so that it runs again after a deadlock with the sweep of expired sessions.
@@ -153,15 +154,18 @@ def confirm_account(password: str | None, action: str) -> None:
     name = owner["username"]
     if password is not None:
         user: Any = db.fetch_one("users.get_password", account=owner["username_key"])
-        wrong = Problem(403, f"This is not the password of the account {name}, to which this link belongs.")
+        wrong = Problem(
+            403, say("This is not the password of the account {name}, to which this link belongs.", name=name)
+        )
         _guess(user, password, action, "account", owner["username_key"], wrong)
     elif "Authorization" in request.headers:
         identify(True)
         if g.user["id"] != owner["id"]:
-            abort(403, f"This link belongs to the account {name}, and you are logged in as {g.user['username']}.")
+            sentence = "This link belongs to the account {name}, and you are logged in as {other}."
+            abort(403, say(sentence, name=name, other=g.user["username"]))
     else:
-        sentence = f"This link belongs to the account {name}: send its password, or its token as Authorization: Bearer."
-        raise _unauthorized(sentence, "Bearer")
+        sentence = "This link belongs to the account {name}: send its password, or its token as Authorization: Bearer."
+        raise _unauthorized(say(sentence, name=name), "Bearer")
     g.user = owner
 
 
@@ -176,8 +180,10 @@ def spend_link() -> None:
 
 def _refuse_banned(user: dict[str, Any]) -> None:
     if user["is_banned"]:
-        until = "for good" if user["banned_until"].startswith(FOR_EVER) else f"until {user['banned_until']}"
-        raise Problem(403, f"This account is banned {until}: {user['ban_reason'] or 'no reason is given.'}", "banned")
+        until, reason = user["banned_until"], user["ban_reason"] or say("no reason is given.")
+        if until.startswith(FOR_EVER):
+            raise Problem(403, say("This account is banned for good: {reason}", reason=reason), "banned")
+        raise Problem(403, say("This account is banned until {until}: {reason}", until=until, reason=reason), "banned")
 
 
 def _gone() -> Problem:

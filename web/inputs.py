@@ -23,6 +23,7 @@ from typing import Annotated, Any, get_origin
 from flask import abort, request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
+from language import clause_of, finish, say
 from web.body import FORM, Part, Raw, Upload, refuse_part
 from web.errors import InvalidInput, Problem
 
@@ -144,7 +145,9 @@ class Inputs:
                 errors[name] = "This is no UTF-8."
         arguments["body"] = _validate(self.body.model_validate, given, errors, self.body, "body")
         errors.update(
-            dict.fromkeys(files.keys() - {self.file_name}, f"The file of this form is the part `{self.file_name}`.")
+            dict.fromkeys(
+                files.keys() - {self.file_name}, say("The file of this form is the part `{part}`.", part=self.file_name)
+            )
         )
         if not errors and self.file_name in files:
             file = files[self.file_name]
@@ -253,16 +256,18 @@ def _refuse_json(data: bytes, message: str) -> None:
         if "recursion" in message:
             raise RecursionError
     except (ValueError, RecursionError):
-        raise Problem(400, f"The body is not {message.replace('Invalid', 'valid', 1)}.", "invalid_json") from None
+        reason = message.removeprefix("Invalid JSON: ")
+        raise Problem(400, say("The body is not valid JSON: {reason}.", reason=reason), "invalid_json") from None
     # The JSON is valid but holds a lone surrogate, which no database can store.
-    raise Problem(422, f"The body holds text that is no Unicode: {message}.", "validation_failed", {"body": message})
+    sentence = say("The body holds text that is no Unicode: {reason}.", reason=message)
+    raise Problem(422, sentence, "validation_failed", {"body": message})
 
 
 def _sentence(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(error["loc"][-1])[:MAX_NAME_LENGTH], list(model.model_fields), 1)
-        return f"There is no such field; did you mean {close[0]}?" if close else "There is no such field."
+        sentence = "There is no such field; did you mean {name}?"
+        return say(sentence, name=close[0]) if close else "There is no such field."
     if error["type"] == "missing":
         return "This field is required."
-    sentence = error["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return finish(clause_of(error))

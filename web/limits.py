@@ -17,6 +17,7 @@ from collections.abc import Callable
 from flask import Flask, current_app, g, request
 
 from current import db
+from language import say
 from web.errors import Problem
 from web.text import fold
 
@@ -180,8 +181,12 @@ def network() -> str:
 def too_many(seconds: float) -> Problem:
     """Make a 429 that says when to try again."""
     wait = max(1, math.ceil(seconds))
-    span = f"{math.ceil(wait / 60)} minutes" if wait >= 120 else "1 second" if wait == 1 else f"{wait} seconds"
-    return Problem(429, f"Too many requests: try again in {span}.", headers={"Retry-After": str(wait)})
+    sentence = say("Too many requests: try again in {n} seconds.", n=wait)
+    if wait == 1:
+        sentence = say("Too many requests: try again in 1 second.")
+    elif wait >= 120:
+        sentence = say("Too many requests: try again in {n} minutes.", n=math.ceil(wait / 60))
+    return Problem(429, sentence, headers={"Retry-After": str(wait)})
 
 
 class Writes:

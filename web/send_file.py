@@ -19,6 +19,7 @@ from flask import Response, current_app, request
 from werkzeug.http import http_date, parse_date, parse_etags
 from werkzeug.wsgi import wrap_file
 
+from language import say
 from web.capacity import take_place
 from web.errors import Problem
 
@@ -124,7 +125,7 @@ def _find_range(size: int) -> tuple[int, int] | None:
         return None
     start = int(first) if first else max(0, size - int(last))
     if start >= size:
-        sentence = f"The file ends before this range: it has {size} bytes."
+        sentence = say("The file ends before this range: it has {size} bytes.", size=size)
         raise Problem(416, sentence, headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"})
     return start, min(int(last) + 1, size) if first and last else size
 

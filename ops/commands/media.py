@@ -21,6 +21,7 @@ from config import ConfigError, Settings
 from current import db
 from domain import recordings
 from domain.files import storage
+from language import say
 from ops.command import command
 from queries import Row
 
@@ -72,7 +73,8 @@ def find_lost() -> Iterator[Finding]:
     Raises ConfigError if the whole folder is missing: it is the wrong disk.
     """
     if not storage().files.is_dir() and db.fetch_value("files.get_first") is not None:
-        raise ConfigError(f"There is no {storage().files}, where the files of the videos are to be: nothing is done.")
+        sentence = "There is no {folder}, where the files of the videos are to be: nothing is done."
+        raise ConfigError(say(sentence, folder=storage().files))
     for row in db.stream("files.list_stored", batch=BATCH):
         if _list_missing(row) and _list_missing(_lock_row(row)):
             what = " and ".join(name.removesuffix("_key") for name in _list_missing(row))
@@ -111,9 +113,8 @@ def find_nameless() -> Iterator[Finding]:
     paths = _find_old()
     while batch := list(islice(paths, BATCH)):
         if len(batch) > MAX_NAMELESS and db.fetch_value("files.get_first") is None:
-            raise ConfigError(
-                f"No video in this database has a file, and {storage().files} is full of them: nothing is done."
-            )
+            sentence = "No video in this database has a file, and {folder} is full of them: nothing is done."
+            raise ConfigError(say(sentence, folder=storage().files))
         named = {
             row["named_key"]: row["is_stored"]
             for row in db.fetch_all("files.list_named", keys=[key for key, _ in batch])

@@ -17,6 +17,7 @@ from current import db
 from domain import comments, danmaku, moderation, reports
 from domain.names import user_id_of
 from domain.sharing import NO_VIDEO
+from language import join
 from ops.command import command
 from pool import Connection
 from queries import Row
@@ -152,7 +153,7 @@ def _act(work: Callable[[], T]) -> T:
         problem = explain(error)
         if not problem.code or problem.code >= 500:
             raise
-        raise ConfigError(" ".join([str(problem.description), *(problem.errors or {}).values()])) from None
+        raise ConfigError(join([problem.description or "", *(problem.errors or {}).values()])) from None
     return result
 
 

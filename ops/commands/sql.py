@@ -12,6 +12,7 @@ from flask.cli import AppGroup
 from config import ROOT, ConfigError, Settings
 from current import db
 from database import SQL
+from language import say
 from ops.command import command
 from ops.sqlcheck import check as checking
 from ops.sqlcheck import explain as explaining
@@ -67,5 +68,6 @@ def open_inspector(settings: Settings) -> Iterator[Inspector]:
     """Open an Inspector of the database. Raises ConfigError if the schema is missing."""
     with inspecting(db) as inspector:
         if not inspector.columns:
-            raise ConfigError(f"The schema of {settings.DB_NAME} is not there: run `flask db migrate`.")
+            sentence = "The schema of {name} is not there: run `flask db migrate`."
+            raise ConfigError(say(sentence, name=settings.DB_NAME))
         yield inspector

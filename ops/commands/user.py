@@ -15,6 +15,7 @@ from current import db
 from domain.accounts import NewPassword, keep_an_admin
 from domain.lookalikes import shapes
 from domain.names import ANYBODY, Email, Username
+from language import say
 from ops.command import command, validate
 from pool import Connection
 from web import audit, limits
@@ -89,7 +90,7 @@ def rename(settings: Settings, user_id: int, name: str) -> None:
 
     def work() -> None:
         if not db.execute("users.set_username", user_id=user_id, **values):
-            raise ConfigError(f"There is no user {user_id}.")
+            raise ConfigError(say("There is no user {user_id}.", user_id=user_id))
         audit.record("user.rename", None, user_id, orjson.dumps({"username": username}))
 
     run_transaction(work)
@@ -118,14 +119,14 @@ def run_transaction(work: Callable[[], None]) -> None:
         problem = explain(error)
         if not problem.code or problem.code >= 500:
             raise
-        raise ConfigError(str(problem.description)) from None
+        raise ConfigError(problem.description or "") from None
 
 
 def find_user_id(name: str) -> int:
     """Find the id of a user by name. Raises ConfigError."""
     user_id: int | None = db.fetch_value("users.get_id", username_key=fold(name), shown=ANYBODY)
     if not user_id:
-        raise ConfigError(f"There is nobody called {name}.")
+        raise ConfigError(say("There is nobody called {name}.", name=name))
     return user_id
 
 

@@ -15,6 +15,7 @@ from current import db
 from database import errno
 from domain import words
 from domain.words import ACTIONS, Word, spell
+from language import say
 from ops.command import command, validate
 from pool import Connection
 from web import audit
@@ -48,7 +49,7 @@ def add(settings: Settings, word: str, action: str) -> None:
     except Connection.Error as error:
         if errno(error) != DUPLICATE:
             raise
-        raise ConfigError(f"{word} is blocked already.") from None
+        raise ConfigError(say("{word} is blocked already.", word=word)) from None
     click.echo(f"{word} is blocked ({action}).")
 
 
@@ -59,7 +60,7 @@ def remove(settings: Settings, word: str) -> None:
     def work() -> None:
         word_id = db.fetch_value("blocked_words.get_by_word_key", word_key=spell(word)[0])
         if not word_id or not words.delete(word_id):
-            raise ConfigError(f"{word} is not blocked.")
+            raise ConfigError(say("{word} is not blocked.", word=word))
         audit.record("word.delete", None, word_id, orjson.dumps({"word": word}))
 
     db.transaction(work)
@@ -75,7 +76,7 @@ def import_words(settings: Settings, file: Path, action: str) -> None:
     try:
         rows = [*read(file.read_text(encoding="utf-8-sig"), action)]
     except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not UTF-8.") from None
+        raise ConfigError(say("{file} is not UTF-8.", file=file)) from None
     for n in range(0, len(rows), BATCH):
         db.transaction(partial(words.create_many, rows[n : n + BATCH]))
     audit.record("word.import", None, None, orjson.dumps({"count": len(rows)}))
@@ -88,5 +89,6 @@ def read(text: str, action: str) -> Iterator[tuple[str, str]]:
         word, _, own = line.partition("\t")
         if word.strip():
             if own and own.strip() not in ACTIONS:
-                raise ConfigError(f"Line {number}: {own.strip()} is no action; these are: {', '.join(ACTIONS)}.")
-            yield validate(Word, word, f"Line {number}"), own.strip() or action
+                sentence = "Line {number}: {word} is no action; these are: {actions}."
+                raise ConfigError(say(sentence, number=number, word=own.strip(), actions=", ".join(ACTIONS)))
+            yield validate(Word, word, say("Line {number}", number=number)), own.strip() or action

@@ -58,7 +58,11 @@ class Items:
         sender = self.things.sender(call)
         status, _, _ = call.answer()
         summary, more = call.operation["summary"], call.operation.get("description")
-        about = [both(summary, "\n\n"), more, both(SENT_BY[sender], "\n\n") if sender in SENT_BY else None]
+        about = [
+            both(summary, "\n\n"),
+            both(more or "", "\n\n"),
+            both(SENT_BY[sender], "\n\n") if sender in SENT_BY else None,
+        ]
         return {
             "id": identity(call.name),
             "name": both(summary),

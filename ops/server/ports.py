@@ -6,6 +6,7 @@ import socket
 import sys
 
 from config import ConfigError
+from language import say
 
 
 def free_port() -> int:
@@ -34,7 +35,12 @@ def check_port(host: str, port: int, setting: str = "PORT") -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise ConfigError(
-                f"Cannot listen on {host}:{port} ({error.strerror}): stop what runs there, or set {setting} to another"
-                " number (on macOS, AirPlay holds port 5000)."
-            ) from None
+            sentence = say(
+                "Cannot listen on {host}:{port} ({reason}): stop what runs there, or set {setting} to another number"
+                " (on macOS, AirPlay holds port 5000).",
+                host=host,
+                port=port,
+                reason=error.strerror,
+                setting=setting,
+            )
+            raise ConfigError(sentence) from None

@@ -26,6 +26,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from config import ConfigError
+from language import say
 from ops.server.kept import START, read_or_make, write_private
 from ops.server.ports import free_port, is_free
 from ops.server.programs import find
@@ -182,7 +183,9 @@ class PrivateServer:
             if not self._is_alive():
                 break
             if time.monotonic() > deadline:
-                raise ConfigError(f"The private database runs and does not answer: {self._last_words()}")
+                raise ConfigError(
+                    say("The private database runs and does not answer: {words}", words=self._last_words())
+                )
             time.sleep(0.03)
         else:
             return
@@ -217,7 +220,7 @@ class PrivateServer:
         else:
             command = [binary, "--no-defaults", "--datadir=./new", "--initialize-insecure", *as_root]
         if self._spawn(command).wait():
-            raise ConfigError(f"The private database could not be made: {self._last_words()}")
+            raise ConfigError(say("The private database could not be made: {words}", words=self._last_words()))
         (self.folder / "new").rename(self.folder / "data")
 
     def _command(self, binary: str, is_mariadb: bool) -> list[str]:
@@ -268,10 +271,11 @@ class PrivateServer:
             if self._is_answering():
                 return
             if process.poll() is not None:
-                raise ConfigError(f"The private database did not start: {self._last_words()}")
+                raise ConfigError(say("The private database did not start: {words}", words=self._last_words()))
             time.sleep(0.03)
         process.terminate()
-        raise ConfigError(f"The private database did not answer within {START:.0f} s: {self._last_words()}")
+        sentence = "The private database did not answer within {seconds} s: {words}"
+        raise ConfigError(say(sentence, seconds=round(START), words=self._last_words()))
 
     def _stop(self) -> None:
         deadline = time.monotonic() + STOP

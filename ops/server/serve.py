@@ -46,7 +46,7 @@ def main(create_app: Callable[[Settings], Flask]) -> None:
         while not serve(app, settings, is_first):
             reload.wait_for_edit(reload.stamps())
     except (ConfigError, MigrationError) as error:
-        sys.exit(str(error))
+        sys.exit(error.format_message())
     except KeyboardInterrupt:
         sys.exit(130)
 

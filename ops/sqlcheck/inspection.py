@@ -15,6 +15,7 @@ from pymysql.protocol import FieldDescriptorPacket
 
 from config import ConfigError
 from database import Database
+from language import say
 from ops.sqlcheck.text import kind, plain_columns
 from pool import Connection
 from queries import Query, View, bare, load_views
@@ -146,7 +147,7 @@ class Inspector:
         except Connection.Error as error:
             if error.args[0] != NO_RIGHT_TO_EXPLAIN:
                 raise
-            raise ConfigError(f"{query.place}: EXPLAIN of a view needs the right SHOW VIEW.") from None
+            raise ConfigError(say("{place}: EXPLAIN of a view needs the right SHOW VIEW.", place=query.place)) from None
         names = [column[0] for column in self.cursor.description]
         rows = [dict(zip(names, values)) for values in self.cursor.fetchall()]
         return [{**row, "rows": int(row["rows"] or 0), "Extra": row["Extra"] or ""} for row in rows]
