@@ -7,6 +7,8 @@ A view, sql/views/x.sql, is created or replaced if its text has changed, if it i
 which may have changed the tables it reads. So a migration need not care about views: it finds the old ones in place,
 and so does the old program that still runs. The views count as pending from the start of the first migration until they
 are made again; if a run breaks off in between, the next one finishes it. A view without a file is dropped first.
+
+Last come the comments of tables and columns (ops/table_comments.py).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import pymysql
 from config import TerminalError
 from database import Database, errno
 from language import say
+from ops import table_comments
 from queries import Row, View, load_views
 
 NO_SUCH_TABLE = 1146
@@ -124,7 +127,9 @@ def migrate(db: Database) -> list[str]:
                 for name in applied.keys() & views.keys():
                     run("migrations.set_progress", name=name, statements=1, done=0, checksum=applied[name]["checksum"])
             done = [m.name for m in migrations if _apply(m, applied.get(m.name), cursor, run)]
-            return done + _apply_views(views, cursor, run)
+            done += _apply_views(views, cursor, run)
+            table_comments.write(db, cursor, is_new=not applied)
+            return done
         finally:
             if connection.dbapi_connection.open:
                 run("migrations.delete_lock")

@@ -50,3 +50,29 @@ LIMIT 10000;
 DELETE FROM schema_migrations
 WHERE
     name = %(name)s;
+
+-- name: list_comments
+-- The comments of our tables, with '' as column_name, and of their columns.
+-- accept unordered: the names are unique, but information_schema declares no keys
+SELECT
+    c.TABLE_NAME AS table_name,
+    c.COLUMN_NAME AS column_name,
+    c.COLUMN_COMMENT AS comment
+FROM information_schema.COLUMNS AS c
+INNER JOIN information_schema.TABLES AS t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
+WHERE
+    c.TABLE_SCHEMA = DATABASE()
+    AND t.TABLE_TYPE = 'BASE TABLE'
+UNION ALL
+SELECT
+    t.TABLE_NAME,
+    '',
+    t.TABLE_COMMENT
+FROM information_schema.TABLES AS t
+WHERE
+    t.TABLE_SCHEMA = DATABASE()
+    AND t.TABLE_TYPE = 'BASE TABLE'
+ORDER BY
+    table_name,
+    column_name
+LIMIT 100000;
