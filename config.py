@@ -18,7 +18,9 @@ from pool import LOST
 
 ROOT = Path(__file__).resolve().parent
 
-SAVE_AS_UTF8 = "Save it in UTF-8 (Notepad: Save as, Encoding). `>` in PowerShell writes UTF-16; `Set-Content -Encoding utf8` does not."
+SAVE_AS_UTF8 = say(
+    "Save it in UTF-8 (Notepad: Save as, Encoding). `>` in PowerShell writes UTF-16; `Set-Content -Encoding utf8` does not."
+)
 
 
 def sources(root: Path = ROOT) -> list[Path]:
@@ -236,4 +238,6 @@ def _dotenv() -> dict[str, str]:
         return {name: value for name, value in dotenv_values(file, encoding="utf-8-sig").items() if value}
     except UnicodeDecodeError as error:
         line = 1 + error.object.count(b"\n", 0, error.start)
-        raise ConfigError(join([say("{file}, line {line}: this is not UTF-8.", file=file, line=line), SAVE_AS_UTF8])) from None
+        raise ConfigError(
+            join([say("{file}, line {line}: this is not UTF-8.", file=file, line=line), SAVE_AS_UTF8])
+        ) from None

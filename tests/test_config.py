@@ -128,9 +128,9 @@ def test_the_file_may_have_windows_line_ends_quotes_and_chinese(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("PORT=5001\n".encode("utf-16"), r"\.env is in UTF-16: save it in UTF-8"),
-        ("PORT=5001\n".encode("utf-16-be"), r"\.env is in UTF-16: save it in UTF-8"),
-        ("PORT=5001\n# 设置\n".encode("gbk"), r"\.env, line 2: this is not UTF-8: save it in UTF-8"),
+        ("PORT=5001\n".encode("utf-16"), r"\.env is in UTF-16. Save it in UTF-8"),
+        ("PORT=5001\n".encode("utf-16-be"), r"\.env is in UTF-16. Save it in UTF-8"),
+        ("PORT=5001\n# 设置\n".encode("gbk"), r"\.env, line 2: this is not UTF-8. Save it in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_utf_8_is_refused_with_a_way_out(tmp_path: Path, text: bytes, sentence: str):

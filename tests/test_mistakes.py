@@ -259,5 +259,5 @@ def test_settings_in_utf_16_stop_the_start_with_one_sentence(project, encoding):
     finally:
         file.unlink()
     assert done.returncode == 1
-    assert ".env is in UTF-16: save it in UTF-8" in done.stderr
+    assert ".env is in UTF-16. Save it in UTF-8" in done.stderr
     assert "Traceback" not in done.stderr

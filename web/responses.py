@@ -13,6 +13,11 @@ from web.api import Operation
 
 REF = "#/components/schemas/{model}"
 JSON, PROBLEM = "application/json", "application/problem+json"
+EVENTS = "text/event-stream"
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}, "id": {"type": "string"}},
+}
 FILE = {"type": "string", "format": "binary"}  # the bytes of a file; the media type says of which kind
 
 
@@ -47,7 +52,8 @@ def answer(operation: Operation, catalog: dict[str, Any]) -> dict[str, Any]:
             if operation.status == 302
             else {}
         )
-        content = {returns: {"schema": {"type": "string"} if returns.startswith("text/") else FILE}}
+        schema = EVENT if returns == EVENTS else {"type": "string"} if returns.startswith("text/") else FILE
+        content = {returns: {"schema": schema}}
         return {"description": description, **({"headers": headers} if headers else {}), "content": content}
     schema = {"$ref": REF.format(model=returns)}
     examples = row_of(returns, catalog).get("examples", [])
