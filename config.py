@@ -17,6 +17,7 @@ from language import clause_of, join, of_terminal, say, translate, whole
 from pool import LOST
 
 ROOT = Path(__file__).resolve().parent
+VERSION = "0.1.0"  # of Rawreel; the newest heading of CHANGELOG.md has it too: see CONTRIBUTING.md, "A release"
 
 SAVE_AS_UTF8 = say(
     "Save it in UTF-8 (Notepad: Save as, Encoding). `>` in PowerShell writes UTF-16; `Set-Content -Encoding utf8` does not."

@@ -18,7 +18,7 @@ from flask import Flask
 from pymysql.cursors import DictCursor
 
 from commands import Commands, clean
-from config import ROOT, Settings
+from config import ROOT, VERSION, Settings
 from database import SQL, Database
 from media.storage import Storage
 from ops.demo import films as demo_media
@@ -479,6 +479,13 @@ def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(scratch: Se
 def test_the_commands_are_in_the_help(flask: Run):
     assert re.search(r"(?m)^  user +People: ", flask("--help").stdout)
     assert {"create", "password", "role"} <= set(flask("user", "--help").stdout.split())
+
+
+def test_the_version_is_told_without_the_database(flask: Run):
+    done = flask("version")
+    assert done.stdout.splitlines()[0] == f"rawreel {VERSION}"
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["rawreel", "python", "flask", "pymysql"]
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", [("create", "alice"), ("password", "alice"), ("role", "alice", "admin")])

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from pydantic import Field
 
-from config import ROOT
+from config import ROOT, VERSION
 from ops.sqlcheck import catalog
 from queries import QueryError
 from web import api as web_api
@@ -300,8 +300,15 @@ def test_body_and_query_are_told_in_one_answer(extended):
     assert answer.json["errors"].keys() == {"limit", "n", "m"}
 
 
-def test_the_version_is_the_projects(contract):
-    assert f'version = "{contract["info"]["version"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+def test_the_version_is_that_of_the_newest_changes(contract):
+    """Each release has a heading in CHANGELOG.md, the newest first: its version and its day, or that it is not released."""
+    headings = re.findall(r"(?m)^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    found = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+), (?:\d{4}-\d\d-\d\d|not released yet)", one) for one in headings]
+    assert all(found)
+    assert headings[0].partition(",")[0] == contract["info"]["version"] == VERSION
+    assert [one for one in headings[1:] if one.endswith("yet")] == []
+    numbers = [tuple(map(int, one.groups())) for one in found]
+    assert numbers == sorted(set(numbers), reverse=True)
 
 
 # Headers

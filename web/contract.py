@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from config import VERSION
 from language import LANGUAGES, translate_text
 from web.api import WRITES, Operation
 from web.body import Part, Upload
 from web.guards import LINKS, NOT_BEARERS, ROLES
 from web.responses import FILE, JSON, REF, ProblemDocument, answer, has_version, problem, refusal, row_of
 
-VERSION = "0.1.0"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 CONVERTERS: dict[str, dict[str, Any]] = {"IntegerConverter": {"type": "integer", "minimum": 0}}
 

@@ -30,10 +30,10 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from config import VERSION
 from pool import Pool
 from queries import Query
 from web import logs
-from web.contract import VERSION
 from web.slow_queries import SlowQueries
 
 BUCKETS = (0.005, 0.02, 0.05, 0.2, 1.0, 5.0)  # seconds
