@@ -100,6 +100,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     TRUSTED_PROXIES: int = Field(0, ge=0, le=10)
     PUBLIC_URL: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_check_root)] = ""
     CORS_ORIGINS: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:-]+( +|$))*$")] = ""
+    REGISTRATION: Literal["open", "approval", "closed"] = "open"
     RATE_LIMITS: bool = True
     LIMIT_LOGIN: Limit = "30/300/900"
     LIMIT_REGISTER: Limit = "10/200/3600"

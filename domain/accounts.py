@@ -1,10 +1,11 @@
-"""Accounts: the rule for passwords, the last admin, and deleting what has expired."""
+"""Accounts: who may register, the rule for passwords, the last admin, and deleting what has expired."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Annotated
 
+from flask import current_app
 from pydantic import Field
 
 from current import db
@@ -30,6 +31,18 @@ def keep_an_admin(user_id: int) -> None:
     admins = [row["id"] for row in db.fetch_all("users.lock_admins")]
     if admins == [user_id]:
         raise Problem(409, "This is the last admin: make another one first.", "last_admin")
+
+
+def check_registration() -> None:
+    """Raise a 403 if nobody may register: REGISTRATION=closed."""
+    if current_app.config["REGISTRATION"] == "closed":
+        raise Problem(403, "This site takes no new accounts.", "registration_closed")
+
+
+def wait_for_approval(user_id: int | None) -> None:
+    """Let a new account wait for an admin if REGISTRATION=approval. Call it in the transaction that creates the account."""
+    if current_app.config["REGISTRATION"] == "approval":
+        db.execute("users.set_waiting", user_id=user_id)
 
 
 def open_session(user_id: int, password_hash: str) -> tuple[str, str] | None:

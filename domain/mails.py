@@ -28,6 +28,8 @@ SUBJECTS = {
     "verify": "确认邮箱 · Confirm your e-mail address",
     "password_changed": "密码已更改 · Your password was changed",
     "email_changed": "邮箱已更改 · Your e-mail address was changed",
+    "approved": "注册已通过 · Your account was approved",
+    "refused": "注册未通过 · Your account was not approved",
 }
 HEAD_START = 60  # seconds until the worker takes a mail that the mail thread has not tried
 LEASE = 300  # seconds that a try may take; web/mail.py gives each of some ten steps 15
@@ -50,9 +52,19 @@ def send_link(purpose: str, user_id: int | None, email: str) -> bool:
 
 
 def tell(user: Row | None, what: str) -> None:
-    """Mail a user what was changed, if the address is proven. `user` is a row of users.get_email."""
-    if user and user["is_proven"]:
+    """Mail a user what was changed, if the address is proven. `user` is a row of users.get_email.
+
+    That an account was approved is mailed to any address: an admin has looked at it, and the person waits for the mail.
+    """
+    if user and user["email"] and (user["is_proven"] or what == "approved"):
         _post(what, user["id"], user["email"])
+
+
+def tell_refused(user: Row | None) -> None:
+    """Mail somebody that their registration was refused. Their account is gone, so this is tried once, and not stored."""
+    if user and (email := user["email"]):
+        text = render_template("mail_refused.txt", name=_write_name(user["username"]))
+        run_later(lambda: send(email, SUBJECTS["refused"], text) if limits.may_mail(email) else None)
 
 
 def send_waiting() -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from current import db
 from domain import mails
-from domain.accounts import NewPassword, open_session, sweep_accounts
+from domain.accounts import NewPassword, check_registration, open_session, sweep_accounts, wait_for_approval
 from domain.lookalikes import shapes
 from domain.names import Email, FreeUsername
 from web import limits, mail
@@ -73,18 +73,22 @@ class Session(BaseModel):
 
 
 @bp.post("/register")
-@api(returns="users.get", status=201, login=None, limit="register", audit="register", errors=(409,))
+@api(returns="users.get_registered", status=201, login=None, limit="register", audit="register", errors=(403, 409))
 def register(body: Registration):
     """Create an account.
 
-    This opens no session: log in next. If you give an e-mail address, a link to prove it is sent there.
+    This opens no session: log in next. If `is_waiting` is true, an admin has to approve the account before that
+    (`not_approved`). If you give an e-mail address, a link to prove it is sent there. A site may take no new accounts (403,
+    `registration_closed`).
     """
+    check_registration()
     names = {"username": body.username, "username_key": fold(body.username), **shapes(body.username)}
     password_hash = hash_password(body.password)
     user_id = db.insert("users.create", **names, email=body.email, password_hash=password_hash)
+    wait_for_approval(user_id)
     if body.email:  # the answer is the same if another account has this address, proven or not
         mails.send_link("verify", user_id, body.email)
-    return db.fetch_one("users.get", user_id=user_id)
+    return db.fetch_one("users.get_registered", user_id=user_id)
 
 
 @bp.post("/login")

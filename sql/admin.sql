@@ -93,6 +93,25 @@ ORDER BY
     c.banned_until DESC,
     c.id DESC;
 
+-- name: list_registrations
+-- The accounts that wait for approval, the longest first.
+SELECT
+    c.*
+FROM (
+    SELECT
+        p.id
+    FROM users AS p
+    WHERE
+        p.visibility = 'waiting'
+        AND (%(after_id)s IS NULL OR p.id > %(after_id)s)
+    ORDER BY
+        p.id
+    LIMIT %(limit)s
+) AS page
+INNER JOIN account_cards AS c ON c.id = page.id
+ORDER BY
+    c.id;
+
 -- name: get_totals
 -- `last_used_at` is exact to the hour. `used_bytes` includes the room that unfinished uploads have reserved.
 -- accept full-scan: InnoDB counts by walking an index; only admins ask.
@@ -108,7 +127,8 @@ SELECT
     waiting.waiting_job_count,
     failed.failed_job_count,
     mail.waiting_mail_count,
-    deletion.waiting_deletion_count
+    deletion.waiting_deletion_count,
+    registered.waiting_registration_count
 FROM (
     SELECT
         COUNT(*) AS user_count
@@ -185,7 +205,14 @@ CROSS JOIN (
     WHERE
         u.due_at IS NOT NULL
         AND u.visibility = 'gone'
-) AS deletion;
+) AS deletion
+CROSS JOIN (
+    SELECT
+        COUNT(*) AS waiting_registration_count
+    FROM users AS u
+    WHERE
+        u.visibility = 'waiting'
+) AS registered;
 
 -- name: list_days
 -- What came on each of the last 30 days (UTC, including today), and is still there. A day without events has zeros. Likes

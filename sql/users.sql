@@ -22,6 +22,52 @@ FROM user_cards AS c
 WHERE
     c.id = %(user_id)s;
 
+-- name: get_registered
+-- A new user. `is_waiting` says that an admin has to approve the account before its first login.
+SELECT
+    c.*,
+    u.visibility = 'waiting' AS is_waiting
+FROM users AS u
+INNER JOIN user_cards AS c ON c.id = u.id
+WHERE
+    u.id = %(user_id)s;
+
+-- name: lock_email
+-- Lock an account by its name until the end of the transaction, and return its e-mail address, as get_email does.
+SELECT
+    u.id,
+    u.username,
+    u.email,
+    u.email_key IS NOT NULL AS is_proven
+FROM users AS u
+WHERE
+    u.username_key = %(username_key)s
+    AND u.visibility <> 'gone'
+FOR UPDATE;
+
+-- name: set_waiting
+-- In the transaction that creates the account, so nobody sees it before.
+UPDATE users
+SET
+    visibility = 'waiting'
+WHERE
+    id = %(user_id)s;
+
+-- name: set_approved
+UPDATE users
+SET
+    visibility = 'public'
+WHERE
+    id = %(user_id)s
+    AND visibility = 'waiting';
+
+-- name: delete_waiting
+-- An account that was never approved has nothing but links by mail and mails, which foreign keys delete.
+DELETE FROM users
+WHERE
+    id = %(user_id)s
+    AND visibility = 'waiting';
+
 -- name: get_account
 -- A user as they may see themselves. Never a hash of anything.
 SELECT
@@ -261,7 +307,8 @@ SELECT
     u.password_hash,
     COALESCE(u.banned_until > CURRENT_TIMESTAMP(3), FALSE) AS is_banned,
     u.banned_until,
-    u.ban_reason
+    u.ban_reason,
+    u.visibility = 'waiting' AS is_waiting
 FROM users AS u
 WHERE
     (u.username_key = %(account)s OR u.email_key = %(account)s)

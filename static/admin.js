@@ -3,14 +3,14 @@
 //   /admin#comments/alice  a part, with a name in its form
 // Text of people is set only with textContent, as on /watch.
 import { showFigures } from "./admin_figures.js";
-import { showPeople } from "./admin_people.js";
+import { showPeople, showRegistrations } from "./admin_people.js";
 import { showJobs, showLogs, showQueries } from "./admin_server.js";
 import { showComments, showDanmaku, showReports, showRooms, showVideos } from "./admin_things.js";
 import { showTags, showWords } from "./admin_words.js";
 import { ask, byId, onSession, session, words } from "./api.js";
 import { logIn } from "./login.js";
 
-const FOR_ADMINS = { figures: showFigures, jobs: showJobs, logs: showLogs, queries: showQueries };
+const FOR_ADMINS = { registrations: showRegistrations, figures: showFigures, jobs: showJobs, logs: showLogs, queries: showQueries };
 const PARTS = {
   reports: showReports, comments: showComments, danmaku: showDanmaku, videos: showVideos, live: showRooms, people: showPeople,
   blocked: showWords, tags: showTags, ...FOR_ADMINS,

@@ -18,12 +18,28 @@ export function showPeople(place, { value, role }) {
   return fillList(place, { path: "/admin/users", show: (account) => entry(account, (one) => describe(one, role)) });
 }
 
+/** The accounts that wait for approval, for admins. */
+export const showRegistrations = (place) => fillList(place, { path: "/admin/registrations", show: (account) => entry(account, describeWaiting) });
+
+function describeWaiting(account) {
+  const path = `/admin/registrations/${encodeURIComponent(account.username)}`;
+  const refuse = async () => {
+    const said = await askFor(words.actRefuse, { text: `${account.username}: ${words.cannotBeUndone}` });
+    return said && ask(path, {}, { method: "DELETE" });
+  };
+  return {
+    title: account.username,
+    facts: [[words.since, instant(account.created_at)], [words.email, account.email], [words.proven, account.email && (account.is_email_verified ? words.yes : words.no)]],
+    acts: [["approve", () => ask(`${path}/approval`, {}, { method: "PUT" }).then(() => null)], ["refuse", refuse]],
+  };
+}
+
 function describe(account, role) {
   const quota = account.quota_bytes === null ? words.defaultQuota : bytes(account.quota_bytes);
   const end = account.banned_until?.startsWith(FOR_GOOD) ? words.forGood : instant(account.banned_until);
   return {
     title: account.username,
-    marks: [wordFor("role", account.role), account.is_banned && words.stateBanned, account.visibility === "hidden" && words.stateHidden],
+    marks: [wordFor("role", account.role), account.is_banned && words.stateBanned, account.visibility === "hidden" && words.stateHidden, account.visibility === "waiting" && words.stateWaiting],
     facts: [
       [words.until, account.is_banned ? end : ""],
       [words.reason, account.is_banned ? account.ban_reason : ""],

@@ -505,7 +505,7 @@ def test_the_figures_count_people_and_videos_and_what_lies_on_disk(alice, bob, m
     assert admin.get(STATS).json["totals"] == {
         "user_count": 4, "banned_count": 1, "active_today_count": 3, "public_video_count": 2, "private_video_count": 1,
         "hidden_video_count": 0, "file_count": 1, "used_bytes": 600, "waiting_job_count": 1, "failed_job_count": 1, "waiting_mail_count": 0,
-        "waiting_deletion_count": 0,
+        "waiting_deletion_count": 0, "waiting_registration_count": 0,
     }  # fmt: skip
 
 

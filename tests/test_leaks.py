@@ -50,6 +50,7 @@ PLANTED = {
     "title_of_recording": "bob",
     "was_hidden_chat": "bob",
     "chat_with_word": "bob",
+    "waiting_name": "moderator",  # of an account that waits for approval
     "was_comment_of_blocked": "alice",  # the stranger has blocked its author
 }
 MARKERS = {name: f"zq{n}{name.replace('_', '')}" for n, name in enumerate(PLANTED)}
@@ -207,9 +208,21 @@ def test_a_stranger_finds_nothing_that_is_not_theirs_to_see(app, root, client, a
     word = posted(moderator, f"{ADMIN}/words", word=m["chat_with_word"], action="review")
     assert bob.post(chat, json={"text": m["chat_with_word"]}).status_code == 201
     moderator.delete(f"{ADMIN}/words/{word}")
+    applicant = person(m["waiting_name"])
+    root.cursor().execute("UPDATE users SET visibility = 'waiting' WHERE id = %s", (applicant.user_id,))
     ids["report_id"] = [moderator.get(f"{ADMIN}/reports").json["items"][0]["id"]]
 
-    names = ["alice", "bob", "carol", "banned", "gone", "blocked", "stranger", f"deleted {gone.user_id}"]
+    names = [
+        "alice",
+        "bob",
+        "carol",
+        "banned",
+        "gone",
+        "blocked",
+        "stranger",
+        f"deleted {gone.user_id}",
+        m["waiting_name"],
+    ]
     values = {
         **ids,
         "username": names,

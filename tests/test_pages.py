@@ -312,7 +312,7 @@ def test_the_desk_is_in_the_reader_s_language(client, accepted, lang):
 def test_the_parts_for_admins_are_hidden_until_the_api_says_who_asks(client):
     text = watch(client, page="admin")
     shown = dict(re.findall(r'<a href="#(\w+)"([^>]*)>', text))
-    assert [name for name, more in shown.items() if more] == ["figures", "jobs", "logs", "queries"]
+    assert [name for name, more in shown.items() if more] == ["registrations", "figures", "jobs", "logs", "queries"]
     assert all(more == ' data-role="admin" hidden' for more in shown.values() if more)
     assert re.findall(r'<section class="part" id="(\w+)Part"[^>]* hidden>', text) == list(shown)
 

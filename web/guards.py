@@ -102,8 +102,8 @@ def authenticate(body: Any, action: str) -> None:
     The account is that of the token, else the one that the body names.
 
     Raises a 429 after too many wrong passwords. A wrong password raises a 401 (`credentials`) or a 403 (`password`),
-    and the audit log gets <action>.failed. Raises a 403 if the user is banned. An unknown name gets the same answer as
-    a wrong password, after the same time.
+    and the audit log gets <action>.failed. Raises a 403 if the user is banned, or waits for approval. An unknown name gets
+    the same answer as a wrong password, after the same time.
     """
     holder: Any = g.user
     account = holder["username_key"] if holder else fold(body.username)  # the key may be one of an older fold()
@@ -116,6 +116,8 @@ def authenticate(body: Any, action: str) -> None:
         _guess(user, body.password, action, "account", who, Problem(401, "The username or the password is wrong."))
         limits.remember(user["id"])
     _refuse_banned(user)
+    if user["is_waiting"]:
+        raise Problem(403, "This account waits for the approval of an admin.", "not_approved")
     g.user = {**user, **(holder or {})}
 
 

@@ -15,7 +15,8 @@ from ops.postman.request import request
 from ops.postman.things import LOGIN, Sender, Thing, Things
 from web.contract import JSON
 
-REFUSED = {"auth.reset_password": 410, "email.verify_email": 410}  # the token of a mail is not known here
+# The token of a mail is not known here; and on a site that is open to everybody, no account waits for approval.
+REFUSED = {"auth.reset_password": 410, "email.verify_email": 410, "registrations.refuse_registration": 409}
 # What does not exist after these, beyond what `_lost` finds by itself.
 LOST = {
     "auth.logout": ("new_token",),

@@ -10,7 +10,7 @@ const password = "a long password";
 const DEMO = "rawreel-demo";
 const MARKUP = `<img src=x onerror="document.title='hit'"> <b>"'bold'"</b> \u202Eoverride &lt;script&gt;`;
 const PARTS = ["reports", "comments", "danmaku", "videos", "live", "people", "blocked", "tags"];
-const ADMIN_PARTS = ["figures", "jobs", "logs", "queries"];
+const ADMIN_PARTS = ["registrations", "figures", "jobs", "logs", "queries"];
 const look = (name, on = page) => shoot(`admin-${name}`, on);
 const page = await open();
 
