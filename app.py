@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["refresh_catalog"] = partial(catalog.refresh, settings)
     app.config.from_mapping(settings.model_dump(), MAX_CONTENT_LENGTH=MAX_BODY)
     app.json = answers.ORJSONProvider(app)
+    app.jinja_env.globals["site_name"] = settings.SITE_NAME
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # the redirect would use the request's Host header
     watch = app.extensions["watch"] = metrics.Watch()

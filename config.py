@@ -99,6 +99,8 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     LOG_FORMAT: Literal["text", "json"] = "text"
     TRUSTED_PROXIES: int = Field(0, ge=0, le=10)
     PUBLIC_URL: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_check_root)] = ""
+    LINK_URL: str = Field("", pattern=r"^(https?://[^\s?]+)?$")
+    SITE_NAME: str = Field("Rawreel", pattern=r"^\S[^\x00-\x1f\x7f]{0,59}$")
     CORS_ORIGINS: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:-]+( +|$))*$")] = ""
     REGISTRATION: Literal["open", "approval", "closed"] = "open"
     RATE_LIMITS: bool = True
@@ -182,8 +184,8 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
 
     @model_validator(mode="after")
     def _check_mail_addresses(self) -> Settings:
-        if self.MAIL_HOST and not (self.MAIL_FROM and self.PUBLIC_URL):
-            raise ValueError("MAIL_HOST needs MAIL_FROM, and PUBLIC_URL for the links in the mails")
+        if self.MAIL_HOST and not (self.MAIL_FROM and (self.PUBLIC_URL or self.LINK_URL)):
+            raise ValueError("MAIL_HOST needs MAIL_FROM, and PUBLIC_URL or LINK_URL for the links in the mails")
         return self
 
     @model_validator(mode="after")

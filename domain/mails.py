@@ -16,8 +16,9 @@ from flask import current_app, render_template
 from current import db
 from queries import Row
 from web import limits
+from web.addresses import account_address
 from web.guards import new_token
-from web.mail import describe, is_final, page_address, run_later, send
+from web.mail import describe, is_final, run_later, send
 
 log = logging.getLogger("rawreel.mail")
 
@@ -137,7 +138,7 @@ def _send(mail: Row, token: str, token_id: int | None) -> None:
             return
     else:
         user = db.fetch_one("users.get_email", user_id=mail["user_id"]) or {"username": ""}
-        link = page_address("/account") + (f"#{what}={token}&account={quote(user['username'])}" if token else "")
+        link = account_address(f"{what}={token}&account={quote(user['username'])}" if token else "")
         text = render_template(f"mail_{what}.txt", link=link, name=_write_name(user["username"]))
         try:
             send(mail["email"], SUBJECTS[what], text)

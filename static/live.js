@@ -27,7 +27,7 @@ function tell(text) {
 function update(changed) {
   const [before, isNew] = [room, !room];
   room = { ...room, ...changed };
-  document.title = `${room.title} · Rawreel`;
+  document.title = `${room.title} · ${document.body.dataset.site}`;
   byId("title").textContent = room.title;
   byId("author").textContent = room.username;
   byId("author").href = linkTo({ user: room.username });

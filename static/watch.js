@@ -115,7 +115,7 @@ async function open(id) {
 }
 
 function present(video) {
-  document.title = `${video.title} · Rawreel`;
+  document.title = `${video.title} · ${document.body.dataset.site}`;
   byId("title").textContent = video.title;
   describe(video, byId("author"), byId("views"), byId("time"));
   byId("description").textContent = video.description;
@@ -182,7 +182,7 @@ let video; // the video in the player
 if (id) {
   fill(async () => ({ items: await beside(video ??= await open(id)) }));
 } else {
-  document.title = `${byId("heading").textContent.trim()} · Rawreel`;
+  document.title = `${byId("heading").textContent.trim()} · ${document.body.dataset.site}`;
   fill(() => ask("/videos", wanted()));
   if (!["tag", "user", "q"].some((name) => page.searchParams.has(name))) showLiveRow(page.searchParams.get("category"));
 }

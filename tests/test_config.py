@@ -73,6 +73,23 @@ def test_the_example_sets_nothing_as_it_stands():
     assert [line for line in text.splitlines() if line and not line.startswith("#")] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("SITE_NAME", "\n"), ("SITE_NAME", " x"), ("SITE_NAME", "x\ny"), ("SITE_NAME", "x" * 61), ("LINK_URL", "app.example.org"),
+        ("LINK_URL", "https://app.example.org/?page=account"), ("REGISTRATION", "off"),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_link_or_registration_is_told(name, wrong):
+    assert refusal("command", **{name: wrong}).startswith(f"{name}=")
+
+
+def test_mail_needs_an_address_for_its_links():
+    mail = {"MAIL_HOST": "localhost", "MAIL_FROM": "x@example.org"}
+    assert "PUBLIC_URL or LINK_URL" in refusal("command", **mail)
+    assert load("command", {**mail, "LINK_URL": "https://app.example.org/account"}).MAIL_HOST == "localhost"
+
+
 # Where they come from
 
 

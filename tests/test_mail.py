@@ -677,6 +677,32 @@ def test_without_a_public_url_a_link_leads_to_this_machine(open_app, post, host,
     assert begins + "account#verify=" in post.mails[0][1].get_content()
 
 
+@pytest.mark.parametrize(
+    ("page", "begins"),
+    [
+        ("https://app.example/account", "https://app.example/account#"),
+        ("https://app.example/#/account", "https://app.example/#/account?"),
+    ],
+)
+def test_a_link_may_lead_to_the_page_of_another_site(open_app, post, page, begins):
+    client = open_app(post.port, LINK_URL=page, PUBLIC_URL="").test_client()
+    register(client)
+    forget(client, headers={"Host": "evil.example"})
+    for purpose, message in zip(("verify", "reset"), post.sent("alice@example.org"), strict=True):
+        found = re.search(r"^https?:\S+$", message.get_content(), re.MULTILINE)[0]
+        assert found.startswith(f"{begins}{purpose}=")
+        assert found.endswith("&account=alice")
+    token = found.partition("reset=")[2].partition("&")[0]
+    assert reset(client, token).status_code == 204
+
+
+def test_mails_have_the_name_of_the_site(open_app, post):
+    register(open_app(post.port, SITE_NAME="海边 & Co").test_client())
+    text = post.mails[0][1].get_content()
+    assert text.count("海边 & Co") == 2
+    assert "Rawreel" not in text
+
+
 def test_what_is_rolled_back_is_not_mailed(mailing, post, root):
     register(mailing)
     answer = mailing.post(f"{AUTH}/register", json={"username": "Alice", "email": "x@example.org", "password": FIRST})

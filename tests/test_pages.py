@@ -52,6 +52,16 @@ def chosen(text):
     return re.findall(r'aria-current="page">(?:<bdi>)?(.*?)<', text)
 
 
+def test_the_pages_and_the_document_have_the_name_of_the_site(make_app):
+    client = make_app(SITE_NAME="海边 <Co>").test_client()
+    for page in ("watch", "watch?live=1", "admin", "account", "docs"):
+        text = watch(client, page=page)
+        assert "海边 &lt;Co&gt;" in text
+        assert "Rawreel" not in text
+    assert '<body class="watch" data-site="海边 &lt;Co&gt;"' in watch(client)
+    assert client.get("/openapi.json").json["info"]["title"] == "海边 <Co>"
+
+
 # Languages
 
 

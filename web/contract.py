@@ -79,7 +79,7 @@ def _describe(app: Flask, catalog: dict[str, Any]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Rawreel",
+            "title": app.config["SITE_NAME"],
             "version": VERSION,
             "description": "The backend API of a video and live-streaming platform.",
             "license": {"name": "MIT", "identifier": "MIT"},

@@ -92,13 +92,6 @@ def run_later(work: Callable[[], None]) -> None:
     after_commit(lambda: put(work)) if has_request_context() else put(work)
 
 
-def page_address(path: str) -> str:
-    """Return the address of a page for a mail: below PUBLIC_URL, never below a request's Host header."""
-    config = current_app.config
-    host = f"[{config['HOST']}]" if ":" in config["HOST"] else config["HOST"]
-    return (config["PUBLIC_URL"] or f"http://{host}:{config['PORT']}") + path
-
-
 def send(to: str, subject: str, text: str) -> None:
     """Send one mail. Call it through run_later(). is_final() and describe() are for what it raises."""
     config, message = current_app.config, EmailMessage()

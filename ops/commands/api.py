@@ -33,7 +33,7 @@ def write(settings: Settings) -> None:
 def make_views_app() -> Flask:
     """Make an application with the views alone, also those of the tutorial. It can be described without a database."""
     app = Flask(__name__)
-    app.config.from_mapping(TUTORIAL=True, PUBLIC_URL="")
+    app.config.from_mapping(TUTORIAL=True, PUBLIC_URL="", SITE_NAME="Rawreel")
     routes.register(app)
     api.install(app)
     return app
