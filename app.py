@@ -24,7 +24,20 @@ from ops.debug.recording import RecordingDatabase
 from ops.server import reload, serve, startup
 from ops.sqlcheck import catalog
 from queries import QueryError
-from web import answers, api, browser_headers, capacity, errors, limits, logs, mail, metrics, proxies, slow_queries
+from web import (
+    addresses,
+    answers,
+    api,
+    browser_headers,
+    capacity,
+    errors,
+    limits,
+    logs,
+    mail,
+    metrics,
+    proxies,
+    slow_queries,
+)
 
 MAX_BODY = 128 * 1024  # bytes of a body that is not a file; a larger one would let a hostile request cost more
 
@@ -52,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["refresh_catalog"] = partial(catalog.refresh, settings)
     app.config.from_mapping(settings.model_dump(), MAX_CONTENT_LENGTH=MAX_BODY)
     app.json = answers.ORJSONProvider(app)
-    app.jinja_env.globals["site_name"] = settings.SITE_NAME
+    app.jinja_env.globals.update(site_name=settings.SITE_NAME, page_address=addresses.page_address)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # the redirect would use the request's Host header
     watch = app.extensions["watch"] = metrics.Watch()

@@ -101,6 +101,8 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
     PUBLIC_URL: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_check_root)] = ""
     LINK_URL: str = Field("", pattern=r"^(https?://[^\s?]+)?$")
     SITE_NAME: str = Field("Rawreel", pattern=r"^\S[^\x00-\x1f\x7f]{0,59}$")
+    SEARCH_ENGINES: bool = True
+    EMBED_SITES: str = Field("", pattern=r"^(\*|(https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+)?( +|$))*)$")
     CORS_ORIGINS: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:-]+( +|$))*$")] = ""
     REGISTRATION: Literal["open", "approval", "closed"] = "open"
     RATE_LIMITS: bool = True

@@ -15,7 +15,9 @@ LIMIT 1000;
 
 -- name: get_by_slug
 SELECT
-    c.id
+    c.id,
+    c.slug,
+    c.name
 FROM categories AS c
 WHERE
     c.slug = %(slug)s;

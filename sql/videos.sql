@@ -130,6 +130,25 @@ ORDER BY
     page.created_at DESC,
     page.id DESC;
 
+-- name: get_last_id
+-- Of any video. 0: there was none.
+SELECT
+    COALESCE(MAX(v.id), 0) AS last_id
+FROM videos AS v;
+
+-- name: list_public_ids
+-- The range of ids bounds what is read. The index is forced: another one would have all public videos sorted.
+SELECT
+    v.id
+FROM videos AS v FORCE INDEX (PRIMARY)
+WHERE
+    v.id > %(after)s
+    AND v.id <= %(until)s
+    AND v.visibility = 'public'
+ORDER BY
+    v.id
+LIMIT %(limit)s;
+
 -- name: list_hottest
 -- sql/schema/0009_discovery.sql explains hot_score. It changes, so a walk over the pages may miss or repeat a video.
 SELECT

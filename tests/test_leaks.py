@@ -233,6 +233,8 @@ def test_a_stranger_finds_nothing_that_is_not_theirs_to_see(app, root, client, a
         "token": ["x"],
         "name": ["swagger_style.css"],
         "city": ["London"],
+        "slug": ["sea"],
+        "number": [1],
     }
     walk = Walk(app, values)
     public = {name for name in MARKERS if name.startswith("was_")}

@@ -76,6 +76,7 @@ def test_it_keeps_a_public_answer_for_the_rest_of_the_second(port, root, video):
     url = f"{VIDEOS}/{video['id']}"
     assert is_kept(port, VIDEOS, root)
     assert is_kept(port, url, root)
+    assert is_kept(port, "/feeds/videos.xml", root)
     await_second()
     status, about, body = ask(port, url)
     assert json.loads(body)["title"] == "Changed"
