@@ -60,7 +60,8 @@ def sitemap():
 def sitemap_file(number):
     """Show the addresses of the public videos among so many ids."""
     last = number * IDS
-    last - IDS <= db.fetch_value("videos.get_last_id") and number > 0 or abort(404, "The sitemap has no such file.")
+    if number != 1 and not 0 < last - IDS < db.fetch_value("videos.get_last_id"):
+        abort(404, "The sitemap has no such file.")
     ids = [row["id"] for row in db.fetch_all("videos.list_public_ids", after=last - IDS, until=last, limit=IDS)]
     return document(render_template("sitemap.xml", ids=ids, is_first=number == 1), "application/xml")
 

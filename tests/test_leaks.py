@@ -16,6 +16,7 @@ import pytest
 from conftest import contract
 from test_me import HASH, PASSWORD
 from test_uploads import TUS
+from web.addresses import page_address
 from worker.chores import settle_people
 
 API = "/api/v1"
@@ -81,6 +82,8 @@ class Walk:
     def _queries(self, endpoint, operation):
         is_stream = "text/event-stream" in operation.get("responses", {}).get("200", {}).get("content", {})
         yield {"seconds": 0} if is_stream else {}
+        if endpoint == "embeds.oembed":
+            yield from ({"url": page_address(f"/watch?v={video}")} for video in self.values["video_id"])
         for parameter in operation.get("parameters", []):
             name, schema = parameter["name"], parameter.get("schema", {})
             if parameter["in"] == "query":
