@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
 
 import click
 import orjson
@@ -16,6 +18,7 @@ from domain.accounts import NewPassword, keep_an_admin
 from domain.lookalikes import shapes
 from domain.names import ANYBODY, Email, Username
 from language import say
+from ops import people
 from ops.command import command, validate
 from pool import Connection
 from web import audit, limits
@@ -25,6 +28,7 @@ from web.passwords import hash_password
 from web.text import fold
 
 group = AppGroup("user", help="People: made, given a role or another password. The first admin is made here.")
+MAX_FAULTS = 20  # that are told at once
 generated = click.option("--generate", is_flag=True, help="Make a random password and print it.")
 
 
@@ -38,27 +42,96 @@ generated = click.option("--generate", is_flag=True, help="Make a random passwor
 )
 def create(settings: Settings, name: str, admin: bool, email: str | None, generate: bool) -> None:
     """Create a user. The command asks for the password, or reads it from the first line of what is piped in."""
-    username, key = validate(Username, name), fold(name)
+    username = validate(Username, name)
     address = email if email is None else validate(Email, email)
     password = read_password(generate)
     password_hash = hash_password(password)
 
-    def work() -> None:
-        user_id = db.insert(
-            "users.create",
-            username=username,
-            username_key=key,
-            **shapes(username),
-            email=address,
-            password_hash=password_hash,
-        )
-        audit.record("register", None, user_id)
-        if admin:
-            give_role(user_id, "admin")
-
-    run_transaction(work)
+    run_transaction(lambda: add_user(username, address, password_hash, "admin" if admin else "user"))
     click.echo(f"{username} is there{', as an admin' if admin else ''}.")
     show_password(password, generate)
+
+
+@command(
+    group,
+    "import",
+    click.argument("file", type=click.File("rb")),
+    click.option(
+        "--passwords",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Write the new passwords into this new file; else they are printed.",
+    ),
+)
+def import_people(settings: Settings, file: BinaryIO, passwords: Path | None) -> None:
+    """Create the people of a CSV file, all or none. Its first line names the columns: name, and email, password, role.
+
+    Who has no password in the file gets a random one.
+    """
+    found, faults = people.read(file.read())
+    refuse(faults)
+    made = [person for person in found if person.has_new_password]
+    if passwords:
+        people.write_passwords(made, passwords)  # first, as nobody could log in if this failed afterwards
+    try:
+        refuse(store(found))
+    except BaseException:
+        if passwords:
+            passwords.unlink()
+        raise
+    click.echo(f"{len(found)} people are there, {len(made)} of them with a new password.")
+    for person in made if not passwords else ():
+        click.echo(f"{person.name} {person.password}")
+
+
+def refuse(faults: list[people.Fault]) -> None:
+    """Raise ConfigError with all faults, if there are any."""
+    if faults:
+        raise ConfigError("\n".join(["Nothing was stored.", *(fault.message for fault in faults)]))
+
+
+def store(found: list[people.Person]) -> list[people.Fault]:
+    """Create people in one transaction. Return what is wrong with them; then nothing is stored."""
+    hashes = {person.line: hash_password(person.password) for person in found}
+    faults: list[people.Fault] = []
+
+    def work() -> None:
+        wrong = {fault.line for fault in faults}
+        for person in found:
+            if person.line not in wrong:
+                add_person(person, hashes[person.line])
+        if faults:
+            raise faults[0]  # the others are right, and nobody is stored
+
+    while len(faults) < MAX_FAULTS:
+        try:
+            db.transaction(work)
+            break
+        except people.Fault as fault:
+            if fault in faults:
+                break
+            faults.append(fault)
+    return faults
+
+
+def add_person(person: people.Person, password_hash: str) -> None:
+    """Create a person of a file, in the caller's transaction. Raises Fault if the database refuses it."""
+    try:
+        add_user(person.name, person.email, password_hash, person.role)
+    except Connection.Error as error:
+        problem = explain(error)
+        if not problem.code or problem.code >= 500:
+            raise
+        raise people.Fault(person.line, f"{person.name}: {problem.description}") from None
+
+
+def add_user(username: str, email: str | None, password_hash: str, role: str) -> None:
+    """Create a user, in the caller's transaction."""
+    names = {"username": username, "username_key": fold(username), **shapes(username)}
+    user_id = db.insert("users.create", **names, email=email, password_hash=password_hash)
+    audit.record("register", None, user_id)
+    if role != "user":
+        give_role(user_id, role)
 
 
 @command(group, "password", click.argument("name"), generated)
