@@ -1,8 +1,9 @@
 """The loader of the hand-written SQL: reads sql/*.sql into named queries, binds their arguments, converts their rows.
 
 -- name: get
--- What a stranger should know about it. A line `-- json: column ...` names columns that hold JSON, and a line
--- `-- accept full-scan: why it is right here` accepts a finding of `flask sql check`.
+-- What a stranger should know about it. A line `-- json: column ...` names columns that hold JSON: `tags[]` is a list of
+-- texts, `details{}` an object, and a name alone may be anything. A line `-- accept full-scan: why it is right here` accepts a
+-- finding of `flask sql check`.
 SELECT ... WHERE v.id = %(video_id)s;
 
 Before its first query, a file says how the API answers a broken constraint of its tables, one line for each constraint:
@@ -57,7 +58,7 @@ class Query:
     line: int
     text: str
     parameters: tuple[str, ...]  # each placeholder once, in the order of the text
-    json: frozenset[str]  # columns to parse
+    json: Mapping[str, str]  # columns to parse, and what they hold: [] texts, {} an object
     not_in: frozenset[str]  # placeholders after NOT IN, which may not be empty
     accepted: Mapping[str, str]  # {code of `flask sql check`: the reason}
     plans: list[Any] = field(default_factory=list, compare=False, repr=False)  # of reader.py, from its last answers
@@ -167,8 +168,8 @@ def load_queries(folder: Path) -> dict[str, Query]:
             query = parse(path.stem, title.strip(), file, line, body)
             if query.name in queries:
                 raise QueryError(f"{file}:{line}: {query.name} is already defined at {queries[query.name].place}")
-            inherited = [view.query.json for view in views if view.is_read_by(query)]
-            queries[query.name] = replace(query, json=query.json.union(*inherited))
+            inherited = [one for view in views if view.is_read_by(query) for one in view.query.json.items()]
+            queries[query.name] = replace(query, json={**dict(inherited), **query.json})
             line += 1 + body.count("\n")
     return queries
 
@@ -218,7 +219,7 @@ def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
         line=start,
         text=re.sub(r"\A\w+", rf"\g<0> /* {name} */", text),  # inside: before INSERT it would break bulk inserts
         parameters=tuple(dict.fromkeys(re.findall(r"%\((\w+)\)s", text))),
-        json=frozenset(word for words in re.findall(r"-- json:(.*)", header) for word in words.split()),
+        json=dict(re.findall(r"(\w+)(\[\]|\{\}|)(?=\s|$)", " ".join(re.findall(r"-- json:(.*)", header)))),
         not_in=frozenset(re.findall(r"(?i)\bNOT\s+IN\s+%\((\w+)\)s", text)),
         accepted=dict(re.findall(r"-- accept ([\w-]+):?[ \t]*(.*)", header)),
     )

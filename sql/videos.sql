@@ -458,7 +458,7 @@ FROM (
 -- Every public video, with what it is found by and what it should be found by. The subqueries name `page`: a column that
 -- they take from `v` itself makes MySQL call all columns of `v` nullable. The index is forced: both servers would sort
 -- all public videos of a small table for each page.
--- json: tags terms name_keys
+-- json: tags[] terms[] name_keys[]
 SELECT
     v.id,
     v.title,
@@ -489,7 +489,7 @@ ORDER BY
 
 -- name: lock_words
 -- Lock a video until the end of the transaction, and return the words by which it is found.
--- json: tags
+-- json: tags[]
 SELECT
     v.id,
     v.title,

@@ -300,6 +300,16 @@ def test_body_and_query_are_told_in_one_answer(extended):
     assert answer.json["errors"].keys() == {"limit", "n", "m"}
 
 
+def test_every_field_of_a_row_has_a_type(contract):
+    """Without one it is `unknown` to a program that makes a client. `-- json: tags[]` gives it to a column of JSON."""
+    told = {"type", "anyOf", "allOf", "oneOf", "$ref", "enum", "const"}
+    schemas = [(name, one) for name, one in contract["components"]["schemas"].items() if "." in name]
+    fields = {f"{name}.{field}": one for name, schema in schemas for field, one in schema.get("properties", {}).items()}
+    assert [name for name, field in fields.items() if not told & field.keys()] == []
+    assert fields["videos.get.tags"] == {"type": "array", "items": {"type": "string"}}
+    assert fields["audit_logs.list_newest.details"] == {"type": ["object", "null"], "additionalProperties": True}
+
+
 def test_the_version_is_that_of_the_newest_changes(contract):
     """Each release has a heading in CHANGELOG.md, the newest first: its version and its day, or that it is not released."""
     headings = re.findall(r"(?m)^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))

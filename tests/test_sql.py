@@ -407,11 +407,16 @@ def test_a_file_that_is_no_view_is_told(queries, text, place, reason):
 
 def test_a_query_knows_which_columns_of_its_views_hold_json():
     loaded = load_queries(SQL)
-    assert (
-        {"tags"} == loaded["videos.list_newest"].json == loaded["videos.get"].json == loaded["videos.lock_words"].json
-    )
-    assert loaded["audit_logs.list_newest"].json == {"details"}
-    assert loaded["users.get"].json == loaded["videos.get_visible"].json == set()
+    for name in ("videos.list_newest", "videos.get", "videos.lock_words"):
+        assert loaded[name].json == {"tags": "[]"}
+    assert loaded["audit_logs.list_newest"].json == {"details": "{}"}
+    assert loaded["users.get"].json == loaded["videos.get_visible"].json == {}
+
+
+def test_a_header_says_what_a_column_of_json_holds(queries):
+    text = "-- name: a\n-- json: texts[] thing{} some\n-- json: more[]\nSELECT 1;"
+    (query,) = load_queries(queries(text)).values()
+    assert query.json == {"texts": "[]", "thing": "{}", "some": "", "more": "[]"}
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted((SQL / "views").glob("*.sql"))])

@@ -23,6 +23,11 @@ from queries import Query, View, bare, load_views
 INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG, FIELD_TYPE.YEAR}
 DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
 FORMATS = {FIELD_TYPE.DATETIME: "date-time", FIELD_TYPE.TIMESTAMP: "date-time", FIELD_TYPE.DATE: "date"}
+# What `-- json:` in a header says of a column: see queries.py.
+JSON_KINDS: dict[str, dict[str, Any]] = {
+    "[]": {"type": "array", "items": {"type": "string"}},
+    "{}": {"type": "object", "additionalProperties": True},
+}
 BYTES_PER_CHARACTER = 4  # the server gives lengths in bytes of utf8mb4
 
 NO_ALIAS = "SET|WHERE|ON|ORDER|GROUP|LIMIT|LEFT|INNER|JOIN|CROSS|VALUES|SELECT|FOR|USING|UNION|HAVING"
@@ -163,9 +168,11 @@ class Inspector:
     def _column(self, query: Query, field: Any) -> Column:
         kind, flags = field.type_code, field.flags
         schema: dict[str, Any]
-        if field.name in query.json:
+        if query.json.get(field.name) == "":
             return Column(field.name, {})
-        if field.name.startswith(("is_", "can_")):
+        if field.name in query.json:
+            schema = dict(JSON_KINDS[query.json[field.name]])
+        elif field.name.startswith(("is_", "can_")):
             schema = {"type": "boolean"}
         elif kind in INTEGERS or (kind in DECIMALS and field.scale == 0):
             schema = {"type": "integer", **({"minimum": 0} if flags & FLAG.UNSIGNED else {})}

@@ -278,7 +278,7 @@ VALUES (
 );
 
 -- name: list_fill_videos
--- json: tags
+-- json: tags[]
 SELECT
     v.id,
     v.user_id,

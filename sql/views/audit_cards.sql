@@ -1,5 +1,5 @@
 -- An entry of the audit log. If the account of the actor is gone, the entry has its id but no name.
--- json: details
+-- json: details{}
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW audit_cards AS
 SELECT
     al.id,

@@ -1,5 +1,5 @@
 -- A video as every answer shows it. A column that is added here is in all of them. stream_url is NULL until there is a file.
--- json: tags
+-- json: tags[]
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW video_cards AS
 SELECT
     v.id,
