@@ -56,10 +56,10 @@ def either(names: Sequence[str]) -> str:
     return say("{first} or {last}", first=", ".join(others), last=last) if others else last
 
 
-def join(sentences: list[str]) -> Sentence:
+def join(sentences: list[str], between: str = " ") -> Sentence:
     """Put sentences one after another."""
     values = {f"s{number}": whole(sentence) for number, sentence in enumerate(sentences)}
-    return Sentence(" ".join(sentences), " ".join(f"{{{name}}}" for name in values), values)
+    return Sentence(between.join(sentences), between.join(f"{{{name}}}" for name in values), values)
 
 
 def translate(sentence: str, language: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from config import ConfigError
 from domain.accounts import NewPassword
 from domain.names import Email, Username
+from language import say, whole
 from ops.command import validate
 from web.guards import ROLES
 from web.text import fold
@@ -36,7 +37,7 @@ class Fault(ConfigError):
     """What is wrong in one line of the file."""
 
     def __init__(self, line: int, sentence: str):
-        super().__init__(f"line {line}: {sentence}")
+        super().__init__(say("line {line}: {sentence}", line=line, sentence=whole(sentence)))
         self.line = line
 
 
@@ -70,14 +71,14 @@ def read(data: bytes) -> tuple[list[Person], list[Fault]]:
                 person = _person(rows.line_num, columns, cells)
                 before = lines.setdefault(fold(person.name), person.line)
                 if before != person.line:
-                    raise Fault(person.line, f"{person.name} is in line {before} already.")
+                    raise Fault(person.line, say("{name} is in line {line} already.", name=person.name, line=before))
                 people.append(person)
             except Fault as fault:
                 faults.append(fault)
     except csv.Error as error:
-        raise Fault(rows.line_num, f"this is no CSV: {error}.") from None
+        raise Fault(rows.line_num, say("this is no CSV: {reason}.", reason=error)) from None
     if len(people) > MAX_PEOPLE:
-        raise Fault(rows.line_num, f"a file has at most {MAX_PEOPLE} people: make several files of it.")
+        raise Fault(rows.line_num, say("a file has at most {most} people: make several files of it.", most=MAX_PEOPLE))
     return people, faults
 
 
@@ -89,7 +90,7 @@ def write_passwords(people: list[Person], path: Path) -> None:
         ) as file:
             csv.writer(file).writerows([("name", "password"), *((person.name, person.password) for person in people)])
     except OSError as error:
-        raise ConfigError(f"{path} cannot be made: {error.strerror}.") from None
+        raise ConfigError(say("{path} cannot be made: {reason}.", path=path, reason=error.strerror)) from None
 
 
 def _decode(data: bytes) -> str:
@@ -100,33 +101,34 @@ def _decode(data: bytes) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             pass
-    raise Fault(1, "the file is neither UTF-8 nor GBK: save it as CSV UTF-8.")
+    raise Fault(1, say("the file is neither UTF-8 nor GBK: save it as CSV UTF-8."))
 
 
 def _columns(titles: list[str]) -> list[str]:
     """Return our names for the columns."""
     known = {title: name for name, titles in COLUMNS.items() for title in titles}
     columns = [known.get(title.strip().casefold(), "") for title in titles]
+    names = ", ".join(COLUMNS)
     for title, column in zip(titles, columns, strict=True):
         if not column:
-            raise Fault(1, f"{title.strip() or 'an empty cell'} is no column: there are {', '.join(COLUMNS)}.")
+            title = title.strip() or say("an empty cell")
+            raise Fault(1, say("{title} is no column: there are {columns}.", title=title, columns=names))
         if columns.count(column) > 1:
-            raise Fault(1, f"the column {column} is there twice.")
+            raise Fault(1, say("the column {column} is there twice.", column=column))
     if "name" not in columns:
-        raise Fault(
-            1, f"no column is called name: the first line names the columns, which may be {', '.join(COLUMNS)}."
-        )
+        sentence = "no column is called name: the first line names the columns, which may be {columns}."
+        raise Fault(1, say(sentence, columns=names))
     return columns
 
 
 def _person(line: int, columns: list[str], cells: list[str]) -> Person:
     """Make a person of the cells of a line. Raises Fault."""
     if any(cells[len(columns) :]):
-        raise Fault(line, "this has more cells than the first line: a cell with a comma needs quotes around it.")
+        raise Fault(line, say("this has more cells than the first line: a cell with a comma needs quotes around it."))
     values = {**dict.fromkeys(COLUMNS, ""), **dict(zip(columns, cells))}
     role = ROLE_NAMES.get(values["role"].casefold())
     if not role:
-        raise Fault(line, f"{values['role']} is no role: there are {', '.join(ROLES)}.")
+        raise Fault(line, say("{role} is no role: there are {roles}.", role=values["role"], roles=", ".join(ROLES)))
     try:
         name = validate(Username, values["name"], values["name"] or "The name")
         email = validate(Email, values["email"]) if values["email"] else None

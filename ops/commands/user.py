@@ -17,7 +17,7 @@ from current import db
 from domain.accounts import NewPassword, keep_an_admin
 from domain.lookalikes import shapes
 from domain.names import ANYBODY, Email, Username
-from language import say
+from language import join, say, whole
 from ops import people
 from ops.command import command, validate
 from pool import Connection
@@ -87,7 +87,7 @@ def import_people(settings: Settings, file: BinaryIO, passwords: Path | None) ->
 def refuse(faults: list[people.Fault]) -> None:
     """Raise ConfigError with all faults, if there are any."""
     if faults:
-        raise ConfigError("\n".join(["Nothing was stored.", *(fault.message for fault in faults)]))
+        raise ConfigError(join([say("Nothing was stored."), *(fault.message for fault in faults)], "\n"))
 
 
 def store(found: list[people.Person]) -> list[people.Fault]:
@@ -122,7 +122,9 @@ def add_person(person: people.Person, password_hash: str) -> None:
         problem = explain(error)
         if not problem.code or problem.code >= 500:
             raise
-        raise people.Fault(person.line, f"{person.name}: {problem.description}") from None
+        raise people.Fault(
+            person.line, say("{name}: {sentence}", name=person.name, sentence=whole(str(problem.description)))
+        ) from None
 
 
 def add_user(username: str, email: str | None, password_hash: str, role: str) -> None:
