@@ -66,7 +66,10 @@ class QuotaChange(Input):
 
 
 Slug = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$", description="The name in a URL.", examples=["games"])]
-CategoryName = Annotated[str, Line(1, 50), Field(description="The name that is shown.", examples=["游戏 Games"])]
+CategoryName = Annotated[str, Line(1, 50), Field(description="The name that is shown.", examples=["游戏"])]
+EnglishName = Annotated[
+    str, Line(0, 50), Field(description="The name for readers of English; empty: the same name.", examples=["Games"])
+]
 Position = Annotated[
     int, Field(ge=0, le=65535, description="The place in the list: the lowest comes first.", examples=[8])
 ]
@@ -77,6 +80,7 @@ class NewCategory(Input):
 
     slug: Slug
     name: CategoryName
+    name_en: EnglishName = ""
     position: Position = 0
 
 
@@ -85,6 +89,7 @@ class CategoryChange(Input):
 
     slug: Slug = UNSENT
     name: CategoryName = UNSENT
+    name_en: EnglishName = UNSENT
     position: Position = UNSENT
 
 

@@ -67,7 +67,7 @@ def share_video(video_id, body: Sharing):
     version or abort(404, "No such video of yours.")
     token = sign(video_id, version, body.seconds)
     url = link("files.stream_file", video_id=video_id, token=token)
-    page = link("pages.watch", v=video_id, _anchor=f"token={token}")
+    page = link("pages.watch", v=video_id, private=1, _anchor=f"token={token}")
     return {"url": url, "page": page, "token": token, "seconds": body.seconds}
 
 

@@ -43,8 +43,11 @@ class Answer(BaseModel):
 
 @bp.get("/")
 @api(returns="text/html", login=None)
-def index():
-    """Show a page made from a template."""
+def index(lang: str | None = None):
+    """Show a page made from a template.
+
+    The language is that of the reader, or the one that `lang` chooses: en or zh.
+    """
     image = url_for("static", filename="hello.svg")
     return render_template(
         "test.html", title="Hello World! Hello Flask!", content="This is my first flask app！", image_url=image

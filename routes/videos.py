@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import orjson
 from flask import Blueprint, abort, g
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from current import db
 from domain import dependents
@@ -30,15 +30,23 @@ HIDDEN = "This video is hidden by a moderator: only they can change who sees it.
 
 Sort = Literal["new", "hot", "views"]
 
-# One query for each order, as one index cannot serve two; and again for the videos of one category.
+# One query for each order, as one index cannot serve two; again for the videos of one category; and each again for those
+# with a file, or without.
 LISTS = {
-    ("new", False): "videos.list_newest",
-    ("hot", False): "videos.list_hottest",
-    ("views", False): "videos.list_most_viewed",
-    ("new", True): "videos.list_newest_in_category",
-    ("hot", True): "videos.list_hottest_in_category",
-    ("views", True): "videos.list_most_viewed_in_category",
+    ("new", False, False): "videos.list_newest",
+    ("hot", False, False): "videos.list_hottest",
+    ("views", False, False): "videos.list_most_viewed",
+    ("new", True, False): "videos.list_newest_in_category",
+    ("hot", True, False): "videos.list_hottest_in_category",
+    ("views", True, False): "videos.list_most_viewed_in_category",
+    ("new", False, True): "videos.list_newest_playable",
+    ("hot", False, True): "videos.list_hottest_playable",
+    ("views", False, True): "videos.list_most_viewed_playable",
+    ("new", True, True): "videos.list_newest_playable_in_category",
+    ("hot", True, True): "videos.list_hottest_playable_in_category",
+    ("views", True, True): "videos.list_most_viewed_playable_in_category",
 }
+TOGETHER = {"sort", "category", "is_playable"}  # the filters that can be combined
 
 
 class VideoChange(Input):
@@ -59,10 +67,13 @@ class Related(BaseModel):
 
 
 class Filters(BaseModel):
-    """The order of a list, and at most one filter: an order goes with `category` or alone, the others each alone."""
+    """The order of a list, and its filters: `sort`, `category` and `is_playable` go together, the others each alone."""
 
     sort: Sort = "new"
     category: Category | None = None
+    is_playable: Annotated[
+        bool | None, Field(description="true: only videos that have a file. false: only those without one.")
+    ] = None
     tag: Annotated[str, Line(1, 32)] | None = None
     user: Annotated[str, Line(1, 32)] | None = None
     q: Annotated[str, Line(1, 100)] | None = None
@@ -73,8 +84,8 @@ class Filters(BaseModel):
 def list_videos(page: Page, filters: Filters):
     """List videos.
 
-    These are public videos: all, or those of one category, in three orders; or the newest with a tag, of a user, or with
-    some words.
+    These are public videos: all, or those of one category, in three orders, also only those that have a file; or the newest
+    with a tag, of a user, or with some words.
     """
     _check_combination(filters)
     if filters.tag is not None:
@@ -83,9 +94,7 @@ def list_videos(page: Page, filters: Filters):
         return page.fetch("videos.list_for_user", user_id=_find_user(filters.user), viewer_id=None, is_staff=None)
     if filters.q is not None:
         return page.fetch("videos.list_for_terms", **search_arguments(filters.q))
-    if filters.category is not None:
-        return _list_in_category(page, filters.sort, filters.category)
-    return page.fetch(LISTS[filters.sort, False])
+    return _list_in_order(page, filters)
 
 
 def _find_tag(name: str) -> int | None:
@@ -96,11 +105,13 @@ def _find_user(username: str) -> int | None:
     return db.fetch_value("users.get_id", username_key=fold(username), shown=("public",))
 
 
-def _list_in_category(page: Page, sort: Sort, category: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the videos of a category. Only if there are none, check that the category exists."""
-    content, headers = page.fetch(LISTS[sort, True], category=category)
-    if not content["items"]:
-        check_category(category, "fk_videos_category")
+def _list_in_order(page: Page, filters: Filters) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return videos in an order, of a category if one is given. Only if there are none, check that the category exists."""
+    given = {name: getattr(filters, name) for name in ("category", "is_playable")}
+    where = {name: value for name, value in given.items() if value is not None}
+    content, headers = page.fetch(LISTS[filters.sort, "category" in where, "is_playable" in where], **where)
+    if filters.category is not None and not content["items"]:
+        check_category(filters.category, "fk_videos_category")
     return content, headers
 
 
@@ -109,8 +120,8 @@ def _check_combination(filters: Filters) -> None:
     named = {name: name for name, value in filters if name != "sort" and value is not None}
     if filters.sort != "new":
         named["sort"] = f"sort={filters.sort}"
-    if len(named) > 1 and set(named) != {"category", "sort"}:
-        pattern = "These cannot be combined: {names}. An order goes with category or alone, the others each alone."
+    if len(named) > 1 and not named.keys() <= TOGETHER:
+        pattern = "These cannot be combined: {names}. sort, category and is_playable go together, the others each alone."
         sentence = say(pattern, names=", ".join(named.values()))
         raise Problem(422, sentence, "validation_failed", dict.fromkeys(named, sentence))
 

@@ -6,6 +6,7 @@ SELECT
     c.id,
     c.slug,
     c.name,
+    c.name_en,
     c.position
 FROM categories AS c
 ORDER BY
@@ -27,20 +28,22 @@ SELECT
     c.id,
     c.slug,
     c.name,
+    c.name_en,
     c.position
 FROM categories AS c
 WHERE
     c.id = %(category_id)s;
 
 -- name: create
-INSERT INTO categories (slug, name, position)
-VALUES (%(slug)s, %(name)s, %(position)s);
+INSERT INTO categories (slug, name, name_en, position)
+VALUES (%(slug)s, %(name)s, %(name_en)s, %(position)s);
 
 -- name: update
 UPDATE categories
 SET
     slug = IF(%(has_slug)s, %(slug)s, slug),
     name = IF(%(has_name)s, %(name)s, name),
+    name_en = IF(%(has_name_en)s, %(name_en)s, name_en),
     position = IF(%(has_position)s, %(position)s, position)
 WHERE
     id = %(category_id)s;

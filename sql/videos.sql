@@ -278,6 +278,166 @@ ORDER BY
     page.view_count DESC,
     page.id DESC;
 
+-- name: list_newest_playable
+-- Those with a file, or those without one: the page /watch shows those first that can be played.
+SELECT
+    c.*
+FROM (
+    SELECT
+        p.id,
+        p.created_at
+    FROM videos AS p
+    WHERE
+        p.is_playable = %(is_playable)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.created_at DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN video_cards AS c ON c.id = page.id
+ORDER BY
+    page.created_at DESC,
+    page.id DESC;
+
+-- name: list_hottest_playable
+SELECT
+    c.*
+FROM (
+    SELECT
+        p.id,
+        p.hot_score
+    FROM videos AS p
+    WHERE
+        p.is_playable = %(is_playable)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.hot_score < %(after_hot_score)s
+            OR p.hot_score = %(after_hot_score)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.hot_score DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN video_cards AS c ON c.id = page.id
+ORDER BY
+    page.hot_score DESC,
+    page.id DESC;
+
+-- name: list_most_viewed_playable
+SELECT
+    c.*
+FROM (
+    SELECT
+        p.id,
+        p.view_count
+    FROM videos AS p
+    WHERE
+        p.is_playable = %(is_playable)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.view_count < %(after_view_count)s
+            OR p.view_count = %(after_view_count)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.view_count DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN video_cards AS c ON c.id = page.id
+ORDER BY
+    page.view_count DESC,
+    page.id DESC;
+
+-- name: list_newest_playable_in_category
+SELECT
+    c.*
+FROM (
+    SELECT
+        p.id,
+        p.created_at
+    FROM videos AS p
+    WHERE
+        p.category = %(category)s
+        AND p.is_playable = %(is_playable)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.created_at < %(after_created_at)s
+            OR p.created_at = %(after_created_at)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.created_at DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN video_cards AS c ON c.id = page.id
+ORDER BY
+    page.created_at DESC,
+    page.id DESC;
+
+-- name: list_hottest_playable_in_category
+SELECT
+    c.*
+FROM (
+    SELECT
+        p.id,
+        p.hot_score
+    FROM videos AS p
+    WHERE
+        p.category = %(category)s
+        AND p.is_playable = %(is_playable)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.hot_score < %(after_hot_score)s
+            OR p.hot_score = %(after_hot_score)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.hot_score DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN video_cards AS c ON c.id = page.id
+ORDER BY
+    page.hot_score DESC,
+    page.id DESC;
+
+-- name: list_most_viewed_playable_in_category
+SELECT
+    c.*
+FROM (
+    SELECT
+        p.id,
+        p.view_count
+    FROM videos AS p
+    WHERE
+        p.category = %(category)s
+        AND p.is_playable = %(is_playable)s
+        AND p.visibility = 'public'
+        AND (
+            %(after_id)s IS NULL
+            OR p.view_count < %(after_view_count)s
+            OR p.view_count = %(after_view_count)s AND p.id < %(after_id)s
+        )
+    ORDER BY
+        p.view_count DESC,
+        p.id DESC
+    LIMIT %(limit)s
+) AS page
+INNER JOIN video_cards AS c ON c.id = page.id
+ORDER BY
+    page.view_count DESC,
+    page.id DESC;
+
 -- name: list_for_user
 -- The videos of a user, the newest first. Private ones are shown only to their owner, hidden ones to the staff too.
 SELECT

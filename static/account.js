@@ -1,66 +1,111 @@
-// The page that our mails link to: #reset=<token>&account=<name>, or #verify=... Nothing is sent before the user presses a
-// button, as mail scanners open links too. The token is removed from the address bar, and so from the history.
-const api = document.body.dataset.api;
-const [forms, result] = [document.forms, document.getElementById("result")];
-let purpose, token;
+// The page /account:
+//   /account                 register, or with a session: upload, your videos, your sessions
+//   /account#forgot          ask for a mail with a link
+//   /account#reset=TOKEN     our mails link here, and to #verify=TOKEN, with &account=NAME
+// Nothing is sent before the user presses a button, as mail scanners open links too. The token is removed from the address
+// bar, and so from the history.
+import { showSessions } from "./account_sessions.js";
+import { prepareUpload } from "./account_upload.js";
+import { showVideos } from "./account_videos.js";
+import { ask, begin, byId, end, onSession, session, words } from "./api.js";
+import { bytes } from "./entry.js";
+import "./frame.js";
+import { logIn } from "./login.js";
 
-function begin() {
+const VIEWS = ["reset", "verify", "forgot", "register", "mine"];
+let purpose = null, token;
+
+function open() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  purpose = ["reset", "verify"].find((name) => asked.get(name)) ?? "forgot";
+  purpose = ["reset", "verify"].find((name) => asked.get(name)) ?? (asked.has("forgot") ? "forgot" : null);
   token = asked.get(purpose);
-  history.replaceState(null, "", location.pathname);
-  for (const line of document.querySelectorAll(".account")) {
+  if (token) history.replaceState(null, "", location.pathname + location.search);
+  for (const line of document.querySelectorAll(".whose")) {
     line.querySelector("bdi").textContent = asked.get("account") ?? "";
     line.hidden = !asked.get("account");
   }
-  show(purpose, "");
+  if (purpose) show(purpose);
+  else showOwn();
 }
 
-function show(id, text) {
-  for (const form of forms) form.hidden = form.id !== id;
-  result.textContent = text;
-  (forms[id]?.querySelector("input") ?? forms[id]?.querySelector("button") ?? result).focus();
+/** Show one of the forms, or what is yours; with null only the result. */
+function show(name, result = "") {
+  for (const view of VIEWS) byId(view).hidden = view !== name;
+  byId("result").hidden = !result;
+  byId("result").textContent = result;
+  if (purpose || result) (byId(name ?? "result").querySelector("input") ?? byId("result")).focus();
 }
 
-/** Send a form, show the result, and show the next form. */
-async function send(form, path, body, done) {
-  const button = form.querySelector("button");
+/** Show what is yours; without a session, how to get one. */
+async function showOwn() {
+  if (!session) return show("register");
+  show("mine");
+  byId("hello").textContent = session.user.username;
+  prepareUpload(showVideos);
+  for (const part of document.querySelectorAll(".part")) part.hidden = false;
+  showVideos();
+  showSessions();
+  const used = session;
+  const account = await ask("/me").catch(() => null);
+  if (!account || session !== used) return;
+  const email = account.email && `${account.email}${account.is_email_verified ? "" : ` (${words.notProven})`}`;
+  const room = words.room.replace("{}", () => bytes(account.used_bytes));
+  byId("about").textContent = [email, room].filter(Boolean).join(" · ");
+}
+
+/** Send a form, and do what comes after it. */
+async function send(form, work) {
+  const [button, error] = [form.querySelector("button"), form.querySelector(".error")];
   button.disabled = true;
-  result.textContent = "…";
+  error.textContent = "";
   try {
-    const answer = await fetch(api + path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    if (answer.ok) return show(null, done);
-    const problem = await answer.json();
-    const text = [problem.detail, ...Object.values(problem.errors ?? {})].join(" ");
-    if (answer.status === 410) return show(purpose === "reset" ? "forgot" : null, `这个链接已失效。 · ${text}`);
-    result.textContent = `没有成功。 · ${text}`;
-  } catch {
-    result.textContent = "连接不上服务器，请再试一次。 · The server cannot be reached: try again.";
+    await work(form.elements);
+  } catch (problem) {
+    if (problem.status !== 410) error.textContent = problem.message;
+    else show(purpose = purpose === "reset" ? "forgot" : null, words.linkOver);
   } finally {
     button.disabled = false;
   }
 }
 
+const post = (path, body) => ask(path, {}, { method: "POST", body, isAnonymous: true });
+
 const actions = {
-  reset: (form) => send(form, "/password/reset", { token, new_password: form.password.value },
-    "密码已设置，请用它登录；所有设备都已退出。 · Your password is set: log in with it. All devices are logged out."),
-  verify: (form) => send(form, "/email/verify", { token, password: form.current.value },
-    "邮箱已确认。 · Your e-mail address is confirmed."),
-  forgot: (form) => send(form, "/password/forgot", { username: form.username.value },
-    "如果有这个账号，也有邮箱，邮件已经发出；链接一小时内有效。 · If there is such an account, and it has an address, a mail is on its way. Its link works for an hour."),
+  async reset({ new_password }) {
+    await post("/auth/password/reset", { token, new_password: new_password.value });
+    if (session) end(); // all sessions have ended
+    purpose = null;
+    show(null, words.passwordSet);
+  },
+  async verify({ current }) {
+    await post("/auth/email/verify", { token, password: current.value });
+    purpose = null;
+    show(null, words.emailProven);
+  },
+  async forgot({ account }) {
+    await post("/auth/password/forgot", { username: account.value });
+    show(null, words.mailSent);
+  },
+  async register({ name, email, secret }) {
+    const account = { username: name.value.trim(), password: secret.value };
+    await post("/auth/register", { ...account, ...(email.value && { email: email.value.trim() }) });
+    begin(await post("/auth/login", account));
+    byId("register").reset();
+  },
 };
-for (const form of forms) {
-  form.addEventListener("submit", (event) => {
+for (const [name, work] of Object.entries(actions)) {
+  byId(name).addEventListener("submit", (event) => {
     event.preventDefault();
-    actions[form.id](form);
+    send(byId(name), work);
   });
 }
-document.getElementById("show").addEventListener("change", (event) => {
-  forms.reset.password.type = event.target.checked ? "text" : "password";
+for (const box of document.querySelectorAll(".reveal")) { // show the password
+  box.addEventListener("change", () => { box.form.querySelector("[autocomplete=new-password]").type = box.checked ? "text" : "password"; });
+}
+byId("known").addEventListener("click", logIn);
+addEventListener("hashchange", open);
+onSession(() => {
+  if (purpose === "forgot") purpose = null; // somebody has remembered the password
+  if (!purpose) showOwn();
 });
-addEventListener("hashchange", begin);
-begin();
+open();

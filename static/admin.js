@@ -8,6 +8,7 @@ import { showJobs, showLogs, showQueries } from "./admin_server.js";
 import { showComments, showDanmaku, showReports, showRooms, showVideos } from "./admin_things.js";
 import { showTags, showWords } from "./admin_words.js";
 import { ask, byId, onSession, session, words } from "./api.js";
+import "./frame.js";
 import { logIn } from "./login.js";
 
 const FOR_ADMINS = { registrations: showRegistrations, figures: showFigures, jobs: showJobs, logs: showLogs, queries: showQueries };
@@ -54,7 +55,6 @@ function open() {
     else link.removeAttribute("aria-current");
   }
   document.querySelector("#desk nav [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
-  byId("language").hash = location.hash;
   PARTS[name](byId(`${name}Part`), { value: decode(value), role });
 }
 

@@ -1,32 +1,16 @@
-// The dialog of the page /admin, which asks before something is done: why, for how long, and what else it needs.
+// What the dialog of the page /admin asks: why, for how long, and what else is needed.
 import { byId, words } from "./api.js";
+import { show } from "./dialog.js";
 
-const dialog = byId("sure");
 const form = byId("sureForm");
 const DAY = 24 * 60 * 60 * 1000; // milliseconds
 
-/** Ask, and return what was said; undefined if it was cancelled.
- *
- *  `fields` are the names of what is asked; those in `needed` must be filled in. `values` is what the form shows at first. */
-export function askFor(heading, { text = "", label = words.readByAuthor, fields = [], needed = [], values = {} } = {}) {
-  form.reset();
-  byId("sureHeading").textContent = byId("sureYes").textContent = heading;
-  byId("sureText").textContent = text;
+/** Ask, and return what was said; undefined if it was cancelled. `label` is that of the note; the others are for show(). */
+export async function askFor(heading, { label = words.readByAuthor, ...asked } = {}) {
   byId("noteLabel").textContent = label;
-  for (const place of form.querySelectorAll("[data-field]")) {
-    place.hidden = !fields.includes(place.dataset.field);
-    for (const input of place.querySelectorAll("input, select, textarea")) {
-      input.required = needed.includes(input.name);
-      input.disabled = place.hidden;
-    }
-  }
-  for (const [name, value] of Object.entries(values)) form.elements[name].value = value ?? "";
+  const answer = show(heading, asked);
   showDate();
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? read() : undefined), { once: true });
-  });
+  return (await answer) && read();
 }
 
 /** The date is asked only for a ban until a date. */

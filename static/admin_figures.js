@@ -1,6 +1,7 @@
 // The part of the page /admin with the figures: totals, a chart for each thing that is counted by day, and the server.
-import { bytes, showNumbers } from "./admin_entry.js";
+import { showNumbers } from "./admin_entry.js";
 import { ask, byId, copy, language, wordFor, words } from "./api.js";
+import { bytes } from "./entry.js";
 
 const FIGURES = ["user", "video", "comment", "danmaku", "message", "like", "report", "login"]; // each day has these counts
 const [WIDTH, HEIGHT, GAP] = [300, 80, 2]; // of the chart's template

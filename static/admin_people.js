@@ -1,9 +1,10 @@
 // The part of the page /admin about people: bans, and for admins roles and quotas.
 import { askFor } from "./admin_dialog.js";
-import { accountPath, bytes, entry, instant, partLink } from "./admin_entry.js";
-import { fillList, setField } from "./admin_list.js";
+import { accountPath, partLink } from "./admin_entry.js";
+import { fillList, setField } from "./list.js";
 import { changes } from "./admin_things.js";
 import { ask, wordFor, words } from "./api.js";
+import { bytes, entry, instant } from "./entry.js";
 
 const GIB = 2 ** 30;
 const FOR_GOOD = "9999-12-31"; // the end of a ban without an end begins so

@@ -1,7 +1,8 @@
 // The parts of the page /admin about the server: the jobs of the worker, the audit log, and slow queries.
-import { entry, instant, personLink, videoLink } from "./admin_entry.js";
-import { fillList, setField } from "./admin_list.js";
+import { personLink, videoLink } from "./admin_entry.js";
+import { fillList, setField } from "./list.js";
 import { ask, language, wordFor, words } from "./api.js";
+import { entry, instant } from "./entry.js";
 
 export const showJobs = (place) => fillList(place, { path: "/admin/jobs", show: (job) => entry(job, describeJob) });
 

@@ -1,8 +1,9 @@
 // The parts of the page /admin about what people report and make: reports, comments, danmaku, videos and live rooms.
 import { askFor } from "./admin_dialog.js";
-import { accountPath, entry, personLink, untilDone, videoLink } from "./admin_entry.js";
-import { fillList, setField } from "./admin_list.js";
+import { accountPath, personLink, untilDone, videoLink } from "./admin_entry.js";
+import { fillList, setField } from "./list.js";
 import { ask, copy, wordFor, words } from "./api.js";
+import { entry } from "./entry.js";
 import { counted, duration } from "./formats.js";
 
 const put = (path, body) => ask(path, {}, { method: "PUT", body });

@@ -1,8 +1,9 @@
 // The parts of the page /admin about words: those that are blocked, and tags.
 import { askFor } from "./admin_dialog.js";
-import { entry, untilDone } from "./admin_entry.js";
-import { fillList } from "./admin_list.js";
+import { untilDone } from "./admin_entry.js";
+import { fillList } from "./list.js";
 import { ask, Problem, wordFor, words } from "./api.js";
+import { entry } from "./entry.js";
 
 export function showWords(place) {
   const form = place.querySelector(".adding");

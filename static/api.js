@@ -1,4 +1,4 @@
-// The calls of the pages /watch and /admin to the API: the signed link, the session, and errors as sentences for the viewer.
+// The calls of the pages to the API: the signed link, the session, and errors as sentences for the viewer.
 export const page = new URL(location);
 export const language = document.documentElement.lang;
 export const words = document.getElementById("words").dataset; // the page's texts in this language
@@ -29,38 +29,46 @@ export class Problem extends Error {
 /** Return the time of the server, which decides how long a comment may be changed. */
 export const now = () => Date.now() + clock;
 
-/** Call the API. Return the JSON, or throw a Problem with a sentence for the viewer. */
-export async function ask(path, parameters = {}, { method = "GET", body, keepalive = false } = {}) {
-  const used = session;
+/** Call the API. Return the JSON, or throw a Problem with a sentence for the viewer. `isAnonymous`: without the session. */
+export async function ask(path, parameters = {}, { method = "GET", body, keepalive = false, isAnonymous = false } = {}) {
+  const used = isAnonymous ? null : session;
   let answer, result = null;
   try {
     answer = await fetch(address(path, parameters), {
       method,
       keepalive,
-      headers: { ...(used && { Authorization: `Bearer ${used.token}` }), ...(body && { "Content-Type": "application/json" }) },
+      headers: { ...authorization(used), ...(body && { "Content-Type": "application/json" }) },
       body: body && JSON.stringify(body),
     });
-    if (answer.status !== 204) result = await answer.json();
+    const text = await answer.text();
+    if (text) result = JSON.parse(text); // 202 and 204 have no body
   } catch { // no answer, or not from our API
     throw new Problem(words.gone);
   }
   const date = Date.parse(answer.headers.get("Date"));
   if (date) clock = date - Date.now();
   if (answer.ok) return result;
-  const isOver = used && (answer.status === 401 || result.code === "banned");
+  const problem = explain(answer, result, used, path, body);
+  if (problem.isOver && method === "GET") return ask(path, parameters); // everybody may read what is public
+  throw problem;
+}
+
+/** Return the header that says who asks. */
+export const authorization = (used = session) => used && { Authorization: `Bearer ${used.token}` };
+
+/** Return the Problem of an answer, and end the session that was used if it is over. */
+export function explain(answer, result, used, path, body) {
+  const isOver = Boolean(used) && (answer.status === 401 || result.code === "banned");
   const text = isOver && answer.status === 401 ? words.ended : sentence(answer, result, path, body);
-  if (isOver) {
-    if (session === used) end(text); // not if another request has noticed it, or if there is a new session
-    if (method === "GET") return ask(path, parameters); // everybody may read what is public
-  }
-  throw new Problem(text, answer.status, result.code);
+  if (isOver && session === used) end(text); // not if another request has noticed it, or if there is a new session
+  return Object.assign(new Problem(text, answer.status, result.code), { isOver });
 }
 
 /** Send a change about what the link opens. */
 export const send = (method, path, body) => ask(path, { token: link.token }, { method, body });
 
 /** Return an address of the API, with the parameters that have a value. */
-function address(path, parameters) {
+export function address(path, parameters = {}) {
   const url = new URL(document.body.dataset.api + path, page);
   for (const [name, value] of Object.entries(parameters)) if (value) url.searchParams.set(name, value);
   return url;
@@ -76,7 +84,7 @@ function sentence({ status, headers }, { code, detail, errors = {} }, path, body
   if (status === 422) return words.invalid.replace("{}", () => Object.values(errors).join(" ") || detail);
   if (status === 429) return words.tooMany.replace("{}", span(Number(headers.get("Retry-After")) || 1));
   if (status === 503) return words.busy;
-  return status >= 500 ? words.fault : detail;
+  return status < 500 && detail ? detail : words.fault;
 }
 
 /** 90 -> 90 seconds, 120 -> 2 minutes. */

@@ -1,6 +1,10 @@
 // Swagger UI on our own document. After a login through the page, the page sends its token; after a logout it does not.
 // The token is kept for this tab alone. Swagger UI would keep it in localStorage, where it outlives the tab.
 localStorage.removeItem("authorized"); // of an earlier version of this page
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const showColors = () => document.documentElement.classList.toggle("dark-mode", dark.matches); // Swagger UI has a style for it
+dark.addEventListener("change", showColors);
+showColors();
 const place = document.getElementById("docs");
 const ui = SwaggerUIBundle({
   url: place.dataset.document,

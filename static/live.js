@@ -2,6 +2,7 @@
 // server; if it has no place for another listener, the page asks again and again. Text is set only with textContent.
 import { ask, byId, page, words } from "./api.js";
 import { counted, linkTo, showAge } from "./formats.js";
+import "./frame.js";
 import { showChat } from "./live_chat.js";
 import { makePlayer } from "./live_player.js";
 import { makeStage } from "./stage.js";

@@ -1,6 +1,7 @@
 // The row of live rooms above the list of /watch. Without any, or if they cannot be had, there is no row.
 import { ask, byId, words } from "./api.js";
 import { counted, linkTo, showAge } from "./formats.js";
+import { fillThumb } from "./thumb.js";
 
 const MOST = 8;
 
@@ -13,12 +14,7 @@ function card(room) {
   find(".author").href = linkTo({ user: room.username });
   find(".views").textContent = counted(room.viewer_count, words.viewer, words.viewers);
   showAge(find("time"), room.started_at);
-  find(".thumb").dataset.hue = room.id % 6;
-  find(".letters").textContent = [...room.title].slice(0, 2).join("");
-  find("img").onerror = (event) => event.target.remove(); // then the letters behind it show
-  if (room.cover_url) find("img").src = room.cover_url;
-  else find("img").remove();
-  find(".badge").textContent = words.live;
+  fillThumb(item, { id: room.id, title: room.title, picture: room.cover_url, badge: words.live });
   find(".badge").classList.add("onAir");
   return item;
 }

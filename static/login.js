@@ -1,4 +1,4 @@
-// The login of the pages /watch and /admin: the buttons in the header, and the dialog.
+// The login of the pages: the buttons in the header, and the dialog.
 import { ask, begin, byId, end, onSession, session } from "./api.js";
 
 const dialog = byId("login");
@@ -32,6 +32,7 @@ form.addEventListener("submit", async (event) => {
 });
 
 byId("cancelLogin").addEventListener("click", () => dialog.close());
+addEventListener("hashchange", () => dialog.close()); // one of its links, on the page /account
 dialog.addEventListener("close", () => { byId("password").value = ""; });
 byId("enter").addEventListener("click", logIn);
 

@@ -5,13 +5,15 @@
 //   /watch?v=7#token=...   a private video; browsers do not send the part after the # to the server
 // Each link is a real link that loads the page again, so back, forward, reload and bookmarks work by themselves.
 // Text is set only with textContent: a title such as <img onerror=...> stays text.
-import { ask, byId, copy, language, link, onSession, page, send, session, words } from "./api.js";
+import { ask, byId, copy, link, onSession, page, send, session, words } from "./api.js";
 import { showComments } from "./comments.js";
 import { showDanmaku } from "./danmaku.js";
 import { counted, duration, linkTo, showAge } from "./formats.js";
+import "./frame.js";
 import { showLiveRow } from "./live_row.js";
 import { reloadMarks, showMarks } from "./marks.js";
 import { keepProgress } from "./progress.js";
+import { fillThumb } from "./thumb.js";
 
 const PAGE_SIZE = 24;
 
@@ -38,13 +40,8 @@ function card(video) {
   find("h2 a").href = linkTo({ v: video.id });
   find("h2 bdi").textContent = video.title;
   describe(video, find(".author bdi"), find(".views"), find("time"));
-  find(".thumb").dataset.hue = video.id % 6;
-  find(".letters").textContent = [...video.title].slice(0, 2).join("");
-  find("img").onerror = (event) => event.target.remove(); // then the letters behind it show
-  if (video.thumbnail_url) find("img").src = video.thumbnail_url;
-  else find("img").remove();
-  if (video.stream_url && video.duration_ms === null) find(".badge").remove();
-  else find(".badge").textContent = video.stream_url ? duration(video.duration_ms) : words.noFile;
+  const badge = video.stream_url ? video.duration_ms !== null && duration(video.duration_ms) : words.noFile;
+  fillThumb(item, { id: video.id, title: video.title, picture: video.thumbnail_url, badge: badge || "" });
   return item;
 }
 
@@ -60,33 +57,52 @@ function wait(count) {
 
 /** Fill the list with the result of work(). Show that it is loading, and show an error if it fails. */
 async function fill(work) {
-  const [list, state, retry, more] = ["videos", "state", "retry", "more"].map(byId);
+  const [place, state, retry, more] = ["videos", "state", "retry", "more"].map(byId);
   byId("browse").hidden = false;
   state.textContent = "";
   retry.hidden = more.hidden = true;
   wait(8);
   try {
-    const { items, next = null } = await work();
-    const focused = list.querySelectorAll(".card:not(.waiting)").length && document.activeElement === document.body;
-    list.querySelectorAll(".waiting").forEach((item) => item.remove());
+    const { items, next = null, hasRest = false } = await work();
+    const focused = place.querySelectorAll(".card:not(.waiting)").length && document.activeElement === document.body;
+    place.querySelectorAll(".waiting").forEach((item) => item.remove());
     const cards = items.map(card);
-    list.append(...cards);
+    place.append(...cards);
     if (focused) cards[0]?.querySelector("a").focus(); // the keyboard user who pressed "more" goes on from here
-    if (!list.children.length) state.textContent = words.empty;
-    more.hidden = !next;
-    more.onclick = () => fill(() => ask("/videos", { ...wanted(), after: next }));
+    if (!place.children.length) state.textContent = words.empty;
+    more.hidden = !next && !hasRest;
+    more.textContent = next ? words.more : words.withoutFile;
+    more.onclick = () => {
+      if (!next) isPlayable = "false";
+      fill(() => list(next));
+    };
   } catch (error) {
-    list.querySelectorAll(".waiting").forEach((item) => item.remove());
+    place.querySelectorAll(".waiting").forEach((item) => item.remove());
     state.textContent = error.message;
     retry.hidden = !error.isPassing;
     retry.onclick = () => fill(work);
   }
 }
 
+const isSearch = ["tag", "user", "q"].some((name) => page.searchParams.has(name));
+let isPlayable = isSearch ? null : "true"; // those with a file come first, then at wish the others; a search finds all
+
 /** Return the list's parameters from the page's address. */
 function wanted() {
   const names = ["sort", "category", "tag", "user", "q"];
-  return { ...Object.fromEntries(names.map((name) => [name, page.searchParams.get(name)])), limit: PAGE_SIZE };
+  const asked = Object.fromEntries(names.map((name) => [name, page.searchParams.get(name)]));
+  return { ...asked, is_playable: isPlayable, limit: PAGE_SIZE };
+}
+
+/** Get a page of the list. At the end of those with a file, `hasRest` says whether there are others. */
+async function list(after) {
+  const found = await ask("/videos", { ...wanted(), after });
+  if (isPlayable !== "true" || found.next) return found;
+  const rest = await ask("/videos", { ...wanted(), is_playable: "false", limit: 1 });
+  const hasRest = rest.items.length > 0;
+  if (found.items.length || after || !hasRest) return { ...found, hasRest };
+  isPlayable = "false";
+  return list();
 }
 
 // One video
@@ -172,7 +188,7 @@ function load(video) {
 /** Get the videos to show beside one: related videos, and new ones if there are few. */
 async function beside(video) {
   const related = video.visibility === "public" ? (await ask(`/videos/${video.id}/related`)).items : [];
-  const fresh = related.length < 8 ? (await ask("/videos", { limit: 12 })).items : [];
+  const fresh = related.length < 8 ? (await ask("/videos", { is_playable: "true", limit: 12 })).items : [];
   const known = new Set([video.id]);
   return [...related, ...fresh].filter(({ id }) => !known.has(id) && known.add(id)).slice(0, 12);
 }
@@ -183,17 +199,12 @@ if (id) {
   fill(async () => ({ items: await beside(video ??= await open(id)) }));
 } else {
   document.title = `${byId("heading").textContent.trim()} · ${document.body.dataset.site}`;
-  fill(() => ask("/videos", wanted()));
-  if (!["tag", "user", "q"].some((name) => page.searchParams.has(name))) showLiveRow(page.searchParams.get("category"));
+  fill(list);
+  if (!isSearch) showLiveRow(page.searchParams.get("category"));
 }
 
 onSession(() => {
   if (video) reloadMarks().catch(() => {});
   else if (id && session) location.reload(); // perhaps it is theirs
-});
-byId("language").addEventListener("click", (event) => { event.currentTarget.hash = page.hash; }); // keep the token
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // else #main would replace the token in the address
-  byId("main").focus();
 });
 addEventListener("hashchange", () => location.reload()); // another token

@@ -370,13 +370,19 @@ def test_a_video_deep_in_a_list_costs_three_reads_of_tables(root, db):
         " VALUES (%s, 'x', '', %s, %s, FROM_UNIXTIME(1e9 + %s))",
         [(people[n % 30], ("music", "travel")[n % 2], n // 5, n // 5) for n in range(2000)],
     )
+    cursor.execute("UPDATE videos SET file_key = LPAD(id, 32, '0') WHERE id % 3 = 0")
     cursor.execute("OPTIMIZE TABLE videos")  # or the plans would be made for the deleted rows of other tests too
     cursor.execute("ANALYZE TABLE users, categories")
     for order, column in (("newest", "created_at"), ("hottest", "hot_score"), ("most_viewed", "view_count")):
         cursor.execute(f"SELECT id, {column} FROM videos WHERE view_count = 120 ORDER BY id LIMIT 1")
         last_id, last = cursor.fetchone()
         cursor_at = {"limit": 20, "after_id": last_id, f"after_{column}": str(last)}
-        for name, where in ((f"videos.list_{order}", {}), (f"videos.list_{order}_in_category", {"category": "music"})):
+        lists = [(f"videos.list_{order}", {}), (f"videos.list_{order}_in_category", {"category": "music"})]
+        for with_file in (True, False):
+            playable, music = {"is_playable": with_file}, {"category": "music"}
+            lists += [(f"videos.list_{order}_playable", playable)]
+            lists += [(f"videos.list_{order}_playable_in_category", {**playable, **music})]
+        for name, where in lists:
             kinds, rows = reads_by_kind(db, name, **cursor_at, **where)
             assert len(rows) == 20, name
             temporary = kinds.pop("rnd") + kinds.pop("rnd_next")
@@ -384,6 +390,28 @@ def test_a_video_deep_in_a_list_costs_three_reads_of_tables(root, db):
             assert sum(kinds.values()) <= 3 * 20 + 4, (name, kinds)
             # The chosen ids, once more where MariaDB has sorted them. No row is sorted whole.
             assert temporary <= (1 if IS_MYSQL else 2) * 20 + 2, name
+
+
+def test_those_with_a_file_and_those_without(alice, client, clip, root):
+    with_file, without, private, travel = (
+        make(alice, category="travel" if n == 3 else "music", visibility="private" if n == 2 else "public")
+        for n in range(4)
+    )
+    for video_id in (with_file, private, travel):
+        assert alice.put(f"{VIDEOS}/{video_id}/file", data=clip, content_type="video/mp4").status_code == 200
+    for sort in ("new", "hot", "views"):
+        assert found(client, sort=sort, is_playable="true") == [travel, with_file]
+        assert found(client, sort=sort, is_playable="false") == [without]
+        assert found(client, sort=sort, is_playable="true", category="music") == [with_file]
+        assert found(client, sort=sort, is_playable="false", category="travel") == []
+    assert found(client) == [travel, without, with_file]
+    assert client.get(VIDEOS, query_string={"is_playable": "true", "category": "cars"}).status_code == 422
+    page = client.get(VIDEOS, query_string={"is_playable": "true", "limit": 1}).json
+    assert [one["id"] for one in page["items"]] == [travel]
+    rest = client.get(VIDEOS, query_string={"is_playable": "true", "limit": 1, "after": page["next"]}).json
+    assert ([one["id"] for one in rest["items"]], rest["next"]) == ([with_file], None)
+    alice.delete(f"{VIDEOS}/{travel}")
+    assert found(client, is_playable="true") == [with_file]
 
 
 def test_the_list_of_a_user(alice, bob, client):
@@ -399,6 +427,9 @@ def test_the_list_of_a_user(alice, bob, client):
         ({"tag": "a", "sort": "hot"}, {"tag", "sort"}),
         ({"user": "a", "category": "music"}, {"user", "category"}),
         ({"q": "a", "sort": "views"}, {"q", "sort"}),
+        ({"tag": "a", "is_playable": "true"}, {"tag", "is_playable"}),
+        ({"q": "a", "is_playable": "false"}, {"q", "is_playable"}),
+        ({"is_playable": "maybe"}, {"is_playable"}),
         ({"sort": "old"}, {"sort"}),
         ({"q": ""}, {"q"}),
         ({"q": "x" * 101}, {"q"}),
@@ -420,6 +451,9 @@ def test_a_cursor_is_good_for_its_own_list_alone(alice, client):
         {"sort": "views"},
         {"category": "music"},
         {"category": "music", "sort": "hot"},
+        {"is_playable": "false"},
+        {"is_playable": "false", "sort": "views"},
+        {"is_playable": "false", "category": "music"},
         {"tag": "a"},
         {"user": "alice"},
         {"q": "sea"},
@@ -474,19 +508,23 @@ def test_spaces_around_a_category_are_not_kept(alice, client):
 
 
 def new_category(admin, slug="games", **more):
-    response = admin.post(DESK, json={"slug": slug, "name": "游戏 Games", **more})
+    response = admin.post(DESK, json={"slug": slug, "name": "游戏", **more})
     assert response.status_code == 201, response.json
     return response.json["id"]
 
 
 def test_an_admin_makes_changes_and_deletes_a_category(admin, alice, client):
-    made = admin.post(DESK, json={"slug": "games", "name": "游戏 Games", "position": 1})
+    made = admin.post(DESK, json={"slug": "games", "name": "游戏", "position": 1})
     path = f"{DESK}/{made.json['id']}"
-    assert made.json == {"id": made.json["id"], "slug": "games", "name": "游戏 Games", "position": 1}
+    assert made.json == {"id": made.json["id"], "slug": "games", "name": "游戏", "name_en": "", "position": 1}
     assert client.get(made.headers["Location"]).json["items"] == []
     video_id = make(alice, category="games")
     changed = admin.patch(path, json={"slug": "play", "position": 0})
-    assert (changed.json["slug"], changed.json["name"], changed.json["position"]) == ("play", "游戏 Games", 0)
+    assert (changed.json["slug"], changed.json["name"], changed.json["position"]) == ("play", "游戏", 0)
+    named = [admin.patch(path, json={"name_en": name}).json for name in ("Games", " Play ", "")]
+    assert [(one["name"], one["name_en"]) for one in named] == [("游戏", "Games"), ("游戏", "Play"), ("游戏", "")]
+    for wrong in (None, 1, "x" * 51, "a\nb"):
+        assert admin.patch(path, json={"name_en": wrong}).json["errors"].keys() == {"name_en"}
     assert [one["slug"] for one in client.get(CATEGORIES).json["items"]] == ["play", "music", "travel"]
     assert found(client, category="play") == [video_id]
     assert client.get(VIDEOS, query_string={"category": "games"}).status_code == 422

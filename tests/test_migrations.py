@@ -476,6 +476,22 @@ def test_videos_of_before_keep_their_categories(fresh: Database, folder: Path):
     assert fetch(fresh, kept) == before
 
 
+def test_the_demo_world_s_categories_get_a_name_in_each_language(fresh: Database, folder: Path):
+    """0037_pages.sql parts the names that the demo world has given, and no others."""
+    for path in sorted((SQL / "schema").glob("*.sql")):
+        if path.name < "0037":
+            shutil.copy(path, folder / "schema")
+    migrate(fresh)
+    fetch(
+        fresh,
+        "INSERT INTO categories (slug, name) VALUES ('music', '音乐 Music'), ('food', '日语 N1'), ('own', '音乐 Music')",
+    )
+    shutil.copy(SQL / "schema" / "0037_pages.sql", folder / "schema")
+    migrate(fresh)
+    names = fetch(fresh, "SELECT slug, name, name_en FROM categories ORDER BY slug")
+    assert names == [("food", "日语 N1", ""), ("music", "音乐", "Music"), ("own", "音乐 Music", "")]
+
+
 # The demo world
 
 MISCOUNTED = """

@@ -1,4 +1,4 @@
-"""The pages /watch and /admin as the server writes them. The tests in tests/e2e open it in a browser."""
+"""The pages as the server writes them. The tests in tests/e2e open them in a browser."""
 
 from __future__ import annotations
 
@@ -19,21 +19,30 @@ def imports(name: str) -> list[str]:
     found, new = {name}, {name}
     while new:
         texts = [(ROOT / "static" / one).read_text(encoding="utf-8") for one in new]
-        new = set(re.findall(r'from "\./(\w+\.js)"', "".join(texts))) - found
+        new = set(re.findall(r'(?:from|import) "\./(\w+\.js)"', "".join(texts))) - found
         found |= new
     return sorted(found)
 
 
 MARKUP = "<script>alert('x')</script>"
 SCRIPTS = imports("watch.js")
-PAGES = {"watch": SCRIPTS, "watch?v=1": SCRIPTS, "watch?live=1": imports("live.js"), "admin": imports("admin.js")}
+PAGES = {
+    "watch": SCRIPTS,
+    "watch?v=1": SCRIPTS,
+    "watch?live=1": imports("live.js"),
+    "admin": imports("admin.js"),
+    "account": imports("account.js"),
+}
+PLAIN = ("", "login", "nowhere")  # pages without a script
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 LOOKUPS = [(page, name) for page, names in PAGES.items() for name in names]
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
 
 
 def watch(client, query="", page="watch", **headers):
     response = client.get(f"/{page}{query}", headers=headers)
-    assert response.status_code == 200
+    assert response.status_code == (404 if "v=" in f"{page}{query}" else 200)  # no test here has a public video
     return response.text
 
 
@@ -107,8 +116,6 @@ def test_a_chosen_language_stays_chosen(client, root):
         "?lang=",
         "?_external=1&_scheme=javascript&_anchor=x",
         "?endpoint=x&values=y",
-        "?v=x",
-        "?v=99999999999999999999",
         "?sort=x",
         "?keys=1&items=2",
     ],
@@ -163,11 +170,15 @@ def test_what_was_searched_for_stays_in_the_box_as_text(client):
 
 def test_without_a_script_the_newest_videos_lead_to_their_films(alice, client, clip):
     made = [alice.post("/api/v1/videos", json={"title": title}).json["id"] for title in (MARKUP, "海")]
-    alice.put(f"/api/v1/videos/{made[1]}/file", data=clip, content_type="video/mp4")
-    alice.post("/api/v1/videos", json={"title": "mine alone", "visibility": "private"})
+    mine = alice.post("/api/v1/videos", json={"title": "mine alone", "visibility": "private"}).json["id"]
+    for video_id in (*made, mine):
+        alice.put(f"/api/v1/videos/{video_id}/file", data=clip, content_type="video/mp4")
+    alice.post("/api/v1/videos", json={"title": "nothing to play"})
     text = watch(client)
     plain = re.search(r"<noscript>(.*?)</noscript>", text, re.DOTALL)[1]
-    assert links(plain) == {"海": f"/api/v1/videos/{made[1]}/stream"}
+    addresses = [f"/api/v1/videos/{video_id}/stream" for video_id in made]
+    assert {unescape(title): address for title, address in links(plain).items()} == dict(zip([MARKUP, "海"], addresses))
+    assert "nothing to play" not in text
     assert plain.index("海") < plain.index("&lt;script&gt;")
     assert MARKUP not in text
     assert "mine alone" not in text
@@ -182,7 +193,7 @@ def test_without_videos_it_says_so(client):
 # What a browser allows it
 
 
-@pytest.mark.parametrize(("page", "style_sheets"), [("watch", 1), ("admin", 2)])
+@pytest.mark.parametrize(("page", "style_sheets"), [("watch", 1), ("admin", 3), ("account", 3)])
 def test_nothing_on_the_page_needs_more_than_its_content_security_policy(client, page, style_sheets):
     response = client.get(f"/{page}")
     assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
@@ -241,7 +252,9 @@ def test_a_password_is_never_part_of_an_address(client, page):
     """The browser sends a form by itself if a script fails: with GET the password would be in the address."""
     text = watch(client, page=page)
     forms = re.findall(r"<form.*?</form>", text, re.DOTALL)
-    assert ['method="dialog"' in form for form in forms if 'type="password"' in form] == [True]
+    with_password = [form for form in forms if 'type="password"' in form]
+    assert with_password
+    assert all(re.search(r'method="(dialog|post)"', form) for form in with_password)
 
 
 def test_what_needs_a_script_is_hidden_without_one(client):
@@ -254,7 +267,7 @@ def test_what_needs_a_script_is_hidden_without_one(client):
 
 
 def test_only_the_page_of_a_room_may_play_what_a_script_makes(app, client, monkeypatch):
-    policy = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    policy = POLICY
     for query in ("", "?v=1", "?live=x", "?live=", "?live=1.5", "?live=-1"):
         assert client.get(f"/watch{query}").headers["Content-Security-Policy"] == policy
     got = client.get("/watch?live=1").headers["Content-Security-Policy"]
@@ -299,6 +312,142 @@ def test_without_the_database_a_browser_gets_a_page_and_a_program_a_document(mak
     for accepts in ({}, {"Accept": "application/json"}, {"Accept": "*/*"}):
         told = client.get("/watch", headers=accepts)
         assert (told.status_code, told.mimetype) == (503, "application/problem+json")
+
+
+# Addresses that lead nowhere
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/watch/7", "/docs/x", "/大连", "/nowhere?lang=zh", "/account/x"])
+def test_an_unknown_address_shows_a_person_a_page_and_a_program_a_document(client, path):
+    shown = client.get(path, headers=BROWSER)
+    assert (shown.status_code, shown.mimetype) == (404, "text/html")
+    assert "There is nothing at this address." in shown.text
+    assert set(shown.headers["Vary"].split(", ")) == {"Accept", "Accept-Language"}
+    assert shown.headers["Content-Security-Policy"] == POLICY
+    assert links(shown.text)["去看视频" if "lang=zh" in path else "See the videos"].startswith("/watch")
+    for accepts in ({}, {"Accept": "application/json"}, {"Accept": "*/*"}):
+        told = client.get(path, headers=accepts)
+        assert (told.status_code, told.mimetype) == (404, "application/problem+json")
+        assert "Accept" in told.headers["Vary"].split(", ")
+    assert client.head(path, headers=BROWSER).status_code == 404
+
+
+def test_what_stands_in_an_address_is_text_on_the_page_of_its_error(client):
+    assert MARKUP not in client.get(f"/{MARKUP}", headers=BROWSER).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/nothing",
+        "/api/v1/videos/999999",
+        "/api/nothing",
+        "/api/v2/x",
+        "/api/dplayer/x",
+        "/hooks/mediamtx",
+        "/static/no.js",
+    ],
+)
+def test_the_api_answers_a_browser_as_it_answers_everybody(client, path):
+    assert client.get(path, headers=BROWSER).mimetype != "text/html"
+
+
+def test_a_wrong_method_of_a_page_is_a_page_too(client):
+    shown = client.post("/account", headers=BROWSER)
+    assert (shown.status_code, shown.mimetype) == (405, "text/html")
+    assert shown.headers["Allow"]
+    assert "GET" in shown.text
+
+
+def test_the_error_of_an_example_of_the_tutorial_stays_as_it_was(client):
+    for headers in ({}, BROWSER):
+        assert client.get("/test_get", headers=headers).mimetype == "application/problem+json"
+        answer = client.post("/save_data_to_mysql", json={}, headers=headers)
+        assert (answer.status_code, answer.text[:20]) == (422, "Commit Status:Failed")
+
+
+# A video that is not there
+
+
+@pytest.mark.parametrize("video_id", ["999999", "x", "-1", "1.5", "99999999999999999999", "9" * 5000, "1 OR 1=1", "１"])
+def test_the_page_of_a_missing_video_is_a_page_and_404(client, video_id):
+    response = client.get("/watch", query_string={"v": video_id})
+    assert (response.status_code, response.mimetype) == (404, "text/html")
+    assert "There is no such video, or it is private." in response.text
+
+
+def test_the_page_of_a_video_is_there_as_long_as_everybody_may_see_it(alice, bob, client, root):
+    path = f"/watch?v={alice.post('/api/v1/videos', json={'title': 'sea'}).json['id']}"
+    assert client.get(path).status_code == 200
+    assert "or it is private" not in client.get(path).text
+    assert client.get("/watch?v=").status_code == 200
+    root.cursor().execute("UPDATE videos SET visibility = 'hidden'")
+    assert client.get(path).status_code == 404
+    root.cursor().execute("UPDATE videos SET visibility = 'public'")
+    root.cursor().execute("UPDATE users SET visibility = 'hidden' WHERE username = 'alice'")
+    assert client.get(path).status_code == 404
+
+
+def test_a_private_video_looks_like_a_missing_one(alice, client):
+    """The page of its link says private=1, for any video or none."""
+    video_id = alice.post("/api/v1/videos", json={"title": "mine alone", "visibility": "private"}).json["id"]
+    answers = [client.get(f"/watch?v={one}") for one in (video_id, 999999)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert len({answer.text.replace(f"v={video_id}", "v=999999") for answer in answers}) == 1
+    assert [client.get(f"/watch?v={one}&private=1").status_code for one in (video_id, 999999)] == [200, 200]
+
+
+# The names of categories
+
+
+@pytest.mark.parametrize(("lang", "names"), [("zh", ["美食", "Vlog"]), ("en", ["Food", "Vlog"])])
+def test_a_category_has_its_name_in_one_language(client, root, lang, names):
+    root.cursor().execute(
+        "INSERT INTO categories (slug, name, name_en, position)"
+        " VALUES ('food', '美食', 'Food', 1), ('vlog', 'Vlog', '', 2)"
+    )
+    assert re.findall(r'data-category="\w+"><bdi>(.*?)</bdi>', watch(client, f"?lang={lang}")) == names
+
+
+# The frame of all pages
+
+
+@pytest.mark.parametrize("page", [*PAGES, *PLAIN])
+def test_every_page_is_in_the_reader_s_language_and_leads_to_the_other(client, page):
+    for accepted, lang, other in (("zh-CN,zh;q=0.9", "zh", "English"), ("en", "en", "中文")):
+        response = client.get(f"/{page}", headers={**BROWSER, "Accept-Language": accepted})
+        assert f'<html lang="{lang}">' in response.text
+        assert "Accept-Language" in response.headers["Vary"]
+        if page == "login":
+            continue  # an example of the tutorial, as short as there
+        assert other in links(response.text)
+        assert response.text.count("<h1") == 1 or page in PAGES
+        assert response.text.count('id="main"') == 1
+        assert (
+            f'<html lang="{"en" if lang == "zh" else "zh"}">'
+            in client.get(f"/{page.partition('?')[0]}?lang={'en' if lang == 'zh' else 'zh'}", headers=BROWSER).text
+        )
+
+
+@pytest.mark.parametrize("page", [*PAGES, *PLAIN])
+def test_every_page_links_to_the_videos_the_account_and_the_api(client, page):
+    footer = client.get(f"/{page}", headers=BROWSER).text.partition("<footer>")[2]
+    assert links(footer) == {**links(footer), "Watch": "/watch", "Account": "/account", "API": "/docs"}
+
+
+def test_no_template_and_no_script_names_the_site():
+    """Pages take the name from routes/pages.py. Scripts take it from the frame."""
+    files = [*(ROOT / "templates").glob("*.html"), *(ROOT / "static").glob("*.js")]
+    named = {path.name for path in files if "· Rawreel" in path.read_text(encoding="utf-8")}
+    named |= {path.name for path in files if path.suffix == ".html" and "Rawreel" in path.read_text(encoding="utf-8")}
+    assert not named
+
+
+def test_what_needs_a_script_on_the_page_of_the_account_is_hidden_without_one(client):
+    text = watch(client, page="account")
+    for name in ("reset", "verify", "forgot", "register", "mine", "enter", "me", "result"):
+        assert re.search(rf'id="{name}"[^>]* hidden', text), name
+    assert "needs JavaScript" in re.search("<noscript>(.*?)</noscript>", text, re.DOTALL)[1]
 
 
 # /admin

@@ -469,7 +469,7 @@ def test_a_page_of_another_site_may_read_ranges(make_app, video):
 def test_a_link_shows_the_file_and_what_is_known_of_it(alice, client, bob, private, clip):
     link = shared(alice, private)
     assert link["url"] == f"{private['stream_url']}?token={link['token']}"
-    assert link["page"] == f"/watch?v={private['id']}#token={link['token']}"
+    assert link["page"] == f"/watch?v={private['id']}&private=1#token={link['token']}"
     for person in (client, bob, alice):
         assert get(person, link["url"]).data == clip
         assert get(person, link["url"], Range="bytes=0-9").data == clip[:10]
@@ -490,7 +490,7 @@ def test_a_link_is_below_the_public_address(make_app, alice, private):
     person.token = alice.token
     link = shared(person, private)
     assert link["url"].startswith(f"https://video.example.org{private['stream_url']}?token=")
-    assert link["page"].startswith(f"https://video.example.org/watch?v={private['id']}#token=")
+    assert link["page"].startswith(f"https://video.example.org/watch?v={private['id']}&private=1#token=")
 
 
 def test_only_the_owner_shares_and_revokes(alice, bob, client, private):

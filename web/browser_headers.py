@@ -88,7 +88,10 @@ def _add_headers(response: Response) -> Response:
     headers = response.headers
     there = {name.lower() for name, _ in headers}  # Werkzeug's setdefault() takes 3 us for each header
     added = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
-    added["Content-Security-Policy"] = PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY
+    is_page = response.mimetype == "text/html"
+    added["Content-Security-Policy"] = PAGE_POLICY if is_page else DATA_POLICY
+    if is_page:
+        response.vary.add("Accept-Language")  # a page is in the language of its reader
     if request.path.startswith("/api/"):
         added["Cache-Control"] = "no-store"  # private data stays out of shared caches
     if headers.get("Cache-Control") == SECOND:

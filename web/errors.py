@@ -78,7 +78,7 @@ def install(app: Flask) -> None:
 def add_envelope(app: Flask, prefix: str, write: Callable[[Problem], Any]) -> None:
     """Let write() make the answers to all errors below an address, for clients that know no problem documents.
 
-    This includes errors that are raised before a view is found.
+    This includes errors that are raised before a view is found. Of several prefixes the longest counts.
     """
     app.extensions.setdefault("envelopes", {})[prefix] = write
 
@@ -87,11 +87,9 @@ def answer(error: Exception) -> Any:
     """Log an exception if it is our fault, and make the answer."""
     if isinstance(error, HTTPException) and (error.code is None or error.code < 400):
         return error  # a redirect of the router
-    problem = explain_and_log(error)
-    for prefix, write in current_app.extensions["envelopes"].items():
-        if request.path.startswith(prefix):
-            return _tell_language(write(problem))
-    return document(problem)
+    problem, envelopes = explain_and_log(error), current_app.extensions["envelopes"]
+    prefix = max(filter(request.path.startswith, envelopes), key=len, default=None)
+    return document(problem) if prefix is None else _tell_language(envelopes[prefix](problem))
 
 
 def language() -> str:

@@ -75,19 +75,20 @@ WHERE
     AND created_at = '2026-01-05 08:00:00.000';
 
 -- name: create_categories
-INSERT INTO categories (slug, name, position)
+INSERT INTO categories (slug, name, name_en, position)
 SELECT
     d.slug,
     d.name,
+    d.name_en,
     d.position
 FROM (
-    SELECT 'knowledge' AS slug, '知识 Knowledge' AS name, 1 AS position
-    UNION ALL SELECT 'technology', '科技 Technology', 2
-    UNION ALL SELECT 'music', '音乐 Music', 3
-    UNION ALL SELECT 'food', '美食 Food', 4
-    UNION ALL SELECT 'travel', '旅行 Travel', 5
-    UNION ALL SELECT 'sport', '运动 Sport', 6
-    UNION ALL SELECT 'life', '生活 Life', 7
+    SELECT 'knowledge' AS slug, '知识' AS name, 'Knowledge' AS name_en, 1 AS position
+    UNION ALL SELECT 'technology', '科技', 'Technology', 2
+    UNION ALL SELECT 'music', '音乐', 'Music', 3
+    UNION ALL SELECT 'food', '美食', 'Food', 4
+    UNION ALL SELECT 'travel', '旅行', 'Travel', 5
+    UNION ALL SELECT 'sport', '运动', 'Sport', 6
+    UNION ALL SELECT 'life', '生活', 'Life', 7
 ) AS d
 LEFT JOIN categories AS c ON c.slug = d.slug
 WHERE

@@ -321,7 +321,7 @@ async function owners(video, owner, second) {
 /** A private video: its owner plays it, and a link opens it with its comments. */
 async function hidden(owner, reader) {
   const video = await film(owner, { title: "For friends", visibility: "private" });
-  await watch(video);
+  await watch(video, "&private=1");
   await page.waitForFunction(() => document.getElementById("video").readyState >= 1);
   await page.locator("#newComment").fill("Among us: 0:05");
   await page.locator("#write button").click();
@@ -332,7 +332,7 @@ async function hidden(owner, reader) {
   expectError(null);
   const { token } = await api("POST", `/videos/${video.id}/share`, { seconds: 600 }, owner.token);
   await page.goto("about:blank");
-  await watch(video, `#token=${token}`);
+  await watch(video, `&private=1#token=${token}`);
   await comment("Among us").waitFor();
   await logIn(reader);
   await page.locator("#like").click();

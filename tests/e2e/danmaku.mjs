@@ -279,7 +279,7 @@ async function hidden(owner, sender) {
   await fill(video, owner, [[2, 0, "ffffff", "among us"]]);
   const { token } = await api("POST", `/videos/${video.id}/share`, { seconds: 600 }, owner.token);
   const guest = await open();
-  await watch(video, `#token=${token}`, guest);
+  await watch(video, `&private=1#token=${token}`, guest);
   await seek(3, guest);
   await drawn("among us", guest).waitFor();
   await guest.locator("#danmakuLogin").click();

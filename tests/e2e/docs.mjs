@@ -120,19 +120,20 @@ async function account() {
   await look("account-verify.png");
   await page.keyboard.type("a first password"); // its field has the focus
   await page.keyboard.press("Enter");
-  await page.getByText("邮箱已确认").waitFor();
+  await page.getByText("Your e-mail address is confirmed.").waitFor();
 
-  await page.goto(`${address}/account`);
-  await page.getByLabel("用户名或邮箱").fill(email);
+  await page.goto(`${address}/account#forgot`);
+  await page.reload(); // from the same page, only the part after the # has changed
+  await page.locator("#forgot").getByLabel("Username or e-mail address").fill(email);
   const reset = await mailed("reset", () => page.keyboard.press("Enter"));
-  await page.getByText("邮件已经发出").waitFor();
+  await page.getByText("a mail is on its way").waitFor();
   await page.goto(address + reset);
   await page.locator("#reset").getByText(username).waitFor();
-  await page.getByLabel("新密码").fill("a second password");
-  await page.getByLabel("显示密码").check();
+  await page.getByLabel("New password").fill("a second password");
+  await page.locator("#reset").getByLabel("Show the password").check();
   await look("account-reset.png");
-  await page.getByRole("button", { name: "设置" }).click();
-  await page.getByText("密码已设置").waitFor();
+  await page.getByRole("button", { name: "Set it" }).click();
+  await page.getByText("Your password is set").waitFor();
   await look("account-done.png");
   assert.equal((await send("login", { username, password: "a second password" })).status, 200);
 }

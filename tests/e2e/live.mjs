@@ -156,7 +156,7 @@ async function row(page) {
 async function replay(videoId, owner) {
   const page = await open();
   await page.addInitScript((session) => sessionStorage.setItem("session", session), owner);
-  await page.goto(`${address}/watch?v=${videoId}`);
+  await page.goto(`${address}/watch?v=${videoId}&private=1`);
   await shows(page, "#title", "End to end");
   await shows(page, "#private", "Private video");
   const found = (await api("GET", `/videos/${videoId}/danmaku`, undefined, ownerToken)).items;

@@ -1,4 +1,4 @@
-// The lists of the page /admin. The form of a list filters it, and a button loads more.
+// The lists of the pages /admin and /account. The form of a list filters it, if it has one, and a button loads more.
 import { ask, words } from "./api.js";
 
 const PAGE_SIZE = 20;
