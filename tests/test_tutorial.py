@@ -59,9 +59,9 @@ def test_the_other_pages_answer_in_html(client, path):
     style.close()
 
 
-def test_a_video_on_the_page_is_escaped(alice, client, clip):
-    video_id = alice.post("/api/v1/videos", json={"title": MARKUP, "description": MARKUP}).json["id"]
-    alice.put(f"/api/v1/videos/{video_id}/file", data=clip, content_type="video/mp4")
+def test_a_video_on_the_page_is_escaped(alice, client, root):
+    alice.post("/api/v1/videos", json={"title": MARKUP, "description": MARKUP})
+    root.cursor().execute("UPDATE videos SET file_key = LPAD(id, 32, '0')")  # the page lists what has a file
     text = client.get("/watch").text
     assert escaped(MARKUP) in text
     assert MARKUP not in text

@@ -143,10 +143,9 @@ def test_a_private_video_is_there_for_its_owner_alone(alice, bob, client):
     assert {**stranger.json, "request_id": ""} == {**missing.json, "request_id": ""}
 
 
-def test_a_private_video_is_in_no_list(alice, client, clip):
+def test_a_private_video_is_in_no_list(alice, client, root):
     shown, hidden = make(alice, "for all"), make(alice, "for me", visibility="private")
-    for video in (shown, hidden):
-        alice.put(f"{VIDEOS}/{video['id']}/file", data=clip, content_type="video/mp4")
+    root.cursor().execute("UPDATE videos SET file_key = LPAD(id, 32, '0')")  # /watch lists what has a file
     for asking in (client, alice):
         assert [video["id"] for video in asking.get(VIDEOS).json["items"]] == [shown["id"]]
     assert "for all" in client.get("/watch").text
