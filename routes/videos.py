@@ -121,7 +121,9 @@ def _check_combination(filters: Filters) -> None:
     if filters.sort != "new":
         named["sort"] = f"sort={filters.sort}"
     if len(named) > 1 and not named.keys() <= TOGETHER:
-        pattern = "These cannot be combined: {names}. sort, category and is_playable go together, the others each alone."
+        pattern = (
+            "These cannot be combined: {names}. sort, category and is_playable go together, the others each alone."
+        )
         sentence = say(pattern, names=", ".join(named.values()))
         raise Problem(422, sentence, "validation_failed", dict.fromkeys(named, sentence))
 
