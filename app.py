@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             on_query=watch.count_query,
         )
     except QueryError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(error.args[0]) from None
     if hops := settings.TRUSTED_PROXIES:
         app.wsgi_app = ProxyFix(proxies.drop_port(app.wsgi_app), x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     logs.install(app)

@@ -162,7 +162,7 @@ class Settings(BaseModel, frozen=True, extra="ignore"):
         if number in (1045, 1698):  # 1698: MariaDB on a unix socket
             sentence = "The database at {where} refuses user {user} with this password: see DB_USER and DB_PASSWORD."
             return say(sentence, where=where, user=self.DB_USER)
-        if number in (1046, 1049):  # 1046: it was dropped while a connection used it
+        if number == 1049:
             sentence = "There is no database {name} at {where}: `flask db migrate` creates it, with its tables."
             return say(sentence, name=self.DB_NAME, where=where)
         if number == 1044:

@@ -31,10 +31,10 @@ HOT = 0.5  # a connection that was used less than this many seconds ago is lent 
 MAX_AGE = 1800.0  # seconds; an older connection is replaced, so that we find a server that has moved
 BREAKER = 1.0  # seconds without a new try after a failed connect, so that no thread queues behind a dead server
 
-# After these errors nothing may be sent on the connection again. 0: PyMySQL's "already closed". 1046: its database was
-# dropped. 1053: the server shuts down. 1927, 3169, 4031, 4081, 4082: closed by the server. 2006: gone away. 2013: lost.
-# 2014: out of step. 3032, 3168: the server is offline.
-LOST = frozenset({0, 1046, 1053, 1927, 2006, 2013, 2014, 3032, 3168, 3169, 4031, 4081, 4082})
+# After these errors nothing may be sent on the connection again. 0: PyMySQL's "already closed". 1053: the server shuts
+# down. 1927, 3169, 4031, 4081, 4082: closed by the server. 2006: gone away. 2013: lost. 2014: out of step. 3032, 3168: the
+# server is offline.
+LOST = frozenset({0, 1053, 1927, 2006, 2013, 2014, 3032, 3168, 3169, 4031, 4081, 4082})
 
 # This server takes no writes, or no statements at all: it was a primary and is one no longer. The address may lead to
 # another server by now, but an open connection stays with this one, so it is closed. 1036, 1290, 1836, 1874, 1881: it is

@@ -29,6 +29,8 @@ from typing import Any
 
 import orjson
 
+from language import say
+
 Row = dict[str, Any]
 QUOTED = re.compile(
     r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/""", re.DOTALL
@@ -75,9 +77,10 @@ class Query:
     def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Check the arguments against the placeholders, and make an empty IN list valid SQL."""
         if arguments.keys() != set(self.parameters):
-            missing = ", ".join(sorted(set(self.parameters) - arguments.keys())) or "nothing"
-            unknown = ", ".join(sorted(arguments.keys() - set(self.parameters))) or "nothing"
-            raise ArgumentError(f"{self.place}: {self.name} is missing {missing} and has no placeholder for {unknown}")
+            missing = ", ".join(sorted(set(self.parameters) - arguments.keys())) or say("nothing")
+            unknown = ", ".join(sorted(arguments.keys() - set(self.parameters))) or say("nothing")
+            sentence = "{place}: {name} is missing {missing} and has no placeholder for {unknown}"
+            raise ArgumentError(say(sentence, place=self.place, name=self.name, missing=missing, unknown=unknown))
         bound = dict(arguments)
         for name, value in arguments.items():
             if isinstance(value, (list, tuple, set, frozenset)) and not value:
@@ -197,7 +200,8 @@ def _read(path: Path, file: str) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = 1 + error.object.count(b"\n", 0, error.start)
-        raise QueryError(f"{file}:{line}: this is not UTF-8: save the file in UTF-8") from None
+        sentence = say("{place}: this is not UTF-8: save the file in UTF-8", place=f"{file}:{line}")
+        raise QueryError(sentence) from None
 
 
 def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
@@ -212,7 +216,8 @@ def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
     _refuse_foreign(text, name, file, start)
     for number, row in enumerate(text.split("\n"), start):
         if "%" in re.sub(r"%\(\w+\)s", "", row):
-            raise QueryError(f"{file}:{number}: a stray % in {name}: a pattern or a date format is a parameter")
+            sentence = "{place}: a stray % in {name}: a pattern or a date format is a parameter"
+            raise QueryError(say(sentence, place=f"{file}:{number}", name=name))
     return Query(
         name=name,
         file=file,
@@ -229,14 +234,18 @@ def no_such_query(name: str, folder: str) -> QueryError:
     """Make the error for a name that no file has, or for a statement in its place."""
     if len(name.split()) > 1:
         return StatementError(describe_statement(name))
-    return QueryError(f"{folder}/{name.partition('.')[0]}.sql:1: there is no query {name}")
+    place = f"{folder}/{name.partition('.')[0]}.sql:1"
+    return QueryError(say("{place}: there is no query {name}", place=place, name=name))
 
 
 def describe_statement(text: str) -> str:
     """Say where a statement belongs that stands in Python."""
     table = re.search(r"(?i)\b(?:FROM|INTO|UPDATE)\s+`?(\w+)", text)
     noun = table[1] if table else "notes"
-    return f"this is a statement, not the name of one: put it into sql/{noun}.sql under a name, and write {noun}.<name> here"
+    return say(
+        "this is a statement, not the name of one: put it into sql/{noun}.sql under a name, and write {noun}.<name> here",
+        noun=noun,
+    )
 
 
 def bare(text: str) -> str:
@@ -253,8 +262,13 @@ def _refuse_foreign(text: str, name: str, file: str, line: int) -> None:
         if code[start] == text[start] or is_quoted:  # in other strings, %s is a part of a date format
             word = found[1] or found[2] or _guess_argument(code[:start], name.partition(".")[0])
             place = f"{file}:{line + text.count(chr(10), 0, start)}"
-            how = "with an s at its end" if found[1] else "with the name of the argument, and no quotes around it"
-            raise QueryError(f"{place}: {found[0]} in {name}: write %({word})s, {how}")
+            values = {"place": place, "found": found[0], "name": name, "word": word}
+            if found[1]:
+                raise QueryError(say("{place}: {found} in {name}: write %({word})s, with an s at its end", **values))
+            sentence = (
+                "{place}: {found} in {name}: write %({word})s, with the name of the argument, and no quotes around it"
+            )
+            raise QueryError(say(sentence, **values))
 
 
 def _guess_argument(before: str, noun: str) -> str:

@@ -20,7 +20,7 @@ from ops.server.private import PrivateServer
 from programs import without_ffmpeg
 from servers import free_port
 
-DATA = ("sql", "templates", "static")  # the folders beside the Python files that the program reads
+DATA = ("sql", "templates", "static", "translations")  # the folders beside the Python files that the program reads
 PASSWORD = "correct horse"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -491,6 +492,25 @@ def test_the_class_works_without_flask(settings, queries, scratch):
         arguments, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=30
     )
     assert (done.stdout.strip(), done.stderr) == ("1", "")
+
+
+def test_a_database_that_was_dropped_and_made_again_is_used_again(server, settings, database, queries):
+    name = f"dropped-{secrets.token_hex(4)}"
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+
+        def make_again():
+            cursor.execute(f"CREATE DATABASE `{name}`")
+            cursor.execute(f"CREATE TABLE `{name}`.numbers (n INT PRIMARY KEY)")
+
+        make_again()
+        mine = database(database=name, sql=queries("-- name: list_all\nSELECT t.n FROM numbers AS t;"), pool_size=1)
+        assert mine.fetch_all("test.list_all") == []
+        cursor.execute(f"DROP DATABASE `{name}`")
+        with pytest.raises(Connection.Error):
+            mine.fetch_all("test.list_all")
+        make_again()
+        assert mine.fetch_all("test.list_all") == []
+        cursor.execute(f"DROP DATABASE `{name}`")
 
 
 def test_the_helper_stays_small_and_knows_no_table(db):

@@ -191,6 +191,17 @@ def test_a_table_that_is_gone_leaves_the_statement_and_says_so(browser, root):
     assert re.search(r"No plan: .*weather", text)
 
 
+def test_a_statement_with_an_effect_is_not_run_again(glass, browser):
+    def hold():
+        current_db.fetch_value("migrations.get_lock", seconds=1)
+        return "held"
+
+    add_view(glass, hold, "GET")
+    text = shown(browser, browser.get("/view"))
+    assert "GET_LOCK(" in text
+    assert "Read again" not in text
+
+
 # Secrets
 
 

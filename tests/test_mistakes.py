@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,6 +172,15 @@ def test_a_view_without_api_whose_body_nobody_reads_says_so_too(running):
     status, answer = running.call("POST", f"{GADGETS}/no-api-either", {"text": "x"})
     assert status == 500
     assert f"routes/gadgets.py:{line_of('/no-api-either')}: forget_api_of_a_body has no `@api`" in answer["detail"]
+
+
+def test_the_sentence_is_chinese_for_who_reads_chinese(running):
+    for path, part in (
+        ("/no-returns", '没有 returns=：请写 @api(returns="gadgets.get")'),
+        ("/statement", "请放进 sql/gadgets.sql"),
+    ):
+        _, _, body = ask(running.port, f"{GADGETS}{path}", Accept_Language="zh-CN")
+        assert part in json.loads(body)["detail"]
 
 
 def test_a_page_is_right_and_another_fault_tells_nothing(running):

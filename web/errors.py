@@ -39,7 +39,7 @@ AWAY = {*LOST, 1040, 1047, 1129, 1158, 1159, 1160, 1161, 1203, 1226}
 FULL, WRITE_ERRORS, NO_SPACE = {1021, 1114}, {3, 1026, 1030}, re.compile(rf"\b{ENOSPC}\b")
 POINTED_TO = 1451
 NO_SUCH_TABLE = 1146
-NO_DATABASE = {1046, 1049}  # MySQL tells a connection that was open before 1046, MariaDB 1146; a new one gets 1049
+NO_DATABASE = 1049  # also MariaDB on a connection that was open before tells 1146
 
 SENTENCES = {
     404: "There is nothing at this address.",
@@ -167,7 +167,7 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
         return Problem(503, "The disk of the database is full: nothing was stored.")
     if number in BUSY:
         return Problem(503, "The database is too busy for this right now.")
-    is_gone = number in NO_DATABASE or (number == NO_SUCH_TABLE and mistakes.has_no_tables())
+    is_gone = number == NO_DATABASE or (number == NO_SUCH_TABLE and mistakes.has_no_tables())
     if is_gone and current_app.debug:
         return Problem(503, current_app.extensions["settings"].explain(error), "not_ready")
     if is_gone or (number == NO_SUCH_TABLE and not current_app.debug):

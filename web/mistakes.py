@@ -17,6 +17,7 @@ from flask import current_app, g, request
 
 from config import ROOT
 from current import db
+from language import say
 from pool import Connection
 from queries import QueryError, StatementError
 
@@ -36,9 +37,10 @@ class Mistake(TypeError):
 def explain(error: Exception) -> str | None:
     """Return the sentence for a mistake, or None if the exception is of no kind that is known here."""
     if isinstance(error, StatementError):
-        return f"{next(_places(error), ('?', ''))[0]}: {error}"
+        return say("{place}: {fault}", place=next(_places(error), ("?", ""))[0], fault=error.args[0])
     if isinstance(error, (QueryError, Mistake)):
-        return str(error)
+        sentence: str = error.args[0]  # with its pattern and values, which str(error) has not
+        return sentence
     query = getattr(error, "query", None)
     if query and isinstance(error, Connection.Error):
         found = re.search(r" at line (\d+)", str(error.args[-1]))
@@ -53,11 +55,13 @@ def _explain_call(error: Exception) -> str | None:
     place, line = next(_places(error), ("", ""))
     is_plain = view is not None and view.__module__.startswith("routes.") and not hasattr(view, "operation")
     if view and is_plain and UNFIT.search(str(error)):
-        return str(forgot_api(view))
+        return explain(forgot_api(view))
     if "g.user" in line and g.get("user") is None:
-        return f"{place}: nobody is logged in, so g.user is None: write login=True in the `@api` of this view"
+        return say(
+            "{place}: nobody is logged in, so g.user is None: write login=True in the `@api` of this view", place=place
+        )
     if found := POSITIONAL.search(str(error)):
-        return f'{place}: arguments go by name: db.{found[1]}("notes.get", note_id=note_id)'
+        return say('{place}: arguments go by name: db.{verb}("notes.get", note_id=note_id)', place=place, verb=found[1])
     return None
 
 
@@ -89,23 +93,34 @@ def place(view: View) -> str:
 
 def forgot_api(view: View) -> Mistake:
     """Say that a view has no `@api`."""
-    return Mistake(f"{place(view)} has no `@api`: write @api(...) below its address, such as {_example(view)}")
+    sentence = "{view} has no `@api`: write @api(...) below its address, such as {example}"
+    return Mistake(say(sentence, view=place(view), example=_example(view)))
 
 
 def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:
     """Say why what a view has returned is not what its `@api` says."""
-    name, said = place(view), returns if isinstance(returns, str) else getattr(returns, "__name__", "")
+    name, query = place(view), returns if isinstance(returns, str) else getattr(returns, "__name__", "")
     if content is None:
-        return Mistake(
-            f'{name} returned None, and its `@api` says returns="{said}": return the row; if there is none,'
-            ' write `or abort(404, "No such note.")`; if there is no answer, leave returns= out'
+        sentence = say(
+            '{view} returned None, and its `@api` says returns="{query}": return the row; if there is none, write'
+            ' `or abort(404, "No such note.")`; if there is no answer, leave returns= out',
+            view=name,
+            query=query,
         )
-    if returns is None:
-        return Mistake(f"{name} returned an answer, and its `@api` has no returns=: write {_example(view)}")
-    return Mistake(
-        f'{name} returned a plain list: take a parameter `page: Page`, and return page.fetch("{said}", ...);'
-        " for one row, call db.fetch_one()"
-    )
+    elif returns is None:
+        sentence = say(
+            "{view} returned an answer, and its `@api` has no returns=: write {example}",
+            view=name,
+            example=_example(view),
+        )
+    else:
+        sentence = say(
+            '{view} returned a plain list: take a parameter `page: Page`, and return page.fetch("{query}", ...);'
+            " for one row, call db.fetch_one()",
+            view=name,
+            query=query,
+        )
+    return Mistake(sentence)
 
 
 def _example(view: View) -> str:
