@@ -8,10 +8,12 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, current_app, redirect, render_template, request, url_for
 
 from current import db
+from language import LANGUAGES
 from ops.debug.client import is_local
 from ops.debug.drawing import draw, read_schema
 from ops.debug.plans import look_at
 from ops.debug.recording import Recorder
+from web import errors
 
 bp = Blueprint("debug", __name__, url_prefix="/debug")
 
@@ -76,8 +78,8 @@ def _page(template: str, **values: Any) -> str:
 
 def _language() -> dict[str, Any]:
     asked = request.args.get("lang")
-    chosen = asked if asked in ("en", "zh") else None
-    lang = chosen or request.accept_languages.best_match(("en", "zh"), "en")
+    chosen = asked if asked in LANGUAGES else None
+    lang = chosen or errors.language()
     return {"lang": lang, "chosen": chosen, "t": lambda zh, en: zh if lang == "zh" else en}
 
 
