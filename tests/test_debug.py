@@ -351,6 +351,12 @@ def test_one_table_is_drawn_with_its_columns_and_neighbours(browser):
     assert browser.get("/debug/schema?table=nothing").status_code == 404
 
 
+def test_a_comment_is_shown_in_the_language_of_the_reader(browser):
+    english, chinese = (plain(browser.get(f"/debug/schema?table=sessions&lang={lang}")) for lang in ("en", "zh"))
+    assert ("SHA-256 of the token" in english, "令牌" in english) == (True, False)
+    assert ("令牌的 SHA-256" in chinese, "of the token" in chinese) == (True, False)
+
+
 # Who may not
 
 

@@ -80,7 +80,18 @@ def _language() -> dict[str, Any]:
     asked = request.args.get("lang")
     chosen = asked if asked in LANGUAGES else None
     lang = chosen or errors.language()
-    return {"lang": lang, "chosen": chosen, "t": lambda zh, en: zh if lang == "zh" else en}
+    return {
+        "lang": lang,
+        "chosen": chosen,
+        "t": lambda zh, en: zh if lang == "zh" else en,
+        "part": lambda comment: _part(comment, lang),
+    }
+
+
+def _part(comment: str, lang: str) -> str:
+    """Return the part of a comment in a language: those of our tables read `中文 · English`."""
+    chinese, dot, english = comment.partition(" · ")
+    return english if dot and lang == "en" else chinese
 
 
 def _time(at: float) -> str:
