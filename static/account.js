@@ -88,8 +88,9 @@ const actions = {
   },
   async register({ name, email, secret }) {
     const account = { username: name.value.trim(), password: secret.value };
-    await post("/auth/register", { ...account, ...(email.value && { email: email.value.trim() }) });
-    begin(await post("/auth/login", account));
+    const made = await post("/auth/register", { ...account, ...(email.value && { email: email.value.trim() }) });
+    if (made.is_waiting) show(null, words.mustWait);
+    else begin(await post("/auth/login", account));
     byId("register").reset();
   },
 };

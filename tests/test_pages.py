@@ -67,7 +67,7 @@ def test_the_pages_and_the_document_have_the_name_of_the_site(make_app):
         text = watch(client, page=page)
         assert "海边 &lt;Co&gt;" in text
         assert "Rawreel" not in text
-    assert '<body class="watch" data-site="海边 &lt;Co&gt;"' in watch(client)
+    assert 'data-site="海边 &lt;Co&gt;"' in watch(client)
     assert client.get("/openapi.json").json["info"]["title"] == "海边 <Co>"
 
 
@@ -436,7 +436,7 @@ def test_every_page_links_to_the_videos_the_account_and_the_api(client, page):
 
 
 def test_no_template_and_no_script_names_the_site():
-    """Pages take the name from routes/pages.py. Scripts take it from the frame."""
+    """Pages take the name from SITE_NAME. Scripts take it from the frame."""
     files = [*(ROOT / "templates").glob("*.html"), *(ROOT / "static").glob("*.js")]
     named = {path.name for path in files if "· Rawreel" in path.read_text(encoding="utf-8")}
     named |= {path.name for path in files if path.suffix == ".html" and "Rawreel" in path.read_text(encoding="utf-8")}

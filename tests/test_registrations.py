@@ -235,3 +235,19 @@ def test_who_waits_may_prove_the_address_but_gets_in_by_no_link(mailing, post, r
     body = {"token": token, "password": PASSWORD}
     assert mailing.post("/api/v1/auth/email/verify", json=body).status_code == 204
     assert log_in(mailing, "carol@example.org").json["code"] == "not_approved"
+
+
+# The page
+
+
+def test_the_page_of_the_account_says_who_may_register(client, make_app):
+    shown = {"open": client}
+    shown |= {name: make_app(REGISTRATION=name).test_client() for name in ("approval", "closed")}
+    pages = {name: one.get("/account").text.partition('id="register"')[2] for name, one in shown.items()}
+    forms = {name: page.partition("</form>")[0] for name, page in pages.items()}
+    assert {name: "An admin approves each account" in form for name, form in forms.items()} == {
+        "open": False, "approval": True, "closed": False,
+    }  # fmt: skip
+    assert {name for name, form in forms.items() if 'name="secret"' in form} == {"open", "approval"}
+    assert "This site takes no new accounts." in forms["closed"]
+    assert all('id="known"' in form for form in forms.values())
