@@ -101,7 +101,7 @@ async function goesOn() {
   await setFile(chosen);
   await page.locator("#send").click();
   await page.getByText("上传好了：").waitFor({ timeout: 30_000 });
-  assert.equal(pieces[0], String(16 * 1024 * 1024), "it began again");
+  assert.ok(Number(pieces[0]) >= 16 * 1024 * 1024, `it began again, at ${pieces[0]}`);
   await entry("long").waitFor();
 }
 
