@@ -8,12 +8,10 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, current_app, redirect, render_template, request, url_for
 
 from current import db
-from language import LANGUAGES
 from ops.debug.client import is_local
 from ops.debug.drawing import draw, read_schema
 from ops.debug.plans import look_at
 from ops.debug.recording import Recorder
-from web import errors
 
 bp = Blueprint("debug", __name__, url_prefix="/debug")
 
@@ -73,25 +71,7 @@ def show_schema() -> Any:
 
 
 def _page(template: str, **values: Any) -> str:
-    return render_template(template, **_language(), time=_time, **values)
-
-
-def _language() -> dict[str, Any]:
-    asked = request.args.get("lang")
-    chosen = asked if asked in LANGUAGES else None
-    lang = chosen or errors.language()
-    return {
-        "lang": lang,
-        "chosen": chosen,
-        "t": lambda zh, en: zh if lang == "zh" else en,
-        "part": lambda comment: _part(comment, lang),
-    }
-
-
-def _part(comment: str, lang: str) -> str:
-    """Return the part of a comment in a language: those of our tables read `中文 · English`."""
-    chinese, dot, english = comment.partition(" · ")
-    return english if dot and lang == "en" else chinese
+    return render_template(template, time=_time, **values)
 
 
 def _time(at: float) -> str:
