@@ -47,6 +47,7 @@ for (const [name, options] of [
   await page.screenshot({ path: `${process.argv[3]}/debug-videos-${name}.png`, fullPage: true });
   await page.locator(".touched a").first().click();
   await page.locator("svg .chosen").waitFor();
+  await page.waitForLoadState(); // with its stylesheets
   await fits(page);
   await shoot(`debug-table-${name}`, page);
   await page.goto(`${address}/debug/schema`);
