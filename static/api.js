@@ -37,7 +37,7 @@ export async function ask(path, parameters = {}, { method = "GET", body, keepali
     answer = await fetch(address(path, parameters), {
       method,
       keepalive,
-      headers: { ...authorization(used), ...(body && { "Content-Type": "application/json" }) },
+      headers: { ...asking(used), ...(body && { "Content-Type": "application/json" }) },
       body: body && JSON.stringify(body),
     });
     const text = await answer.text();
@@ -53,8 +53,8 @@ export async function ask(path, parameters = {}, { method = "GET", body, keepali
   throw problem;
 }
 
-/** Return the header that says who asks. */
-export const authorization = (used = session) => used && { Authorization: `Bearer ${used.token}` };
+/** Return the headers that say who asks, and in which language the page is: it may have been chosen by a link. */
+export const asking = (used = session) => ({ "Accept-Language": language, ...(used && { Authorization: `Bearer ${used.token}` }) });
 
 /** Return the Problem of an answer, and end the session that was used if it is over. */
 export function explain(answer, result, used, path, body) {

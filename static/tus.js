@@ -1,5 +1,5 @@
 // Send a file in pieces, with tus 1.0.0 (docs/videos.md). What has arrived stays on the server, so it goes on after a failure.
-import { address, authorization, explain, Problem, session, words } from "./api.js";
+import { address, asking, explain, Problem, session, words } from "./api.js";
 
 const PIECE = 16 * 1024 * 1024; // bytes
 const WAITS = [1, 2, 4, 8, 15, 30]; // seconds before each next try
@@ -61,7 +61,7 @@ function request(method, url, { headers = {}, body = null, tell = () => {}, sign
   const [used, sent] = [session, new XMLHttpRequest()];
   return new Promise((resolve, reject) => {
     sent.open(method, url);
-    for (const [name, value] of Object.entries({ "Tus-Resumable": "1.0.0", ...authorization(used), ...headers })) {
+    for (const [name, value] of Object.entries({ "Tus-Resumable": "1.0.0", ...asking(used), ...headers })) {
       sent.setRequestHeader(name, value);
     }
     sent.upload.onprogress = ({ loaded }) => tell(loaded);

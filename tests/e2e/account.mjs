@@ -42,6 +42,18 @@ async function register() {
   await page.locator("#sessionsPart").getByText("这个设备").waitFor();
 }
 
+/** The browser is Chinese, and the page was chosen in English: the sentences of the API are English too. */
+async function speaksAsThePage() {
+  await go("/account?lang=en");
+  await page.locator("#register").getByLabel("Username").fill("a b");
+  await page.locator("#register").getByLabel("Password, 8 to 128 characters").fill(password);
+  expectError(/422/);
+  await page.locator("#register .strong").click();
+  await page.locator("#register").getByText("A username has letters of any script").waitFor();
+  expectError(null);
+  await go("/account");
+}
+
 async function upload() {
   await page.locator("#uploadForm").getByLabel("文件").first().setInputFiles(CLIP);
   assert.equal(await page.getByLabel("标题，不填就用文件名").inputValue(), "clip");
@@ -241,6 +253,7 @@ async function everywhere({ token, user }) {
 }
 
 try {
+  await speaksAsThePage();
   await register();
   const video = await upload();
   const { token } = await api("POST", "/auth/login", { username: name, password });
@@ -256,4 +269,4 @@ try {
   await look("failed");
   faults.push(error.stack);
 }
-await close("/account", "register, upload, refused, goes on, stopped, videos, watch, sessions, keyboard, every page in four ways, no script");
+await close("/account", "language, register, upload, refused, goes on, stopped, videos, watch, sessions, keyboard, every page in four ways, no script");
