@@ -48,8 +48,8 @@ WHERE
 -- number of unread things stands beside it: the first and the last unread notification are one read each, however many
 -- there are.
 SELECT
-    s.id,
-    s.user_id,
+    COALESCE(s.id, 0) AS id,
+    COALESCE(s.user_id, 0) AS user_id,
     (
         SELECT
             SUM(c.unread_count)
