@@ -103,11 +103,11 @@ async function goesOn() {
   await page.locator("#send").click();
   await page.waitForFunction(() => document.getElementById("uploadBar").value > 0.3);
   await look("uploading");
-  await page.unroute("**/uploads/*");
   page.once("dialog", (dialog) => dialog.accept()); // the browser asks before it leaves
   await page.reload();
   expectError(null);
   await page.getByText("“long.mp4”还没有传完").waitFor();
+  await page.unroute("**/uploads/*");
   await look("unfinished");
   pieces.length = 0;
   await setFile(chosen);
