@@ -18,6 +18,8 @@ from web import passwords
 from web.capacity import YOURS, Capacity, Turns
 from web.errors import Problem
 
+pytestmark = pytest.mark.whole  # many threads
+
 LOGIN, CHANGE, VIDEOS = "/api/v1/auth/login", "/api/v1/auth/password", "/api/v1/videos"
 PASSWORD = "correct horse"
 
@@ -217,7 +219,6 @@ def test_a_person_has_no_more_runs_than_theirs():
     assert sorted(running) == ["a", "a", "b"]
 
 
-@pytest.mark.whole
 def test_script_load_still_runs():
     """Only without an attack: what the attacks do to others is a matter of figures."""
     done = subprocess.run(["script/load", "idle"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

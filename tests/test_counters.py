@@ -12,6 +12,8 @@ from domain.dependents import COUNTERS
 from ops.commands import counters
 from ops.commands.counters import OF_CONVERSATIONS, find_wrong
 
+pytestmark = pytest.mark.whole  # all counters, again and again
+
 VIDEOS = "/api/v1/videos"
 OF_SIDES = [f"conversations.{name}" for name in OF_CONVERSATIONS]
 EACH = [*(name for name, counter in COUNTERS.items() if counter), *OF_SIDES]

@@ -13,6 +13,8 @@ from ops.debug import recording
 from pool import Connection
 from web.api import api, carry_out, install
 
+pytestmark = pytest.mark.whole  # each test makes an application
+
 API = "/api/v1"
 VIDEOS, REGISTER, LOGIN = f"{API}/videos", f"{API}/auth/register", f"{API}/auth/login"
 LIST = "/debug/requests"

@@ -23,7 +23,7 @@ TABLES = (
     "live_messages",
 )
 
-pytestmark = pytest.mark.usefixtures("no_demo_files", "exact_counters")
+pytestmark = [pytest.mark.usefixtures("no_demo_files", "exact_counters"), pytest.mark.whole]  # the demo world
 
 
 @pytest.fixture

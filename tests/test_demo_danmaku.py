@@ -10,6 +10,8 @@ from domain.danmaku import MAX_LENGTH, clean, sender_hash
 from ops.demo import fill, films, world
 from ops.server.startup import make_ready
 
+pytestmark = pytest.mark.whole  # the demo world
+
 
 @pytest.fixture
 def demo(scratch, database, no_demo_files):

@@ -10,6 +10,8 @@ import pytest
 
 from web.answers import SECOND
 
+pytestmark = pytest.mark.whole  # pages and videos of many kinds
+
 SITE = "https://video.example"
 MARKUP = '"><script>alert(1)</script>'
 

@@ -24,6 +24,8 @@ from media.storage import Arriving, Storage
 from media.video import Video
 from servers import development, gunicorn
 
+pytestmark = pytest.mark.whole  # files, locks and killed requests
+
 MP4 = {"Content-Type": "video/mp4"}
 
 
@@ -277,7 +279,6 @@ def test_nothing_of_a_part_is_read(alice, clip):
     assert "Content-Range" in answer.json["detail"]
 
 
-@pytest.mark.whole
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 @pytest.mark.parametrize("how", [gunicorn, development])
 def test_curl_that_goes_on_destroys_nothing(how, settings, alice, clip, tmp_path):

@@ -25,6 +25,8 @@ from web import limits, passwords
 from web.api import api, install
 from web.inputs import Input
 
+pytestmark = pytest.mark.whole  # windows, and many requests
+
 REGISTER, LOGIN, VIDEOS = "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/videos"
 CHANGE = "/api/v1/auth/password"
 PASSWORD = "correct horse"
@@ -142,7 +144,6 @@ def test_a_class_behind_one_address_logs_in_to_one_account_after_the_other(make_
     assert guesses(root) == [0, 0]
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_class_behind_one_address_logs_in_to_one_account_together(make_app, account, root, slow, debug):
     account("alice")
@@ -635,7 +636,6 @@ def test_a_wrong_login_and_a_refused_one_cost_few_commands(make_app, proxy, acco
     assert sent(proxy, lambda: log_in(client)) == ["SELECT", "INSERT", "INSERT", "SELECT", "UPDATE"]
 
 
-@pytest.mark.whole
 def test_counting_comes_to_no_deadlock(database, root: Connection):
     db = database(pool_size=50, pool_wait=30.0)
     subjects = [hashlib.sha256(str(n).encode()).digest() for n in range(2000)]
@@ -654,7 +654,6 @@ def test_counting_comes_to_no_deadlock(database, root: Connection):
         assert len(list(threads.map(go, range(50)))) == 50  # a deadlock would be raised here
 
 
-@pytest.mark.whole
 def test_counting_while_windows_end_and_are_swept_comes_to_no_deadlock(database, root: Connection):
     db = database(pool_size=20, pool_wait=30.0)
     subjects = [hashlib.sha256(str(n).encode()).digest() for n in range(40)]
@@ -681,7 +680,6 @@ def test_counting_while_windows_end_and_are_swept_comes_to_no_deadlock(database,
     assert done["counted"] > 100
 
 
-@pytest.mark.whole
 def test_counting_on_old_rows_while_they_are_swept_comes_to_no_deadlock(database, root: Connection):
     db = database(pool_size=20, pool_wait=30.0)
     subjects = [hashlib.sha256(str(n).encode()).digest() for n in range(600)]

@@ -25,6 +25,8 @@ from domain.mails import LEASE, MAX_LINKS, PAUSES
 from web import api, mail, passwords
 from worker.loop import Worker
 
+pytestmark = pytest.mark.whole  # a mail server, and many requests
+
 AUTH = "/api/v1/auth"
 SITE = "https://video.example"
 FIRST, SECOND = "a first password", "a second password"
@@ -822,7 +824,6 @@ gate.set()
     assert (tmp_path / "sent").read_text().split() == ["child", "parent"]
 
 
-@pytest.mark.whole
 def test_a_process_ends_soon_though_the_mail_server_is_silent():
     program = f"""
 import sys, time

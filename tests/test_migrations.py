@@ -22,7 +22,7 @@ from ops.server.programs import find
 from ops.server.startup import ensure_database, make_ready
 from web.passwords import is_password
 
-pytestmark = pytest.mark.usefixtures("no_demo_files")
+pytestmark = [pytest.mark.usefixtures("no_demo_files"), pytest.mark.whole]  # each test makes databases
 Write = Callable[[str, str], Path]
 
 

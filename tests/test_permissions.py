@@ -516,6 +516,7 @@ def test_every_operation_has_a_line_in_the_table(app):
     assert not unknown, f"TABLE in tests/test_permissions.py has lines for no operation: {', '.join(unknown)}"
 
 
+@pytest.mark.whole
 @each
 def test_each_person_gets_the_status_of_the_table(world, row):
     wrong: list[str] = []
@@ -566,6 +567,7 @@ def test_the_document_declares_who_may(app):
             assert {status[name] for name in PEOPLE if name in status and PEOPLE[name] not in roles} == {403}, row.name
 
 
+@pytest.mark.whole
 def test_with_a_signed_link_a_private_video_is_as_a_public_one(app, world):
     """And the link of another video opens nothing."""
     wrong = []

@@ -11,6 +11,8 @@ import pytest
 from ops.commands import user
 from web.passwords import is_password
 
+pytestmark = pytest.mark.whole  # files of many kinds
+
 PASSWORD = "correct horse"
 
 
