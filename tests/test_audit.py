@@ -19,6 +19,8 @@ from web import audit
 from web.api import after_commit, api, install
 from web.inputs import Input
 
+pytestmark = pytest.mark.whole  # an application for each test
+
 REGISTER, LOGIN, LOGOUT, VIDEOS = "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/auth/logout", "/api/v1/videos"
 CHANGE, SESSIONS = "/api/v1/auth/password", "/api/v1/auth/sessions"
 PASSWORD = "correct horse"

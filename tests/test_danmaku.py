@@ -16,7 +16,7 @@ import pytest
 from servers import ask, gunicorn
 from web.answers import SECOND
 
-pytestmark = pytest.mark.usefixtures("exact_counters")
+pytestmark = [pytest.mark.usefixtures("exact_counters"), pytest.mark.whole]  # large files, and many danmaku
 
 VIDEOS, DANMAKU = "/api/v1/videos", "/api/v1/danmaku"
 XML_TYPE = {"Content-Type": "text/xml"}
@@ -553,7 +553,6 @@ def test_a_large_file_comes_in_parts_and_is_counted_exactly(alice, client, video
 # Many people at once, on two processes
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize(("people", "seconds"), [(12, 4)])  # (50, 60) is a minute of a class
 def test_many_people_send_to_one_video_at_once(settings, person, root, video, people, seconds):
     senders = [person(f"user_{n}") for n in range(people)]

@@ -11,7 +11,7 @@ from test_discovery import reads_by_kind
 from test_files import left
 from web import paging
 
-pytestmark = pytest.mark.usefixtures("exact_counters")
+pytestmark = [pytest.mark.usefixtures("exact_counters"), pytest.mark.whole]  # everything that a person has made
 
 VIDEOS, DESK = "/api/v1/videos", "/api/v1/admin"
 
@@ -281,7 +281,6 @@ LISTS = [
 ]
 
 
-@pytest.mark.whole
 def test_a_row_of_each_list_costs_a_few_reads_deep_in_the_list_too(db, many, bob, alice):
     for name, known, most in LISTS:
         arguments = {
@@ -411,7 +410,6 @@ def test_what_its_author_deletes_meanwhile_is_passed_over(alice, bob, moderator,
     assert len(found(moderator, "comments", state="hidden")) == len(others)
 
 
-@pytest.mark.whole
 def test_a_spammer_with_thousands_of_comments_is_hidden_in_few_requests(alice, bob, moderator, root):
     videos = [make(alice, str(n)) for n in range(50)]
     with root.cursor() as cursor:

@@ -18,6 +18,8 @@ from current import db as current_db
 from queries import QueryError, Rule, load_rules, parse
 from web.api import api, install
 
+pytestmark = pytest.mark.whole  # databases that go away
+
 VIDEOS, REGISTER = "/api/v1/videos", "/api/v1/auth/register"
 TOO_MUCH = b" " * (MAX_BODY + 1)
 
@@ -451,7 +453,6 @@ def test_an_autocommitted_write_whose_answer_is_lost_is_told_too_and_a_read_is_n
     assert away.get("/api/v1/videos").status_code == 503
 
 
-@pytest.mark.whole
 def test_a_write_behind_a_lock_gives_up_within_the_read_timeout(make_app, alice, root):
     video = alice.post("/api/v1/videos", json={"title": "x"}).json["id"]
     client = make_app(DB_READ_TIMEOUT=4).test_client()

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.whole  # an application for each test
+
 VIDEOS = "/api/v1/videos"
 FIELDS = {"time", "level", "logger", "message", "request_id", "method", "path", "status", "ms", "queries", "sql_ms", "user_id", "address"}  # fmt: skip
 

@@ -8,6 +8,8 @@ import pytest
 
 from test_mail import PostOffice, delivered
 
+pytestmark = pytest.mark.whole  # mails, and two admins at once
+
 REGISTER, LOGIN, DESK = "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/admin/registrations"
 PASSWORD = "correct horse"
 

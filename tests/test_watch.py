@@ -26,6 +26,8 @@ from media.storage import CHUNK
 from ops.server.serve import Handler
 from servers import ask, gunicorn, workers_of
 
+pytestmark = pytest.mark.whole  # files, nginx and viewers at once
+
 MP4 = {"Content-Type": "video/mp4"}
 VIDEOS = "/api/v1/videos"
 
@@ -212,7 +214,6 @@ def test_head_tells_the_whole_and_knows_no_ranges(port, video, clip):
     assert ask(port, url, "HEAD", If_Match='"another"')[0] == 412
 
 
-@pytest.mark.whole
 def test_an_answer_without_a_body_leaves_the_connection_in_order(production, video, clip):
     from http.client import HTTPConnection
 
@@ -327,7 +328,6 @@ def files_held(pid, path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which files are open")
-@pytest.mark.whole
 def test_viewers_who_leave_or_stop_reading_do_not_hold_a_server(production, video, root, storage):
     port, pid = production
     path = big(root, storage, video)
