@@ -13,6 +13,8 @@ from openapi_spec_validator import validate
 from pydantic import Field
 
 from config import ROOT, VERSION
+from current import db
+from domain.lookalikes import shapes
 from ops.sqlcheck import catalog
 from queries import QueryError
 from web import api as web_api
@@ -278,6 +280,18 @@ def test_a_view_that_does_not_give_what_it_says_is_a_fault(extended, returns, va
 
     client, _ = extended("/extra", lie)
     assert client.get("/extra").status_code == 500
+
+
+def test_what_a_view_has_written_is_not_stored_if_its_answer_is_a_fault(extended, alice, root):
+    @api()
+    def lie():
+        """Lie."""
+        db.execute("users.set_username", user_id=alice.user_id, username="liar", username_key="liar", **shapes("liar"))
+        return {"id": 1}
+
+    client, _ = extended("/extra", lie, methods=["POST"])
+    assert client.post("/extra").status_code == 500
+    assert root.cursor().execute("SELECT 1 FROM users WHERE username = 'liar'") == 0
 
 
 def test_a_parameter_that_nothing_can_fill_stops_the_start(extended):

@@ -254,7 +254,9 @@ def test_the_descriptions_say_what_to_do_in_both_languages(whole):
     for needed in ("baseUrl", "Working directory", "Log in", "登录", "环境"):
         assert needed in about
     for folder in whole["item"]:
-        assert CHINESE.search(folder["description"]), folder["name"]
+        assert CHINESE.search(folder["description"]), (
+            f"add the Chinese of the first line of routes/{folder['name']}.py to translations/zh/names.po"
+        )
 
 
 def test_the_tutorial_is_in_chinese_and_in_its_own_order(app, folders):

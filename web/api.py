@@ -140,14 +140,14 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
 
         def work() -> Any:
             answer = view(**arguments)
+            content = answer[0] if isinstance(answer, tuple) else answer
+            if (content is None) != (operation.returns is None) or (is_row and type(content) is list):
+                raise refuse_answer(view, operation.returns, content)  # here, so that nothing is stored
             if operation.audit:
                 audit_log.record_success(operation.audit, operation.login, path, arguments.get("body"), answer)
             return answer
 
         answer = carry_out(work, operation.transaction and request.method in WRITES)
-        content = answer[0] if isinstance(answer, tuple) else answer
-        if (content is None) != (operation.returns is None) or (is_row and type(content) is list):
-            raise refuse_answer(view, operation.returns, content)
         response = _respond(operation, answer)
         if operation.public and arguments.get("token") is None:  # a token shows what not everybody may see
             share(response, request.environ)

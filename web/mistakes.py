@@ -94,7 +94,7 @@ def place(view: View) -> str:
 def forgot_api(view: View) -> Mistake:
     """Say that a view has no `@api`."""
     sentence = "{view} has no `@api`: write @api(...) below its address, such as {example}"
-    return Mistake(say(sentence, view=place(view), example=_example(view)))
+    return Mistake(say(sentence, view=place(view), example=_example(view, request.method != "DELETE")))
 
 
 def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:
@@ -123,9 +123,13 @@ def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:
     return Mistake(sentence)
 
 
-def _example(view: View) -> str:
-    """Return an `@api` with the query whose row this view seems to return: the last that it names."""
-    constants = getattr(getattr(inspect.unwrap(view), "__code__", None), "co_consts", ())
+def _example(view: View, has_answer: bool = True) -> str:
+    """Return an `@api` for a view: with the query whose row it seems to return, and a login if it reads g.user."""
+    code = getattr(inspect.unwrap(view), "__code__", None)
+    constants, words = getattr(code, "co_consts", ()), getattr(code, "co_names", ())
     read = [name for name in constants if isinstance(name, str) and name in db.queries and db.queries[name].is_read]
     noun = view.__module__.rpartition(".")[2]
-    return f'@api(returns="{read[-1] if read else f"{noun}.get"}")'
+    options = [f'returns="{read[-1] if read else f"{noun}.get"}"'] if has_answer else []
+    if "g" in words and "user" in words:
+        options.append("login=True")
+    return f"@api({', '.join(options)})"
