@@ -54,7 +54,7 @@ SELECT
     k.TABLE_NAME AS table_name,
     k.COLUMN_NAME AS column_name,
     k.REFERENCED_TABLE_NAME AS parent_name,
-    r.DELETE_RULE AS delete_rule
+    COALESCE(r.DELETE_RULE, '') AS delete_rule
 FROM information_schema.KEY_COLUMN_USAGE AS k
 INNER JOIN information_schema.REFERENTIAL_CONSTRAINTS AS r
     ON r.CONSTRAINT_SCHEMA = k.TABLE_SCHEMA
