@@ -338,7 +338,7 @@ FROM (
     SELECT
         p.id,
         p.view_count
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_is_playable_view_count)
     WHERE
         p.is_playable = %(is_playable)s
         AND p.visibility = 'public'
