@@ -171,7 +171,7 @@ SELECT
     c.*,
     rc.id AS report_id,
     COALESCE(rc.report_count, 0) AS report_count
-FROM videos AS t FORCE INDEX (PRIMARY)
+FROM videos AS t FORCE INDEX FOR JOIN (PRIMARY)
 STRAIGHT_JOIN video_cards AS c ON c.id = t.id
 LEFT JOIN report_cases AS rc
     ON rc.kind = 'video'
