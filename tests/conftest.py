@@ -218,12 +218,14 @@ def current_catalog(settings: Settings) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings, current_catalog: dict[str, Any]) -> Flask:
+def app(settings: Settings, current_catalog: dict[str, Any]) -> Iterator[Flask]:
     CATALOG.update(current_catalog)
     make_ready(settings)
     app = create_app(settings)
     app.test_client_class = Person
-    return app
+    yield app
+    for feed in app.extensions["feeds"].values():
+        feed.close()
 
 
 @pytest.fixture
@@ -238,6 +240,8 @@ def make_app(settings: Settings, app: Flask) -> Iterator[Callable[..., Flask]]:
 
     yield make
     for one in made:
+        for feed in one.extensions["feeds"].values():
+            feed.close()
         one.extensions["database"].pool.close()
 
 
