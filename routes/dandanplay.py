@@ -91,7 +91,7 @@ def _write_error(problem: Problem) -> Response:
     response.headers.update(problem.headers)
     message = _write_message(problem, str)  # English: a header holds no Chinese
     response.headers["X-Error-Message"] = message.encode("ascii", "replace").decode().replace("\n", " ")
-    return response
+    return errors.tell_language(response)
 
 
 def _write_message(problem: Problem, write: Callable[[str], str]) -> str:

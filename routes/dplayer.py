@@ -70,7 +70,7 @@ def _answer_in_envelope(state: Any) -> None:
 def _write_error(problem: Problem) -> Response:
     response = jsonify(code=1, msg=errors.translate_here(problem.description))
     response.headers.update({name: value for name, value in problem.headers.items() if name == "Retry-After"})
-    return response
+    return errors.tell_language(response)
 
 
 @bp.before_request

@@ -127,6 +127,17 @@ def conforms(app: Flask, response: TestResponse) -> None:
             )
 
 
+def end_events(path: str, options: dict[str, Any]) -> str:
+    """Let a stream of events end at once, as it is read to its end, unless the test says how long it lasts."""
+    given = options.get("query_string")
+    if not path.partition("?")[0].endswith("/events") or "seconds=" in path or "seconds" in (given or ()):
+        return path
+    if given is not None:
+        options["query_string"] = {**given, "seconds": 0}
+        return path
+    return f"{path}{'&' if '?' in path else '?'}seconds=0"
+
+
 class Person(FlaskClient):
     """A test client that may be logged in, and that checks every error it gets."""
 
@@ -137,6 +148,8 @@ class Person(FlaskClient):
         if self.token and isinstance(args[0], str):
             kwargs["headers"] = {"Authorization": f"Bearer {self.token}", **dict(kwargs.get("headers") or {})}
         kwargs.setdefault("buffered", True)  # read and closed, as a server does: an export gives its place back then
+        if args and isinstance(args[0], str):
+            args = (end_events(args[0], kwargs), *args[1:])
         response = super().open(*args, **kwargs)
         is_enveloped = response.request.path.startswith(tuple(self.application.extensions["envelopes"]))
         is_problem = response.status_code >= 400 and response.mimetype != "text/html" and not is_enveloped

@@ -477,7 +477,7 @@ def test_many_at_once_keep_the_counters_exact(alice, bob, person, moderator, vid
 
     with ThreadPoolExecutor(8) as threads:
         answers = set(itertools.chain(*threads.map(work, range(24))))
-    assert answers <= {201, 204, 404, 503}  # busy, after several deadlocks
+    assert answers <= {201, 204, 404}
     assert alice.get(f"{COMMENTS}/{root}").json["like_count"] == 8
 
 

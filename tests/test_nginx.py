@@ -403,9 +403,8 @@ def test_an_answer_of_the_application_keeps_its_headers(port):
         line.sendall(f"GET {VIDEOS}/999999 HTTP/1.1\r\nHost: x\r\nOrigin: {SITE}\r\n\r\n".encode())
         response = HTTPResponse(line)
         response.begin()
-        for name in ("access-control-allow-origin", "access-control-expose-headers", "x-request-id"):
+        for name in ("access-control-allow-origin", "access-control-expose-headers", "vary", "x-request-id"):
             assert len(response.headers.get_all(name)) == 1, name
-        assert sorted(response.headers.get_all("vary")) == ["Accept-Language", "Origin"]
 
 
 def test_nginx_answers_a_preflight_as_the_application_does(port, behind, tmp_path):

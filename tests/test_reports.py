@@ -532,5 +532,4 @@ def addresses(app, things):
              "report_id": 1, "username": "alice"}  # fmt: skip
     for rule in app.url_map.iter_rules():
         if "GET" in rule.methods and rule.rule.startswith("/api/") and rule.arguments <= names.keys():
-            path = rule.rule.translate(str.maketrans("<>", "{}")).replace("int:", "").format_map(names)
-            yield f"{path}?seconds=0" if path.endswith("/events") else path  # events end at once then
+            yield rule.rule.translate(str.maketrans("<>", "{}")).replace("int:", "").format_map(names)

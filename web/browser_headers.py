@@ -96,5 +96,7 @@ def _add_headers(response: Response) -> Response:
         added["Cache-Control"] = "no-store"  # private data stays out of shared caches
     if headers.get("Cache-Control") == SECOND:
         headers["Vary"] = "Authorization, Accept-Language, Origin"  # in place of CORS's own, so that it is one line
+    elif "content-language" in there and (lines := headers.getlist("Vary")):
+        headers["Vary"] = ", ".join(lines)  # also with CORS's own
     headers.extend({name: value for name, value in added.items() if name.lower() not in there})
     return response

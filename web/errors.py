@@ -89,7 +89,7 @@ def answer(error: Exception) -> Any:
         return error  # a redirect of the router
     problem, envelopes = explain_and_log(error), current_app.extensions["envelopes"]
     prefix = max(filter(request.path.startswith, envelopes), key=len, default=None)
-    return document(problem) if prefix is None else _tell_language(envelopes[prefix](problem))
+    return (document if prefix is None else envelopes[prefix])(problem)
 
 
 def language() -> str:
@@ -102,7 +102,8 @@ def translate_here(sentence: str | None) -> str:
     return translate(sentence or "", language())
 
 
-def _tell_language(response: Any) -> Any:
+def tell_language(response: Any) -> Any:
+    """Say that an answer is in the language of the client."""
     response.headers["Content-Language"] = language()
     response.vary.add("Accept-Language")
     return response
@@ -205,4 +206,4 @@ def document(problem: Problem) -> Any:
         response.headers.setdefault("WWW-Authenticate", "Bearer")
     if status == 503:
         response.headers.setdefault("Retry-After", RETRY_AFTER)
-    return _tell_language(response)
+    return tell_language(response)

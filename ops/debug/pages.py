@@ -33,7 +33,6 @@ def _refuse_others() -> None:
 @bp.after_request
 def _forbid_copies(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Vary"] = "Accept-Language"
     return response
 
 
