@@ -23,6 +23,7 @@ MAX_LINK_SECONDS = 30 * 24 * 3600  # seconds
 MAX_TOKEN_LENGTH = 200  # characters; our tokens have about 50
 
 NO_VIDEO = "No such video."
+WITHOUT_LOGIN = {"viewer_id": None, "share_version": None, "shown": ("public",)}  # what everybody may see
 
 Token = Annotated[str | None, Field(description="The token of a signed link, for a private video.")]
 

@@ -6,10 +6,10 @@ import re
 from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, current_app, jsonify, render_template, request, url_for
-from markupsafe import escape
 
 from current import db
-from domain.sharing import NO_VIDEO
+from domain.oembed import SIDE, describe
+from domain.sharing import NO_VIDEO, WITHOUT_LOGIN
 from web.addresses import page_address
 from web.answers import share
 
@@ -20,7 +20,6 @@ POLICY = (
     " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 ADDRESS = re.compile(r"https?://([^/?#]+)/(?:embed/|watch\?(?:[^#]*&)?v=)(\d{1,18})(?:[?&#].*)?")  # of a video's page
-SIDE = 640  # pixels of a player at most
 
 
 @bp.get("/embed/<int:video_id>")
@@ -40,35 +39,14 @@ def oembed():
     found = ADDRESS.fullmatch(request.args.get("url", ""))
     if not found or found[1] != urlsplit(page_address("")).netloc:
         abort(404, "`url` is not the address of a video here.")
-    response = jsonify(describe(find_public(int(found[2]))))
+    response = jsonify(describe(find_public(int(found[2])), bound("maxwidth"), bound("maxheight")))
     share(response, request.environ)
     return response
 
 
 def find_public(video_id):
     """Find a video as somebody without a login sees it. Aborts with a 404."""
-    nobody = {"viewer_id": None, "share_version": None, "shown": ("public",)}
-    return db.fetch_one("videos.get", video_id=video_id, **nobody) or abort(404, NO_VIDEO)
-
-
-def describe(video):
-    """Return the answer of oEmbed, with a player of the video's shape that fits into maxwidth and maxheight."""
-    ratio = (video["width"] or 16) / (video["height"] or 9)
-    width = max(1, min(bound("maxwidth"), round(bound("maxheight") * ratio)))
-    size = {"width": width, "height": max(1, round(width / ratio))}
-    address = page_address(url_for("embeds.player", video_id=video["id"]))
-    return {
-        "version": "1.0",
-        "type": "video",
-        "title": video["title"],
-        "author_name": video["username"],
-        "author_url": page_address(url_for("pages.watch", user=video["username"])),
-        "provider_name": current_app.config["SITE_NAME"],
-        "provider_url": page_address("/"),
-        **size,
-        "html": f'<iframe src="{address}" width="{size["width"]}" height="{size["height"]}" title="{escape(video["title"])}"'
-        ' style="border: 0" allowfullscreen loading="lazy"></iframe>',
-    }
+    return db.fetch_one("videos.get", video_id=video_id, **WITHOUT_LOGIN) or abort(404, NO_VIDEO)
 
 
 def bound(name):

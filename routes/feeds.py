@@ -10,26 +10,27 @@ from current import db
 from domain.names import user_id_of
 from web.addresses import page_address
 from web.answers import share
+from web.paging import Page
 
 bp = Blueprint("feeds", __name__)
 
-ENTRIES = 30  # videos in a feed
+FIRST = Page(limit=30)  # videos in a feed
 IDS = 10_000  # ids of videos whose public ones one file of the sitemap has; the protocol allows 50,000 addresses in a file
-FIRST_PAGE = {"limit": ENTRIES, "after_id": None, "after_created_at": None}
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # no document may have them
 
 
 @bp.get("/feeds/videos.xml")
 def newest_videos():
     """Show the newest videos as an Atom feed."""
-    return feed(current_app.config["SITE_NAME"], {}, db.fetch_all("videos.list_newest", **FIRST_PAGE))
+    return feed(current_app.config["SITE_NAME"], {}, FIRST.fetch("videos.list_newest")[0]["items"])
 
 
 @bp.get("/feeds/users/<username>.xml")
 def videos_of_user(username):
     """Show the newest videos of a person as an Atom feed."""
     user_id = user_id_of(username, ("public",))
-    videos = db.fetch_all("videos.list_for_user", user_id=user_id, viewer_id=None, is_staff=False, **FIRST_PAGE)
+    page, _ = FIRST.fetch("videos.list_for_user", user_id=user_id, viewer_id=None, is_staff=False)
+    videos = page["items"]
     name = videos[0]["username"] if videos else username
     return feed(f"{name} · {current_app.config['SITE_NAME']}", {"user": name}, videos)
 
@@ -38,8 +39,10 @@ def videos_of_user(username):
 def videos_in_category(slug):
     """Show the newest videos of a category as an Atom feed."""
     category = db.fetch_one("categories.get_by_slug", slug=slug) or abort(404, "There is no such category.")
-    videos = db.fetch_all("videos.list_newest_in_category", category=category["slug"], **FIRST_PAGE)
-    return feed(f"{category['name']} · {current_app.config['SITE_NAME']}", {"category": category["slug"]}, videos)
+    page, _ = FIRST.fetch("videos.list_newest_in_category", category=category["slug"])
+    return feed(
+        f"{category['name']} · {current_app.config['SITE_NAME']}", {"category": category["slug"]}, page["items"]
+    )
 
 
 def feed(title, shown, videos):

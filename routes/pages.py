@@ -19,16 +19,17 @@ from flask import (
 )
 
 from current import db
+from domain.sharing import WITHOUT_LOGIN
 from language import LANGUAGES
 from web import contract, errors
 from web.browser_headers import PAGE_POLICY
+from web.paging import Page
 
 bp = Blueprint("pages", __name__)
 
 # The folder of the package `offapi`. It is found without an import, which would cost 60 MB of memory.
 SWAGGER = Path(str(getattr(find_spec("offapi"), "origin", ""))).parent
 ASKED = ("v", "private", "live", "sort", "category", "tag", "user", "q")  # the parameters of /watch
-FIRST_PAGE = {"after_created_at": None, "after_id": None}
 HLS_SCRIPT = "vendor/hls.js"  # in the folder of static files, where script/hls-js puts it
 CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -89,20 +90,26 @@ def _chosen_language() -> str | None:
 @bp.get("/watch")
 def watch():
     """Show videos, and with ?v= play one, with ?live= a room. The scripts get them from the API; without them there is a list."""
-    asked = {name: value for name in ASKED if (value := request.args.get(name, "").strip())}
-    if not asked.get("live", "").isdecimal():
-        asked.pop("live", None)
+    asked = _asked()
     is_missing = _is_missing(asked)
     page = render_template(
         "watch.html",
         asked=asked,
         is_missing=is_missing,
-        videos=db.fetch_all("videos.list_newest_playable", is_playable=True, limit=50, **FIRST_PAGE),
+        videos=Page(limit=50).fetch("videos.list_newest_playable", is_playable=True)[0]["items"],
         categories=db.fetch_all("categories.list_all"),
         hls_script=_find_hls_script(),
     )
     policy = {"Content-Security-Policy": _live_policy()} if "live" in asked else {}
     return page, 404 if is_missing else 200, policy
+
+
+def _asked() -> dict[str, str]:
+    """Return the parameters that /watch knows. A room is asked for by a number."""
+    asked = {name: value for name in ASKED if (value := request.args.get(name, "").strip())}
+    if not asked.get("live", "").isdecimal():
+        asked.pop("live", None)
+    return asked
 
 
 def _is_missing(asked: dict[str, str]) -> bool:
@@ -113,9 +120,8 @@ def _is_missing(asked: dict[str, str]) -> bool:
     video_id = asked.get("v", "")
     if not video_id or "private" in asked:
         return False
-    nobody = {"viewer_id": None, "share_version": None, "shown": ("public",)}
     is_id = video_id.isdecimal() and len(video_id) < 20
-    return not (is_id and db.fetch_one("videos.get_visible", video_id=int(video_id), **nobody))
+    return not (is_id and db.fetch_one("videos.get_visible", video_id=int(video_id), **WITHOUT_LOGIN))
 
 
 def _find_hls_script():

@@ -7,6 +7,7 @@
 // Text is set only with textContent: a title such as <img onerror=...> stays text.
 import { ask, byId, copy, link, onSession, page, send, session, words } from "./api.js";
 import { showComments } from "./comments.js";
+import { countView } from "./count_view.js";
 import { showDanmaku } from "./danmaku.js";
 import { counted, duration, linkTo, showAge } from "./formats.js";
 import "./frame.js";
@@ -168,21 +169,7 @@ function load(video) {
   player.src = fileAddress(video.stream_url);
   keepProgress(player, video);
   showDanmaku(video);
-
-  let watched = 0, last = 0, isCounted = false;
-  const count = () => {
-    if (isCounted) return;
-    isCounted = true;
-    // The viewer need not see it if this fails.
-    send("POST", `/videos/${video.id}/views`).catch(() => {});
-  };
-  player.addEventListener("timeupdate", () => {
-    const step = player.currentTime - last; // a large step is a jump, which does not count as watching
-    if (step > 0 && step < 1) watched += step;
-    last = player.currentTime;
-    if (watched >= 3) count();
-  });
-  player.addEventListener("ended", count);
+  countView(player, () => send("POST", `/videos/${video.id}/views`));
 }
 
 /** Get the videos to show beside one: related videos, and new ones if there are few. */

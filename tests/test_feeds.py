@@ -10,6 +10,7 @@ import pytest
 
 from routes import feeds
 from web.answers import SECOND
+from web.paging import Page
 
 SITE = "https://video.example"
 NEWEST, SITEMAP = "/feeds/videos.xml", "/sitemap.xml"
@@ -72,7 +73,7 @@ def test_a_feed_has_what_a_reader_shows(site, alice):
 def test_the_newest_videos_come_first_and_a_feed_has_an_end(site, alice, monkeypatch):
     for n in range(4):
         make(alice, f"video {n}")
-    monkeypatch.setitem(feeds.FIRST_PAGE, "limit", 3)
+    monkeypatch.setattr(feeds, "FIRST", Page(limit=3))
     assert titles(site, NEWEST) == ["video 3", "video 2", "video 1"]
 
 

@@ -72,7 +72,7 @@ def import_people(settings: Settings, file: BinaryIO, passwords: Path | None) ->
     refuse(faults)
     made = [person for person in found if person.has_new_password]
     if passwords:
-        people.write_passwords(made, passwords)  # first, as nobody could log in if this failed afterwards
+        people.write_passwords(made, passwords)  # first: if this fails, no account is made
     try:
         refuse(store(found))
     except BaseException:
@@ -119,12 +119,8 @@ def add_person(person: people.Person, password_hash: str) -> None:
     try:
         add_user(person.name, person.email, password_hash, person.role)
     except Connection.Error as error:
-        problem = explain(error)
-        if not problem.code or problem.code >= 500:
-            raise
-        raise people.Fault(
-            person.line, say("{name}: {sentence}", name=person.name, sentence=whole(str(problem.description)))
-        ) from None
+        sentence = say("{name}: {sentence}", name=person.name, sentence=whole(broken_rule(error)))
+        raise people.Fault(person.line, sentence) from None
 
 
 def add_user(username: str, email: str | None, password_hash: str, role: str) -> None:
@@ -191,10 +187,15 @@ def run_transaction(work: Callable[[], None]) -> None:
     try:
         db.transaction(work)
     except (Problem, Connection.Error) as error:
-        problem = explain(error)
-        if not problem.code or problem.code >= 500:
-            raise
-        raise ConfigError(problem.description or "") from None
+        raise ConfigError(broken_rule(error)) from None
+
+
+def broken_rule(error: Exception) -> str:
+    """Return the API's sentence for a broken rule. Raises the error again if it is none, such as a database that is away."""
+    problem = explain(error)
+    if not problem.code or problem.code >= 500:
+        raise error
+    return problem.description or ""
 
 
 def find_user_id(name: str) -> int:

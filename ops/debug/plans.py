@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pymysql.converters import escape_item
@@ -54,8 +54,8 @@ def look_at(db: Database, statements: list[Statement]) -> list[Look]:
     looks = [Look([*_pieces(one)]) for one in statements]
     known: dict[str, Look] = {}
     todo: list[tuple[Statement, Look]] = []
-    for one, look in zip(statements, looks):
-        key = f"{one.query.place} {one.values!r}"
+    keys = [f"{one.query.place} {one.values!r}" for one in statements]
+    for key, one, look in zip(keys, statements, looks):
         if one.values is not None and key not in known:
             todo.append((one, look))
         known.setdefault(key, look)
@@ -65,11 +65,7 @@ def look_at(db: Database, statements: list[Statement]) -> list[Look]:
     except (Connection.Error, PoolTimeout) as error:
         for _, look in todo:
             look.fault = look.fault or str(error.args[-1])
-    return [Look(look.pieces, *_answer(known[f"{s.query.place} {s.values!r}"])) for s, look in zip(statements, looks)]
-
-
-def _answer(look: Look) -> tuple[Any, ...]:
-    return look.steps, look.tables, look.indexes, look.cost, look.fault
+    return [replace(known[key], pieces=look.pieces) for key, look in zip(keys, looks)]
 
 
 def _ask(inspector: Inspector, todo: list[tuple[Statement, Look]]) -> None:

@@ -232,7 +232,7 @@ def mask_path(path: str) -> str:
 
 
 def is_secret(name: str, value: Any = None) -> bool:
-    """Return whether a value is shown as a mask: passwords, tokens, keys and hashes, and whatever is bytes."""
+    """Return whether a value is shown as a mask: passwords, tokens, keys and hashes, and all bytes."""
     several = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
     name = name.removeprefix("after_").removeprefix("has_")
     return (name not in SHOWN and bool(HIDDEN.search(name))) or any(isinstance(one, bytes) for one in several)
