@@ -21,7 +21,7 @@ import pymysql
 from pymysql.cursors import RE_INSERT_VALUES
 
 from pool import LOST, Connection, Pool
-from queries import Query, Row, load_queries, load_rules, no_such_query
+from queries import Query, Row, UnknownQueryError, describe_unknown, load_queries, load_rules
 
 T = TypeVar("T")
 log = logging.getLogger("rawreel.sql")
@@ -139,7 +139,7 @@ class Database:
         if self.reload and (stamps := self._stamps()) != self._stamp:
             self.queries, self.rules, self._stamp = load_queries(self.sql), load_rules(self.sql), stamps
         if name not in self.queries:
-            raise no_such_query(name, self.sql.name)
+            raise UnknownQueryError(describe_unknown(name, self.queries))
         return self.queries[name]
 
     def _stamps(self) -> list[tuple[str, int, int]]:

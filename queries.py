@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ Row = dict[str, Any]
 QUOTED = re.compile(
     r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/""", re.DOTALL
 )  # strings, and comments of three kinds
+NEAR = 0.85  # how alike a misspelt name is to the right one: gett and get
 FOREIGN = re.compile(r"%\((\w+)\)(?!s)|%s\b|%[dif]\b|\?|\{(\w*)\}")  # as others write them
 CONSTRAINT = re.compile(r"-- constraint (?:\w+ never: .+|(\w+(?: held)?): (\d{3}) (\w+)(?: (\w+))?: (.+))")
 
@@ -47,8 +49,8 @@ class ArgumentError(QueryError, TypeError):
     """The arguments of a call do not match the placeholders of its query."""
 
 
-class StatementError(QueryError):
-    """A statement stands where the name of a query belongs. Only here the message has no place, which is the caller's."""
+class UnknownQueryError(QueryError):
+    """No file has a query of this name. Only here the message has no place, which is the caller's."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,9 @@ class Query:
     def bind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Check the arguments against the placeholders, and make an empty IN list valid SQL."""
         if arguments.keys() != set(self.parameters):
-            missing = ", ".join(sorted(set(self.parameters) - arguments.keys())) or say("nothing")
-            unknown = ", ".join(sorted(arguments.keys() - set(self.parameters))) or say("nothing")
-            sentence = "{place}: {name} is missing {missing} and has no placeholder for {unknown}"
-            raise ArgumentError(say(sentence, place=self.place, name=self.name, missing=missing, unknown=unknown))
+            missing, unknown = set(self.parameters) - arguments.keys(), arguments.keys() - set(self.parameters)
+            fault = describe_arguments(self.name, missing, unknown)
+            raise ArgumentError(say("{place}: {fault}", place=self.place, fault=fault))
         bound = dict(arguments)
         for name, value in arguments.items():
             if isinstance(value, (list, tuple, set, frozenset)) and not value:
@@ -230,22 +231,29 @@ def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
     )
 
 
-def no_such_query(name: str, folder: str) -> QueryError:
-    """Make the error for a name that no file has, or for a statement in its place."""
+def describe_unknown(name: str, names: Collection[str]) -> str:
+    """Say what to write in place of a name that no file has, or of a statement."""
     if len(name.split()) > 1:
-        return StatementError(describe_statement(name))
-    place = f"{folder}/{name.partition('.')[0]}.sql:1"
-    return QueryError(say("{place}: there is no query {name}", place=place, name=name))
+        table = re.search(r"(?i)\b(?:FROM|INTO|UPDATE)\s+`?(\w+)", name)
+        sentence = (
+            "this is a statement, not the name of one: put it into sql/{noun}.sql under a name, and write {noun}.<name>"
+            " here"
+        )
+        return say(sentence, noun=table[1] if table else "notes")
+    if near := get_close_matches(name, names, 1, NEAR):
+        return say("there is no query {name}; did you mean {near}?", name=name, near=near[0])
+    return say("there is no query {name}", name=name)
 
 
-def describe_statement(text: str) -> str:
-    """Say where a statement belongs that stands in Python."""
-    table = re.search(r"(?i)\b(?:FROM|INTO|UPDATE)\s+`?(\w+)", text)
-    noun = table[1] if table else "notes"
-    return say(
-        "this is a statement, not the name of one: put it into sql/{noun}.sql under a name, and write {noun}.<name> here",
-        noun=noun,
-    )
+def describe_arguments(name: str, missing: Iterable[str], unknown: Iterable[str]) -> str:
+    """Say which placeholders of a query have no argument, and which arguments no placeholder."""
+    lacks, extra = ", ".join(sorted(missing)), ", ".join(sorted(unknown))
+    if not extra:
+        return say("{name} is missing {missing}", name=name, missing=lacks)
+    if not lacks:
+        return say("{name} has no placeholder for {unknown}", name=name, unknown=extra)
+    sentence = "{name} is missing {missing} and has no placeholder for {unknown}"
+    return say(sentence, name=name, missing=lacks, unknown=extra)
 
 
 def bare(text: str) -> str:
@@ -256,6 +264,11 @@ def bare(text: str) -> str:
 def _refuse_foreign(text: str, name: str, file: str, line: int) -> None:
     """Refuse a placeholder of another kind. Raises QueryError, which says how it is written here."""
     code = bare(text)
+    for string in QUOTED.finditer(text):
+        if string[0][0] in "'\"" and (found := re.search(r"%\(\w+\)s", string[0])):
+            place = f"{file}:{line + text.count(chr(10), 0, string.start() + found.start())}"
+            sentence = "{place}: {found} in {name}: write {word} without quotes"
+            raise QueryError(say(sentence, place=place, found=string[0], name=name, word=found[0]))
     for found in FOREIGN.finditer(text):
         start, end = found.span()
         is_quoted = found[0] == "%s" and text[start - 1] in "'\"" and text[end : end + 1] == text[start - 1]

@@ -77,6 +77,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("whole")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+    # First, so that one process runs them all: others take from the end of its list, and each would fill a database.
+    items.sort(key=lambda item: "filled" not in getattr(item, "fixturenames", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -143,7 +143,7 @@ def test_arguments_have_to_equal_the_placeholders(db, arguments):
 
 
 def test_a_name_that_is_in_no_file_is_told_with_the_file_to_look_into(db):
-    with pytest.raises(QueryError, match=r"sql/test\.sql:1: there is no query test\.gett"):
+    with pytest.raises(QueryError, match=r"^there is no query test\.gett; did you mean test\.get\?"):
         db.fetch_one("test.gett")
 
 

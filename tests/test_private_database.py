@@ -234,6 +234,23 @@ def test_a_file_that_is_broken_at_the_first_start_is_waited_for(make_project: Ca
     assert project.servers() == []
 
 
+def test_a_migration_that_is_broken_is_waited_for(make_project: Callable[[str], Project]):
+    project = make_project("migration")
+    app = project.start().ready()
+    path = project.folder / "sql/schema/0900_notes.sql"
+    path.write_text("CREATE TABEL notes (id INT);")
+    (project.folder / "routes/notes.py").write_text(NOTES)
+    until(lambda: "starting again when a file changes" in app.text())
+    assert "0900_notes.sql" in app.text()
+    path.write_text(
+        "CREATE TABLE notes (id INT, CONSTRAINT pk_notes PRIMARY KEY (id))\n"
+        "ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;\n"
+    )
+    assert until(lambda: app.get("/api/v1/videos")[0] == 200, 30)
+    app.end()
+    assert project.servers() == []
+
+
 def test_a_file_without_a_blueprint_is_one_sentence_at_the_first_start(make_project: Callable[[str], Project]):
     project = make_project("no-blueprint")
     (project.folder / "routes/notes.py").write_text("")

@@ -529,18 +529,21 @@ def test_a_call_that_is_right_has_no_finding(check, call):
 @pytest.mark.parametrize(
     ("call", "finding"),
     [
-        ("db.fetch_one('videos.gett', id=1)", "no-such-query: there is no query videos.gett"),
-        ("db.fetch_one('vidoes.get', id=1)", "no-such-query: there is no query vidoes.get"),
-        ("page.fetch('videos.list_pages')", "no-such-query: there is no query videos.list_pages"),
-        ("api(returns='videos.gett')", "no-such-query: there is no query videos.gett"),
+        ("db.fetch_one('videos.gett', id=1)", "no-such-query: there is no query videos.gett; did you mean videos.get?"),
+        ("db.fetch_one('vidoes.get', id=1)", "no-such-query: there is no query vidoes.get; did you mean videos.get?"),
+        (
+            "page.fetch('videos.list_pages')",
+            "no-such-query: there is no query videos.list_pages; did you mean videos.list_page?",
+        ),
+        ("api(returns='videos.gett')", "no-such-query: there is no query videos.gett; did you mean videos.get?"),
         ("ORDERS = {'hot': 'videos.list_hot'}", "no-such-query: there is no query videos.list_hot"),
-        ("db.execute('videos.get', video_id=1)", "is missing user_id and has no placeholder for nothing"),
-        ("db.fetch_one('videos.get')", "is missing user_id, video_id and has no placeholder for nothing"),
-        ("db.fetch_one('videos.get', video_id=1, user_id=2, n=3)", "is missing nothing and has no placeholder for n"),
-        ("db.fetch_one('videos.get', video=1, **values)", "is missing nothing and has no placeholder for video"),
-        ("page.fetch('videos.list_page')", "is missing user_id and has no placeholder for nothing"),
-        ("page.fetch('videos.list_page', user_id=1, x=1)", "is missing nothing and has no placeholder for x"),
-        ("db.stream('videos.list_all', user_id=1)", "is missing nothing and has no placeholder for user_id"),
+        ("db.execute('videos.get', video_id=1)", "is missing user_id"),
+        ("db.fetch_one('videos.get')", "is missing user_id, video_id"),
+        ("db.fetch_one('videos.get', video_id=1, user_id=2, n=3)", "has no placeholder for n"),
+        ("db.fetch_one('videos.get', video=1, **values)", "has no placeholder for video"),
+        ("page.fetch('videos.list_page')", "is missing user_id"),
+        ("page.fetch('videos.list_page', user_id=1, x=1)", "has no placeholder for x"),
+        ("db.stream('videos.list_all', user_id=1)", "has no placeholder for user_id"),
         (
             "db.fetch_one('SELECT 1 AS one')",
             "no-such-query: this is a statement, not the name of one: put it into sql/notes.sql under a name, and write notes.<name> here",
@@ -549,7 +552,7 @@ def test_a_call_that_is_right_has_no_finding(check, call):
             "db.execute(f'UPDATE videos SET title = {x}')",
             "no-such-query: this is a statement, not the name of one: put it into sql/videos.sql under a name, and write videos.<name> here",
         ),
-        ("db.insert('videos.create', user_id=1)", "is missing title and has no placeholder for nothing"),
+        ("db.insert('videos.create', user_id=1)", "is missing title"),
     ],
 )
 def test_a_wrong_call_is_told_at_its_own_line(check, call, finding):
@@ -684,6 +687,21 @@ def test_findings_are_printed_one_a_line_and_it_ends_with_1(flask, scratch, serv
     assert f"{len(findings)} findings" in closing
 
 
+def test_the_check_of_one_file_tells_of_this_file_alone(flask, scratch, server):
+    make_ready(scratch)
+    with server.connect(database=scratch.DB_NAME) as connection:
+        connection.cursor().execute("ALTER TABLE videos DROP COLUMN description")
+    done = flask("sql", "check", "videos", DB_NAME=scratch.DB_NAME)
+    assert {finding.split(":")[0] for finding in done.output.splitlines()[:-1]} == {"sql/videos.sql"}
+    done = flask("sql", "check", "weather", "tutorial")
+    assert done.exit_code == 2
+    assert "There is no file sql/weather.sql." in done.output
+    done = flask("sql", "check", "tutorial", DB_NAME=scratch.DB_NAME)
+    _, _, *rows, closing = done.output.splitlines()
+    assert (done.exit_code, {row.split(".")[0] for row in rows}) == (0, {"tutorial"})
+    assert closing.startswith(f"{len(rows)} queries, 0 findings")
+
+
 def test_what_is_read_of_small_tables_is_not_judged_and_it_says_so(flask, scratch):
     make_ready(scratch)
     done = flask("sql", "check", DB_NAME=scratch.DB_NAME)
@@ -752,7 +770,7 @@ def test_explain_gives_its_lock_back(flask, filled, root):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["videos.gett"], "There is no query videos.gett; did you mean videos.get?"),
+        (["videos.gett"], "there is no query videos.gett; did you mean videos.get?"),
         (["videos.get", "id=1"], "id=1: videos.get takes viewer_id=..., video_id=..., shown=..., share_version=...."),
         (["users.get_first", "5"], "5: users.get_first takes no values."),
     ],

@@ -71,6 +71,14 @@ def shared(person, video, seconds=3600):
     return person.post(f"{VIDEOS}/{video['id']}/share", json={"seconds": seconds}).json
 
 
+def watch(port, url, **headers):
+    """Ask, and again if the server has sent the answers before this one and not yet given back their places."""
+    deadline = time.monotonic() + 5
+    while (answer := ask(port, url, **headers))[0] == 503 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return answer
+
+
 # Ranges, under each of the servers
 
 
@@ -184,7 +192,7 @@ def test_ranges_are_right(port, video, clip):
         ({"If-Unmodified-Since": earlier}, (412, 0, 0)),
     ]
     for headers, (status, start, end) in cases:
-        got, about, body = ask(port, url, **headers)
+        got, about, body = watch(port, url, **headers)
         assert got == status, (headers, about)
         if status in (200, 206):
             assert body == clip[start:end], headers
@@ -350,7 +358,7 @@ def test_viewers_who_leave_or_stop_reading_do_not_hold_a_server(production, vide
         time.sleep(0.05)
     assert files_held(pid, path) == 0
     for _ in range(8):
-        assert ask(port, video["stream_url"], Range="bytes=59999990-")[2] == b"\0" * 10
+        assert watch(port, video["stream_url"], Range="bytes=59999990-")[2] == b"\0" * 10
 
 
 def test_a_file_may_pause_for_longer_than_another_body(settings, monkeypatch):

@@ -31,7 +31,7 @@ from web.answers import JSON, Answer, share
 from web.errors import Problem
 from web.guards import LINKS, Login, authenticate, confirm_account, follow_link, identify, identify_again
 from web.inputs import Inputs
-from web.mistakes import forgot_api, refuse_answer
+from web.mistakes import check_declaration, forgot_api, refuse_answer
 from web.paging import Page
 from web.text import fold
 
@@ -136,6 +136,8 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
     is_row = isinstance(operation.returns, str) and "/" not in operation.returns  # else a media type, or a model
 
     def serve(**path: Any) -> Response:
+        if current_app.debug:
+            check_declaration(view, operation.login, operation.returns)
         arguments = _admit(operation, path)
 
         def work() -> Any:

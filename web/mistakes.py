@@ -10,6 +10,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from config import ROOT
 from current import db
 from language import say
 from pool import Connection
-from queries import QueryError, StatementError
+from queries import QueryError, UnknownQueryError
 
 View = Callable[..., Any]
 
@@ -28,6 +29,7 @@ POSITIONAL = re.compile(r"\b(fetch_\w+|execute|insert|stream|fetch)\(\) takes 2 
 UNFIT = re.compile(
     r"missing \d+ required|did not return a valid response|has no attribute 'user'"
 )  # a view without `@api`
+USER = re.compile(r"\bg\.user(?!\w)(\[?)")
 
 
 class Mistake(TypeError):
@@ -36,7 +38,7 @@ class Mistake(TypeError):
 
 def explain(error: Exception) -> str | None:
     """Return the sentence for a mistake, or None if the exception is of no kind that is known here."""
-    if isinstance(error, StatementError):
+    if isinstance(error, UnknownQueryError):
         return say("{place}: {fault}", place=next(_places(error), ("?", ""))[0], fault=error.args[0])
     if isinstance(error, (QueryError, Mistake)):
         sentence: str = error.args[0]  # with its pattern and values, which str(error) has not
@@ -95,6 +97,31 @@ def forgot_api(view: View) -> Mistake:
     """Say that a view has no `@api`."""
     sentence = "{view} has no `@api`: write @api(...) below its address, such as {example}"
     return Mistake(say(sentence, view=place(view), example=_example(view, request.method != "DELETE")))
+
+
+def check_declaration(view: View, login: Any, returns: Any) -> None:
+    """Raise Mistake if the `@api` of a view forgets the login that the view reads, or names a query that is not there.
+
+    Without this, a learner who is logged in would not see that anybody may call the view.
+    """
+    if login is False and _reads_user(view):
+        sentence = '{view} reads g.user["..."], so it is for people with a login: write login=True in its `@api`'
+        raise Mistake(say(sentence, view=place(view)))
+    if isinstance(returns, str) and "/" not in returns:  # else a media type, or a model
+        try:
+            db.query(returns)
+        except UnknownQueryError as error:
+            raise Mistake(
+                say("{view}: returns= in its `@api`: {fault}", view=place(view), fault=error.args[0])
+            ) from None
+
+
+@cache
+def _reads_user(view: View) -> bool:
+    """Return whether a view takes something of g.user without a look whether there is one."""
+    with suppress(OSError):  # its file has gone
+        return set(USER.findall(inspect.getsource(view))) == {"["}
+    return False
 
 
 def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:

@@ -22,9 +22,16 @@ from ops.sqlcheck.inspection import Inspector, inspecting
 group = AppGroup("sql", help="The queries: proof-read, explained, listed.")
 
 
-@command(group, "check", lambda command: setattr(command, "epilog", checking.HELP))
-def check(settings: Settings) -> None:
+@command(
+    group,
+    "check",
+    click.argument("nouns", nargs=-1, metavar="[NOUN]..."),
+    lambda command: setattr(command, "epilog", checking.HELP),
+)
+def check(settings: Settings, nouns: tuple[str, ...]) -> None:
     """Let the database check every query, and compare the calls in Python with the queries. Exit code 1 on any finding.
+
+    `flask sql check notes` checks sql/notes.sql and the calls in notes.py alone.
 
     Each finding is one line, FILE:LINE: code: message. A line `-- accept CODE: reason` in a query's header accepts one.
     Queries of tables of 1000 rows or more are run, in a transaction that only reads, and judged by the rows that the
@@ -32,7 +39,7 @@ def check(settings: Settings) -> None:
     """
     begun = time.perf_counter()
     with open_inspector(settings) as inspector:
-        report = checking.check(inspector, SQL, ROOT)
+        report = checking.check(inspector, SQL, ROOT, nouns)
     for finding in report.findings:
         click.echo(finding)
     if not report.findings:

@@ -1,6 +1,6 @@
 """Restart the development server when one of our Python files, or a view (sql/views/), is new, changed or deleted.
 
-An edited query needs no restart.
+An edited query needs no restart. A server that an error has stopped starts again after any edit, of a migration too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import ClassVar
 
 from werkzeug._reloader import ReloaderLoop, reloader_loops  # there is no public way to add a reloader
@@ -29,7 +30,8 @@ class Reloader(ReloaderLoop):
     def run_step(self) -> None:
         now = stamps()
         for name, _ in sorted(now.items() ^ self.known.items()):
-            self.trigger_reload(name)
+            if name.endswith(".py") or Path(name).parent.name == "views":  # these are created at the start
+                self.trigger_reload(name)
 
 
 def install() -> None:
@@ -39,9 +41,9 @@ def install() -> None:
 
 
 def stamps() -> Stamps:
-    """Return when each Python file and each view was last written. Views count, as they are created at the start."""
+    """Return when each file of Python and of SQL was last written."""
     found = {}
-    for path in [*sources(), *(SQL / "views").glob("*.sql")]:
+    for path in [*sources(), *SQL.rglob("*.sql")]:
         with suppress(FileNotFoundError):  # an editor is replacing it right now
             found[str(path)] = path.stat().st_mtime_ns
     return found

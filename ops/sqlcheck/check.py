@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from click import UsageError
+
+from language import say
 from ops.sqlcheck.callers import LISTS, Use, find_uses
 from ops.sqlcheck.inspection import LARGE, Inspector
 from ops.sqlcheck.measure import READS, READS_PER_ROW
 from ops.sqlcheck.proofread import Finding, finding_in, proofread, proofread_view
-from queries import Query, QueryError, View, describe_statement, load_queries, load_views
+from queries import Query, QueryError, View, describe_arguments, describe_unknown, load_queries, load_views
 
 CODES = {
     "syntax": "the server or the loader cannot read it.",
@@ -31,7 +34,11 @@ CODES = {
     "unmerged": "a view that is made whole, into a temporary table, before it is joined.",
     "full-scan": f"it reads over {READS} rows and {READS_PER_ROW} for each that it gives, from tables of {LARGE} rows or more.",
 }
-UNREADABLE = {"percent": "a stray %", "placeholder": ": write %("}  # words of the loader, for its codes
+UNREADABLE = {
+    "percent": "a stray %",
+    "quoted-placeholder": " without quotes",
+    "placeholder": ": write %(",
+}  # words of the loader, for its codes
 HELP = "\b\n" + "\n".join(f"{code:19} {sentence}" for code, sentence in CODES.items())
 HEAD = ("query", "kind", "parameters", "columns", "rows read", "given")
 
@@ -59,11 +66,17 @@ def load(folder: Path) -> tuple[dict[str, Query], list[Finding]]:
     return queries, findings
 
 
-def check(inspector: Inspector, sql: Path, python: Path) -> Report:
-    """Check every query of a folder of SQL, and every use of a query in a project's Python."""
+def check(inspector: Inspector, sql: Path, python: Path, nouns: Collection[str] = ()) -> Report:
+    """Check every query of a folder of SQL, and every use of a query in a project's Python.
+
+    `nouns` are the names of the files to check; none means all. Raises UsageError if there is no such .sql file.
+    """
     queries, findings = load(sql)
     if findings:  # a query of a file that cannot be read would look like a missing one
         return Report(sorted(findings), [], "What follows from it is not checked yet.")
+    for noun in nouns:
+        if not (sql / f"{noun}.sql").exists():
+            raise UsageError(say("There is no file sql/{noun}.sql.", noun=noun))
     inspector.views = load_views(sql)
     uses = find_uses(python, queries)
     lists = {use.name for use in uses if use.verb in LISTS}
@@ -72,12 +85,16 @@ def check(inspector: Inspector, sql: Path, python: Path) -> Report:
     for view in inspector.views.values():
         findings += [*proofread_view(inspector, view), *_check_is_read(view, queries)]
     for query in queries.values():
+        if nouns and Path(query.file).stem not in nouns:
+            continue
         found, row = proofread(inspector, query, query.name in lists or ".list_" in query.name)
         findings += found
         table.append(row)
     kept = {f for f in findings if not (f.query in queries and queries[f.query].accepted.get(f.code))}
     for query in queries.values():
         kept.update(_check_acceptances(query, {f.code for f in findings if f.query == query.name}))
+    if nouns:
+        kept = {finding for finding in kept if Path(finding.file).stem in nouns}
     return Report(sorted(kept), table, _summarize(inspector))
 
 
@@ -88,14 +105,13 @@ def _check_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]
             yield finding_in(query, query.line, "unused", f"no Python file names {query.name}")
     for use in uses:
         if use.name not in queries:
-            message = describe_statement(use.name) if " " in use.name else f"there is no query {use.name}"
-            yield Finding(use.file, use.line, "no-such-query", message)
+            yield Finding(use.file, use.line, "no-such-query", describe_unknown(use.name, queries))
             continue
         query = queries[use.name]
-        missing, unknown = (", ".join(sorted(names)) for names in use.faults(query.parameters))
+        missing, unknown = use.faults(query.parameters)
         if missing or unknown:
-            faults = f"is missing {missing or 'nothing'} and has no placeholder for {unknown or 'nothing'}"
-            yield Finding(use.file, use.line, "wrong-arguments", f"{use.name} ({query.place}) {faults}", use.name)
+            fault = describe_arguments(f"{use.name} ({query.place})", missing, unknown)
+            yield Finding(use.file, use.line, "wrong-arguments", fault, use.name)
 
 
 def _check_is_read(view: View, queries: dict[str, Query]) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from ops.sqlcheck.inspection import Inspector
 from ops.sqlcheck.measure import measure
 from ops.sqlcheck.text import is_reading
 from ops.sqlcheck.values import samples
-from queries import Query
+from queries import Query, describe_unknown
 
 CELL = 48  # characters in a cell of a table
 
@@ -40,8 +39,7 @@ def list_queries(inspector: Inspector, queries: Mapping[str, Query], uses: list[
 def find(queries: Mapping[str, Query], name: str) -> Query:
     """Return the query of this name. Raises UsageError with the most similar name."""
     if name not in queries:
-        near = difflib.get_close_matches(name, queries, n=1)
-        raise UsageError(f"There is no query {name}{f'; did you mean {near[0]}?' if near else '.'}")
+        raise UsageError(describe_unknown(name, queries))
     return queries[name]
 
 

@@ -21,7 +21,6 @@ from ops.sqlcheck.text import (
     order,
     outer,
     select_lists,
-    strings,
 )
 from ops.sqlcheck.values import runs, samples
 from pool import Connection
@@ -104,10 +103,6 @@ def _check_text(query: Query, views: Collection[str] = ()) -> Iterator[Finding]:
             yield finding_in(
                 query, line, "alias-without-as", f"{column} is called {alias[2]}: write a comma between them, or AS"
             )
-    for position, string in strings(query.text):
-        for found in re.finditer(r"%\(\w+\)s", string):
-            line = line_at(query, position + found.start())
-            yield finding_in(query, line, "quoted-placeholder", f"{string}: write {found[0]} without quotes")
 
 
 def _check_name(query: Query) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Facts about a statement from its text alone, without a parser: its nesting, its strings, its ORDER BY.
+"""Facts about a statement from its text alone, without a parser: its nesting, its ORDER BY.
 
 A "bare" text is one from bare(): comments and strings are blanked, so that a search finds only SQL.
 """
@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import re
 
-from queries import QUOTED, Query, bare
+from queries import Query, bare
 
 UPDATE = re.compile(
     r"(?is)\s*UPDATE\s+(?:IGNORE\s+)?(?P<tables>.*?)\bSET\b(?P<values>.*?)(?P<rest>\b(?:WHERE|ORDER|LIMIT)\b.*|\s*$)"
 )
 LOCKS = re.compile(r"(?i)\bFOR\s+(?:UPDATE|SHARE)(?:\s+(?:SKIP\s+LOCKED|NOWAIT))?|\bLOCK\s+IN\s+SHARE\s+MODE")
-
-
-def strings(text: str) -> list[tuple[int, str]]:
-    """Return the quoted strings of a text, each with its position."""
-    return [(found.start(), found[0]) for found in QUOTED.finditer(text) if found[0][0] in "'\""]
 
 
 def outer(text: str) -> str:
