@@ -68,6 +68,7 @@ WHERE
 FOR UPDATE;
 
 -- name: list_follower_count
+-- An account that is gone is left out: its follows are deleted bit by bit, and then its row.
 -- accept full-scan: it compares every row, in batches
 SELECT
     u.id,
@@ -85,12 +86,15 @@ FROM (
     LIMIT %(limit)s
 ) AS page
 INNER JOIN users AS u ON u.id = page.id
+WHERE
+    u.visibility <> 'gone'
 HAVING
     stored_count <> actual_count
 ORDER BY
     page.id;
 
 -- name: list_following_count
+-- An account that is gone is left out: its follows are deleted bit by bit, and then its row.
 -- accept full-scan: it compares every row, in batches
 SELECT
     u.id,
@@ -108,6 +112,8 @@ FROM (
     LIMIT %(limit)s
 ) AS page
 INNER JOIN users AS u ON u.id = page.id
+WHERE
+    u.visibility <> 'gone'
 HAVING
     stored_count <> actual_count
 ORDER BY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import threading
 import time
@@ -220,7 +221,7 @@ def test_a_person_has_no_more_runs_than_theirs():
 
 
 def test_script_load_still_runs():
-    """Only without an attack: what the attacks do to others is a matter of figures."""
+    """Only without an attack, and only that it measures: the figures are those of the machine, and of what runs beside."""
     done = subprocess.run(["script/load", "idle"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     row = next((line for line in done.stdout.splitlines() if line.startswith("idle ")), done.stderr)
-    assert row.count("/ 100 %") == 3, row
+    assert len(re.findall(r"\d+ / \d+ % of [1-9]\d*", row)) == 3, row

@@ -18,6 +18,7 @@ from commands import clean
 from config import ROOT
 from domain import dependents, hiding
 from domain.hiding import settle
+from ops.commands.counters import find_wrong
 from servers import development
 from test_files import left
 from test_follows import counts, follow
@@ -192,6 +193,7 @@ def test_all_counters_are_true_after_each_piece(alice, crowded, root, app, small
         pieces = 1
         while not settle(alice.user_id):
             assert are_exact(root)
+            assert [*map(str, find_wrong())] == []
             pieces += 1
     assert pieces > 15
     assert is_all_gone(root, storage, alice.user_id)

@@ -175,6 +175,8 @@ def notes(running: App) -> Iterator[Path]:
     yield path
     path.unlink(missing_ok=True)
     (running.project.folder / "sql/notes.sql").unlink(missing_ok=True)
+    # Else the server that starts now may already have the next test's file, and starts once more.
+    until(lambda: running.get("/api/v1/notes")[0] == 404)
 
 
 def test_a_new_file_of_routes_is_served_without_another_line_and_one_that_is_gone_no_longer(running: App, notes: Path):

@@ -673,6 +673,7 @@ def test_a_clean_check_prints_a_table_and_ends_with_0(flask):
     assert f"{len(rows)} queries, 0 findings" in closing
 
 
+@pytest.mark.whole
 def test_findings_are_printed_one_a_line_and_it_ends_with_1(flask, scratch, server):
     make_ready(scratch)
     with server.connect(database=scratch.DB_NAME) as connection:
@@ -687,6 +688,7 @@ def test_findings_are_printed_one_a_line_and_it_ends_with_1(flask, scratch, serv
     assert f"{len(findings)} findings" in closing
 
 
+@pytest.mark.whole
 def test_the_check_of_one_file_tells_of_this_file_alone(flask, scratch, server):
     make_ready(scratch)
     with server.connect(database=scratch.DB_NAME) as connection:
@@ -702,6 +704,7 @@ def test_the_check_of_one_file_tells_of_this_file_alone(flask, scratch, server):
     assert closing.startswith(f"{len(rows)} queries, 0 findings")
 
 
+@pytest.mark.whole
 def test_what_is_read_of_small_tables_is_not_judged_and_it_says_so(flask, scratch):
     make_ready(scratch)
     done = flask("sql", "check", DB_NAME=scratch.DB_NAME)
@@ -781,6 +784,7 @@ def test_explain_tells_what_it_does_not_understand(flask, words, sentence):
     assert done.output.endswith(f"Error: {sentence}\n")
 
 
+@pytest.mark.whole
 def test_list_names_each_query_with_its_place_tables_and_callers(flask):
     lines = flask("sql", "list").output.splitlines()
     place = load_queries(SQL)["videos.list_newest"].place
@@ -899,6 +903,7 @@ def test_fill_leaves_what_the_audit_log_would_have(filled, server):
     assert rows(server, filled, times) == [(0,)]
 
 
+@pytest.mark.whole
 def test_fill_adds_more_each_time_and_the_same_for_the_same_start(flask, scratch, server):
     make_ready(scratch)
     titles = "SELECT v.title, v.user_id FROM videos AS v ORDER BY v.id"
