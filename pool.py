@@ -53,6 +53,10 @@ SESSION = (
 )
 
 
+class ZoneError(ValueError):
+    """A datetime parameter has no time zone."""
+
+
 class PoolTimeout(Exception):
     """No connection came free in time. The message says which queries hold them."""
 
@@ -65,7 +69,7 @@ def read_decimal(text: str) -> int | float:
 def write_datetime(value: datetime.datetime, mapping: Any = None) -> str:
     """Write a datetime parameter as SQL. PyMySQL would drop the time zone without an error."""
     if value.tzinfo is None:
-        raise ValueError("a datetime parameter needs a time zone")
+        raise ZoneError("a datetime parameter needs a time zone")
     return escape_datetime(value.astimezone(datetime.timezone.utc))
 
 

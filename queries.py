@@ -37,7 +37,8 @@ QUOTED = re.compile(
     r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/""", re.DOTALL
 )  # strings, and comments of three kinds
 NEAR = 0.85  # how alike a misspelt name is to the right one: gett and get
-FOREIGN = re.compile(r"%\((\w+)\)(?!s)|%s\b|%[dif]\b|\?|\{(\w*)\}")  # as others write them
+FOREIGN = re.compile(r"%\((\w+)\)(?!s)|%s\b|%[dif]\b|\?|\{(\w*)\}|(?<![:\w]):([a-z_]\w*)")  # as others write them
+PAIR = re.compile(r"\b([a-z_]\w*\.[a-z_]\w*)\s+([a-z_]\w*\.[a-z_]\w*)\b")  # two columns with nothing between them
 CONSTRAINT = re.compile(r"-- constraint (?:\w+ never: .+|(\w+(?: held)?): (\d{3}) (\w+)(?: (\w+))?: (.+))")
 
 
@@ -45,12 +46,16 @@ class QueryError(Exception):
     """A .sql file cannot be loaded, or no file has a query of this name. The message begins with file and line."""
 
 
-class ArgumentError(QueryError, TypeError):
+class CallError(QueryError):
+    """A call does not fit the queries. Only here the message has no place, which is the caller's."""
+
+
+class UnknownQueryError(CallError):
+    """No file has a query of this name."""
+
+
+class ArgumentError(CallError, TypeError):
     """The arguments of a call do not match the placeholders of its query."""
-
-
-class UnknownQueryError(QueryError):
-    """No file has a query of this name. Only here the message has no place, which is the caller's."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,7 @@ class Query:
         """Check the arguments against the placeholders, and make an empty IN list valid SQL."""
         if arguments.keys() != set(self.parameters):
             missing, unknown = set(self.parameters) - arguments.keys(), arguments.keys() - set(self.parameters)
-            fault = describe_arguments(self.name, missing, unknown)
-            raise ArgumentError(say("{place}: {fault}", place=self.place, fault=fault))
+            raise ArgumentError(describe_arguments(self, missing, unknown))
         bound = dict(arguments)
         for name, value in arguments.items():
             if isinstance(value, (list, tuple, set, frozenset)) and not value:
@@ -245,14 +249,14 @@ def describe_unknown(name: str, names: Collection[str]) -> str:
     return say("there is no query {name}", name=name)
 
 
-def describe_arguments(name: str, missing: Iterable[str], unknown: Iterable[str]) -> str:
-    """Say which placeholders of a query have no argument, and which arguments no placeholder."""
-    lacks, extra = ", ".join(sorted(missing)), ", ".join(sorted(unknown))
+def describe_arguments(query: Query, missing: Iterable[str], unknown: Iterable[str]) -> str:
+    """Say which placeholders of a query have no argument in a call, and which arguments no placeholder."""
+    name, lacks, extra = f"{query.name} ({query.place})", ", ".join(sorted(missing)), ", ".join(sorted(unknown))
     if not extra:
-        return say("{name} is missing {missing}", name=name, missing=lacks)
+        return say("the call of {name} is missing {missing}", name=name, missing=lacks)
     if not lacks:
         return say("{name} has no placeholder for {unknown}", name=name, unknown=extra)
-    sentence = "{name} is missing {missing} and has no placeholder for {unknown}"
+    sentence = "the call of {name} is missing {missing}, and the query has no placeholder for {unknown}"
     return say(sentence, name=name, missing=lacks, unknown=extra)
 
 
@@ -269,11 +273,15 @@ def _refuse_foreign(text: str, name: str, file: str, line: int) -> None:
             place = f"{file}:{line + text.count(chr(10), 0, string.start() + found.start())}"
             sentence = "{place}: {found} in {name}: write {word} without quotes"
             raise QueryError(say(sentence, place=place, found=string[0], name=name, word=found[0]))
+    if found := PAIR.search(code):
+        place = f"{file}:{line + text.count(chr(10), 0, found.start(2))}"
+        sentence = "{place}: {first} {second} in {name}: write a comma between them"
+        raise QueryError(say(sentence, place=place, first=found[1], second=found[2], name=name))
     for found in FOREIGN.finditer(text):
         start, end = found.span()
         is_quoted = found[0] == "%s" and text[start - 1] in "'\"" and text[end : end + 1] == text[start - 1]
         if code[start] == text[start] or is_quoted:  # in other strings, %s is a part of a date format
-            word = found[1] or found[2] or _guess_argument(code[:start], name.partition(".")[0])
+            word = found[1] or found[2] or found[3] or _guess_argument(code[:start], name.partition(".")[0])
             place = f"{file}:{line + text.count(chr(10), 0, start)}"
             values = {"place": place, "found": found[0], "name": name, "word": word}
             if found[1]:

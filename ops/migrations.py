@@ -139,7 +139,10 @@ def _apply(migration: Migration, row: Row | None, cursor: Any, run: Run) -> bool
     """Run the remaining statements of one file. Return whether there were any."""
     name, total, done = migration.name, len(migration.statements), row["done"] if row else 0
     if row and _is_edited(migration, row):
-        sentence = "{name} has changed since it was applied: put it back, and write a new file for the change."
+        sentence = (
+            "{name} has changed since it was applied: put it back, and write a new file for the change. (In a database that may"
+            " lose everything, `flask db reset` begins anew.)"
+        )
         raise MigrationError(say(sentence, name=name))
     if row and row["applied_at"]:
         return False

@@ -108,7 +108,9 @@ def conforms(app: Flask, response: TestResponse) -> None:
     if operation is None or method == "OPTIONS":
         return  # a page
     declared = operation["responses"]
-    assert str(response.status_code) in declared, f"{endpoint} does not declare {response.status_code}"
+    assert str(response.status_code) in declared, (
+        f"{endpoint} does not declare {response.status_code}: write errors=({response.status_code},) in its `@api`"
+    )
     if method == "HEAD":
         return
     answer = declared[str(response.status_code)]

@@ -39,6 +39,8 @@ LIMIT %(limit)s;
 VIEWS = '''\
 """Views with the mistakes that everybody makes once."""
 
+from datetime import datetime
+
 from flask import Blueprint, g, request
 from pydantic import BaseModel
 
@@ -129,6 +131,18 @@ def pass_by_position():
     return db.fetch_one("gadgets.get", 1)
 
 
+@bp.get("/argument")
+@api(returns="gadgets.get")
+def forget_an_argument():
+    return db.fetch_one("gadgets.get", id=1)
+
+
+@bp.get("/zone")
+@api(returns="gadgets.get")
+def forget_the_zone():
+    return db.fetch_one("gadgets.get", gadget_id=datetime(2030, 1, 1))
+
+
 @bp.get("/unknown")
 @api(returns="gadgets.get")
 def call_nothing():
@@ -143,14 +157,16 @@ def fail_otherwise():
 
 # The address, the text of the line that is told, and the sentence.
 SENTENCES = [
-    ("/no-returns", "/no-returns", 'forget_returns returned an answer, and its `@api` has no returns=: write @api(returns="gadgets.get")'),
+    ("/no-returns", "/no-returns", 'forget_returns returned an answer, and its `@api` has no returns=: add returns="gadgets.get"'),
     ("/no-login", "/no-login", 'forget_login reads g.user["..."], so it is for people with a login: write login=True in its `@api`'),
     ("/no-login-below", 'return g.user["id"]', "nobody is logged in, so g.user is None: write login=True in the `@api` of this view"),
     ("/no-query", "/no-query", "forget_a_query: returns= in its `@api`: there is no query gadgets.gett; did you mean gadgets.get?"),
+    ("/argument", '"gadgets.get", id=1', "the call of gadgets.get (sql/gadgets.sql:2) is missing gadget_id, and the query has no placeholder for id"),
+    ("/zone", "datetime(2030", "this time has no time zone: take AwareDatetime of pydantic in place of datetime"),
     ("/unknown", '"gadgets.gett", gadget_id', "there is no query gadgets.gett; did you mean gadgets.get?"),
     ("/no-api", '/no-api"', 'forget_api has no `@api`: write @api(...) below its address, such as @api(returns="gadgets.get")'),
     ("/list", "/list", 'return_a_list returned a plain list: take a parameter `page: Page`, and return page.fetch("gadgets.list_newest", ...);'),
-    ("/9999999", "<int:gadget_id>", 'get_gadget returned None, and its `@api` says returns="gadgets.get": return the row; if there is none, write `or abort(404,'),
+    ("/9999999", "<int:gadget_id>", 'get_gadget returned None, and its `@api` says returns="gadgets.get": begin the last line with `return`; if there may be no such row, add `or abort(404, "No such gadget.")`'),
     ("/statement", "SELECT id, username", "this is a statement, not the name of one: put it into sql/gadgets.sql under a name"),
     ("/formatted", "SELECT id FROM", "this is a statement, not the name of one: put it into sql/gadgets.sql under a name"),
     ("/by-position", '"gadgets.get", 1', 'arguments go by name: db.fetch_one("notes.get", note_id=note_id)'),
@@ -195,7 +211,7 @@ def test_a_view_without_api_whose_body_nobody_reads_says_so_too(running):
 
 def test_the_sentence_is_chinese_for_who_reads_chinese(running):
     for path, part in (
-        ("/no-returns", '没有 returns=：请写 @api(returns="gadgets.get")'),
+        ("/no-returns", '没有 returns=：请加上 returns="gadgets.get"'),
         ("/statement", "请放进 sql/gadgets.sql"),
     ):
         _, _, body = ask(running.port, f"{GADGETS}{path}", Accept_Language="zh-CN")
@@ -217,6 +233,8 @@ def test_a_page_is_right_and_another_fault_tells_nothing(running):
         ("= %(gadget_id)s", "= {}", 7, "{} in gadgets.get: write %(gadget_id)s,"),
         ("= %(gadget_id)s", "= {gadget_id}", 7, "{gadget_id} in gadgets.get: write %(gadget_id)s,"),
         ("= %(gadget_id)s", "= '%(gadget_id)s'", 7, "'%(gadget_id)s' in gadgets.get: write %(gadget_id)s without quotes"),
+        ("= %(gadget_id)s", "= :gadget_id", 7, ":gadget_id in gadgets.get: write %(gadget_id)s,"),
+        ("u.id,", "u.id", 4, "u.id u.username in gadgets.get: write a comma between them"),
         ("LIMIT %(limit)s", "LIMIT ?", 18, "? in gadgets.list_newest: write %(limit)s,"),
     ],
 )  # fmt: skip

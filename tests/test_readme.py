@@ -182,6 +182,7 @@ def test_the_examples_are_well_written_and_their_tests_are_green_with_all_others
     for command in (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
+        ["mypy"],
         write,
         [*tests[2:], "tests/test_videos.py"],
     ):

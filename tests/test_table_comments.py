@@ -43,7 +43,9 @@ def test_every_table_and_column_has_a_comment_in_both_languages(root):
     found = {**{(table, ""): text for table, text in tables.items()}, **columns}
     wrong = [f"{table}.{column}: {text}" for (table, column), text in found.items()
              if not re.fullmatch(r"[^·]+ · [ -~]+", text) or not CHINESE.search(text)]  # fmt: skip
-    assert wrong == [], "These need a line in sql/schema/comments.txt, and then `flask db migrate`"
+    assert wrong == [], (
+        "These need a line in sql/schema/comments.txt, such as `notes: 笔记 · notes`, and then `flask db migrate`"
+    )
 
 
 def test_no_comment_is_left_over(root):

@@ -222,7 +222,10 @@ def test_every_sentence_has_a_chinese_twin():
         f'# {place}\nmsgid "{escape(said)}"\nmsgstr ""'
         for said, place in sorted(missing.items(), key=lambda one: one[1])
     ]
-    assert not missing, "These have no twin. Add them to a file of translations/zh/:\n\n" + "\n\n".join(entries)
+    assert not missing, (
+        "These have no twin. Add them to translations/zh/: titles and groups to names.po, what /docs says below to"
+        " descriptions.po, what the API refuses to problems.po, commands to terminal.po:\n\n"
+    ) + "\n\n".join(entries)
 
 
 def test_no_twin_is_left_over():

@@ -266,7 +266,7 @@ def check_match(version: int) -> None:
         raise Problem(412, CHANGED)
 
 
-def created(row: dict[str, Any], endpoint: str, **values: Any) -> tuple[dict[str, Any], dict[str, str]]:
+def created(row: dict[str, Any] | None, endpoint: str, **values: Any) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """Answer with a new row, and with its address in Location."""
     return row, {"Location": link(endpoint, **values)}
 

@@ -24,6 +24,13 @@ from web.guards import LINKS, NOT_BEARERS, ROLES
 from web.responses import FILE, JSON, REF, ProblemDocument, answer, has_version, problem, refusal, row_of
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+WRITTEN = {  # examples of text, by its format
+    "date-time": "2030-01-01T08:00:00Z",
+    "date": "2030-01-01",
+    "time": "08:00:00",
+    "email": "somebody@example.org",
+    "uri": "https://example.org",
+}
 CONVERTERS: dict[str, dict[str, Any]] = {"IntegerConverter": {"type": "integer", "minimum": 0}}
 
 
@@ -211,7 +218,10 @@ def _request_body(operation: Operation) -> dict[str, Any]:
 
 
 def example_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return an example of an object: for each field its own example, its default, or its first value."""
+    """Return an example of an object: for each field its own example, its default, or its first value.
+
+    A required field that has none of them gets some value that fits.
+    """
     example = {}
     for name, field in schema.get("properties", {}).items():
         for source in (field, *field.get("anyOf", [])):
@@ -219,7 +229,26 @@ def example_of(schema: dict[str, Any]) -> dict[str, Any]:
             if found := [value for value in values if value is not None]:
                 example[name] = found[0]
                 break
+        else:
+            if name in schema.get("required", []):
+                example[name] = value_of(field)
     return example
+
+
+def value_of(schema: dict[str, Any]) -> Any:
+    """Return some value that fits the schema."""
+    for key in ("default", "const"):
+        if key in schema:
+            return schema[key]
+    plain: dict[str, Any] = {
+        "integer": schema.get("minimum") or 1,
+        "number": 1.5,
+        "boolean": True,
+        "array": [],
+        "object": {},
+        "string": WRITTEN.get(schema.get("format", "")) or "text".ljust(schema.get("minLength", 0), "x"),
+    }
+    return schema.get("enum", [plain.get(schema.get("type", ""), "text")])[0]
 
 
 def _resolve(node: Any) -> Any:

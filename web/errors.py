@@ -170,9 +170,7 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
         return Problem(503, "The database is too busy for this right now.")
     is_gone = number == NO_DATABASE or (number == NO_SUCH_TABLE and mistakes.has_no_tables())
     if is_gone and current_app.debug:
-        sentence = (
-            "The database {name} has no tables: start `python app.py` again, which makes them and the demo world."
-        )
+        sentence = "The database {name} has no tables: start `python app.py` again, which makes them and the demo world, and log in again."
         return Problem(503, say(sentence, name=current_app.extensions["settings"].DB_NAME), "not_ready")
     if is_gone or (number == NO_SUCH_TABLE and not current_app.debug):
         return Problem(503, "The database is not set up yet: `flask db migrate` does that.", "not_ready")

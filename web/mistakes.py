@@ -19,8 +19,8 @@ from flask import current_app, g, request
 from config import ROOT
 from current import db
 from language import say
-from pool import Connection
-from queries import QueryError, UnknownQueryError
+from pool import Connection, ZoneError
+from queries import CallError, QueryError, UnknownQueryError
 
 View = Callable[..., Any]
 
@@ -38,8 +38,8 @@ class Mistake(TypeError):
 
 def explain(error: Exception) -> str | None:
     """Return the sentence for a mistake, or None if the exception is of no kind that is known here."""
-    if isinstance(error, UnknownQueryError):
-        return say("{place}: {fault}", place=next(_places(error), ("?", ""))[0], fault=error.args[0])
+    if isinstance(error, CallError):
+        return say("{place}: {fault}", place=_find_place(error), fault=error.args[0])
     if isinstance(error, (QueryError, Mistake)):
         sentence: str = error.args[0]  # with its pattern and values, which str(error) has not
         return sentence
@@ -48,6 +48,9 @@ def explain(error: Exception) -> str | None:
         found = re.search(r" at line (\d+)", str(error.args[-1]))
         line = query.line + (int(found[1]) - 1 if found else 0)
         return f"{query.file}:{line}: {query.name}: {error.args[-1]}"
+    if isinstance(error, ZoneError):
+        fault = "this time has no time zone: take AwareDatetime of pydantic in place of datetime"
+        return say("{place}: {fault}", place=_find_place(error), fault=say(fault))
     return _explain_call(error) if isinstance(error, (TypeError, AttributeError)) else None
 
 
@@ -65,6 +68,10 @@ def _explain_call(error: Exception) -> str | None:
     if found := POSITIONAL.search(str(error)):
         return say('{place}: arguments go by name: db.{verb}("notes.get", note_id=note_id)', place=place, verb=found[1])
     return None
+
+
+def _find_place(error: Exception) -> str:
+    return next(_places(error), ("?", ""))[0]
 
 
 def _places(error: Exception) -> Iterator[tuple[str, str]]:
@@ -89,14 +96,16 @@ def has_no_tables() -> bool:
 
 def place(view: View) -> str:
     """Return the file and the line where a view begins, with its decorators."""
-    code = getattr(inspect.unwrap(view), "__code__", None)
-    return f"{_relative(code.co_filename)}:{code.co_firstlineno}: {view.__name__}" if code else repr(view)
+    if code := getattr(inspect.unwrap(view), "__code__", None):
+        where = f"{_relative(code.co_filename)}:{code.co_firstlineno}"
+        return say("{place}: {fault}", place=where, fault=view.__name__)
+    return repr(view)
 
 
 def forgot_api(view: View) -> Mistake:
     """Say that a view has no `@api`."""
     sentence = "{view} has no `@api`: write @api(...) below its address, such as {example}"
-    return Mistake(say(sentence, view=place(view), example=_example(view, request.method != "DELETE")))
+    return Mistake(say(sentence, view=place(view), example=_example(view)))
 
 
 def check_declaration(view: View, login: Any, returns: Any) -> None:
@@ -129,16 +138,17 @@ def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:
     name, query = place(view), returns if isinstance(returns, str) else getattr(returns, "__name__", "")
     if content is None:
         sentence = say(
-            '{view} returned None, and its `@api` says returns="{query}": return the row; if there is none, write'
-            ' `or abort(404, "No such note.")`; if there is no answer, leave returns= out',
+            '{view} returned None, and its `@api` says returns="{query}": begin the last line with `return`; if there may be'
+            ' no such row, add `or abort(404, "No such {noun}.")`; if there is no answer, leave returns= out',
             view=name,
             query=query,
+            noun=query.partition(".")[0].removesuffix("s").replace("_", " ") or "thing",
         )
     elif returns is None:
         sentence = say(
-            "{view} returned an answer, and its `@api` has no returns=: write {example}",
+            '{view} returned an answer, and its `@api` has no returns=: add returns="{query}"',
             view=name,
-            example=_example(view),
+            query=_guess_query(view),
         )
     else:
         sentence = say(
@@ -150,13 +160,19 @@ def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:
     return Mistake(sentence)
 
 
-def _example(view: View, has_answer: bool = True) -> str:
-    """Return an `@api` for a view: with the query whose row it seems to return, and a login if it reads g.user."""
-    code = getattr(inspect.unwrap(view), "__code__", None)
-    constants, words = getattr(code, "co_consts", ()), getattr(code, "co_names", ())
+def _guess_query(view: View) -> str:
+    """Return the query whose row a view seems to return."""
+    constants = getattr(getattr(inspect.unwrap(view), "__code__", None), "co_consts", ())
     read = [name for name in constants if isinstance(name, str) and name in db.queries and db.queries[name].is_read]
-    noun = view.__module__.rpartition(".")[2]
-    options = [f'returns="{read[-1] if read else f"{noun}.get"}"'] if has_answer else []
+    return read[-1] if read else f"{view.__module__.rpartition('.')[2]}.get"
+
+
+def _example(view: View) -> str:
+    """Return an `@api` for a view: with the query whose row it seems to return, and a login if it reads g.user."""
+    words = getattr(getattr(inspect.unwrap(view), "__code__", None), "co_names", ())
+    options = [] if request.method == "DELETE" else [f'returns="{_guess_query(view)}"']
+    if request.method == "POST":
+        options.append("status=201")
     if "g" in words and "user" in words:
         options.append("login=True")
     return f"@api({', '.join(options)})"

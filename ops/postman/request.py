@@ -9,7 +9,7 @@ import orjson
 from config import ROOT
 from ops.postman.call import CLIP, FILES, Call, inline
 from ops.postman.things import LOGIN, Sender, Things
-from web.contract import FORMS
+from web.contract import FORMS, value_of
 
 # Values that a request must send and that the document cannot know, by parameter or field.
 ADDRESS = "{{free_name}}@example.org"
@@ -64,16 +64,16 @@ def request(call: Call, things: Things, sender: Sender | None, hints: dict[str, 
         name = parameter["name"]
         if parameter["in"] == "path":
             variable = things.variable(call, name)
-            other = "{{" + variable + "}}" if variable else _value(parameter["schema"])
+            other = "{{" + variable + "}}" if variable else value_of(parameter["schema"])
             path = path.replace(f"{{{name}}}", _text(known.get(name, other)))
         else:
-            value = _text(known[name] if name in known else _value(parameter["schema"]))
+            value = _text(known[name] if name in known else value_of(parameter["schema"]))
             on = parameter["required"] or name in known
             about = {"description": parameter["description"]} if "description" in parameter else {}
             one = {"key": name, "value": value, **about, **({} if on else {"disabled": True})}
             (headers if parameter["in"] == "header" else query).append(one)
     sent = "&".join(f"{one['key']}={one['value']}" for one in query if "disabled" not in one)
-    body = _body(call, known)
+    body = _body(call, things, known)
     if body and call.kind not in FORMS:  # for forms, Postman adds this header
         headers.insert(0, {"key": "Content-Type", "value": call.kind})
     return {
@@ -100,7 +100,7 @@ def _auth(sender: Sender | None) -> dict[str, Any]:
     return {"auth": {"type": "bearer", "bearer": [token]}}
 
 
-def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
+def _body(call: Call, things: Things, hints: dict[str, Any]) -> dict[str, Any]:
     described = call.operation.get("requestBody", {})
     if not described.get("required", bool(described)):
         return {}
@@ -108,11 +108,13 @@ def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
     if kind in FILES:
         return {"mode": "file", "file": {"src": FILES[kind]}}
     schema = inline(content["schema"], call.schemas)
-    required = {name: _value(schema["properties"][name]) for name in schema.get("required", [])}
+    ids = {
+        name: f"{{{{{name}}}}}" for name in schema.get("required", []) if name.endswith("_id") and name in things.all
+    }
     same = {} if call.tag == "tutorial" else {name: SAME[name] for name in schema["properties"] if name in SAME}
     parameters = {parameter["name"] for parameter in call.operation["parameters"]}
     hinted = {name: value for name, value in hints.items() if name not in parameters}
-    values = {**required, **content.get("example", {}), **same, **hinted}
+    values = {**content.get("example", {}), **ids, **same, **hinted}
     if kind in FORMS:
         mode = "urlencoded" if kind == FORMS[0] else "formdata"
         return {
@@ -124,21 +126,6 @@ def _body(call: Call, hints: dict[str, Any]) -> dict[str, Any]:
         if schema["properties"][name].get("type") == "integer" and isinstance(value, str):  # a variable, for a number
             raw = raw.replace(f'"{name}": "{value}"', f'"{name}": {value}')
     return {"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}
-
-
-def _value(schema: dict[str, Any]) -> Any:
-    """Return some value that fits the schema."""
-    for key in ("default", "const"):
-        if key in schema:
-            return schema[key]
-    plain: dict[str, Any] = {
-        "integer": schema.get("minimum") or 1,
-        "number": 1.5,
-        "boolean": True,
-        "array": [],
-        "object": {},
-    }
-    return schema.get("enum", [plain.get(schema.get("type", ""), "text")])[0]
 
 
 def _text(value: Any) -> str:

@@ -291,8 +291,11 @@ class PrivateServer:
 
     def _last_words(self) -> str:
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
-        errors = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()
-        return f"{errors[-1].strip() if errors else 'it said nothing'} (see {self.log})"
+        lines = [line.strip() for line in text.splitlines()]
+        errors = [
+            line for line in lines if "ERROR" in line and not line.endswith("Aborting")
+        ] or lines  # MySQL's last word
+        return f"{errors[-1] if errors else 'it said nothing'} (see {self.log})"
 
 
 def _is_root() -> bool:

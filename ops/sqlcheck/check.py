@@ -110,8 +110,7 @@ def _check_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]
         query = queries[use.name]
         missing, unknown = use.faults(query.parameters)
         if missing or unknown:
-            fault = describe_arguments(f"{use.name} ({query.place})", missing, unknown)
-            yield Finding(use.file, use.line, "wrong-arguments", fault, use.name)
+            yield Finding(use.file, use.line, "wrong-arguments", describe_arguments(query, missing, unknown), use.name)
 
 
 def _check_is_read(view: View, queries: dict[str, Query]) -> Iterator[Finding]:
