@@ -59,7 +59,7 @@ class App:
 
     def call(self, method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
         """Send a request. Status 0 means that no server answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(
                 method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {}

@@ -106,6 +106,24 @@ def return_a_list():
     return db.fetch_all("gadgets.list_newest", after_id=None, limit=5)
 
 
+@bp.get("/number")
+@api(returns="gadgets.get")
+def return_a_number():
+    return 7
+
+
+@bp.get("/two")
+@api(returns="gadgets.get")
+def return_two_values():
+    return db.fetch_one("gadgets.get", gadget_id=1), 201
+
+
+@bp.get("/count")
+@api()
+def return_a_count():
+    return 1
+
+
 @bp.get("/page")
 @api(returns="gadgets.list_newest")
 def return_a_page(page: Page):
@@ -166,6 +184,9 @@ SENTENCES = [
     ("/unknown", '"gadgets.gett", gadget_id', "there is no query gadgets.gett; did you mean gadgets.get?"),
     ("/no-api", '/no-api"', 'forget_api has no `@api`: write @api(...) below its address, such as @api(returns="gadgets.get")'),
     ("/list", "/list", 'return_a_list returned a plain list: take a parameter `page: Page`, and return page.fetch("gadgets.list_newest", ...);'),
+    ("/number", "/number", 'return_a_number returned 7, and its `@api` says returns="gadgets.get": return the row, as db.fetch_one() gives it'),
+    ("/two", "/two", "return_two_values returned two values: return the row alone, and write status=201 in its `@api`"),
+    ("/count", "/count", "return_a_count returned a number, and its `@api` has no returns=: take `return` out of its last line"),
     ("/9999999", "<int:gadget_id>", 'get_gadget returned None, and its `@api` says returns="gadgets.get": begin the last line with `return`; if there may be no such row, add `or abort(404, "No such gadget.")`'),
     ("/statement", "SELECT id, username", "this is a statement, not the name of one: put it into sql/gadgets.sql under a name"),
     ("/formatted", "SELECT id FROM", "this is a statement, not the name of one: put it into sql/gadgets.sql under a name"),

@@ -142,9 +142,10 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
 
         def work() -> Any:
             answer = view(**arguments)
-            content = answer[0] if isinstance(answer, tuple) else answer
-            if (content is None) != (operation.returns is None) or (is_row and type(content) is list):
-                raise refuse_answer(view, operation.returns, content)  # here, so that nothing is stored
+            content, headers = answer if isinstance(answer, tuple) else (answer, {})
+            is_other = is_row and not isinstance(content, (dict, Response))
+            if is_other or (content is None) != (operation.returns is None) or not isinstance(headers, dict):
+                raise refuse_answer(view, operation.returns, content, headers)  # here, so that nothing is stored
             if operation.audit:
                 audit_log.record_success(operation.audit, operation.login, path, arguments.get("body"), answer)
             return answer

@@ -133,10 +133,16 @@ def _reads_user(view: View) -> bool:
     return False
 
 
-def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:
+def refuse_answer(view: View, returns: Any, content: Any, headers: Any) -> Mistake:
     """Say why what a view has returned is not what its `@api` says."""
     name, query = place(view), returns if isinstance(returns, str) else getattr(returns, "__name__", "")
-    if content is None:
+    if not isinstance(headers, dict):
+        sentence = say(
+            "{view} returned two values: return the row alone, and write status={status} in its `@api`",
+            view=name,
+            status=headers,
+        )
+    elif content is None:
         sentence = say(
             '{view} returned None, and its `@api` says returns="{query}": begin the last line with `return`; if there may be'
             ' no such row, add `or abort(404, "No such {noun}.")`; if there is no answer, leave returns= out',
@@ -144,11 +150,22 @@ def refuse_answer(view: View, returns: Any, content: Any) -> Mistake:
             query=query,
             noun=query.partition(".")[0].removesuffix("s").replace("_", " ") or "thing",
         )
+    elif returns is None and isinstance(content, int):
+        sentence = say(
+            "{view} returned a number, and its `@api` has no returns=: take `return` out of its last line", view=name
+        )
     elif returns is None:
         sentence = say(
             '{view} returned an answer, and its `@api` has no returns=: add returns="{query}"',
             view=name,
             query=_guess_query(view),
+        )
+    elif not isinstance(content, list):
+        sentence = say(
+            '{view} returned {value}, and its `@api` says returns="{query}": return the row, as db.fetch_one() gives it',
+            view=name,
+            value=repr(content)[:40],
+            query=query,
         )
     else:
         sentence = say(

@@ -1,4 +1,4 @@
-"""Restart the development server when one of our Python files, or a view (sql/views/), is new, changed or deleted.
+"""Restart the development server when a Python file of ours, a view (sql/views/) or a translation is new, changed or deleted.
 
 An edited query needs no restart. A server that an error has stopped starts again after any edit, of a migration too.
 """
@@ -17,6 +17,7 @@ from werkzeug._reloader import ReloaderLoop, reloader_loops  # there is no publi
 
 from config import sources
 from database import SQL
+from language import FOLDER
 
 Stamps = dict[str, int]
 
@@ -30,7 +31,7 @@ class Reloader(ReloaderLoop):
     def run_step(self) -> None:
         now = stamps()
         for name, _ in sorted(now.items() ^ self.known.items()):
-            if name.endswith(".py") or Path(name).parent.name == "views":  # these are created at the start
+            if not name.endswith(".sql") or Path(name).parent.name == "views":  # these are created at the start
                 self.trigger_reload(name)
 
 
@@ -41,9 +42,9 @@ def install() -> None:
 
 
 def stamps() -> Stamps:
-    """Return when each file of Python and of SQL was last written."""
+    """Return when each file of Python, of SQL and of translations was last written."""
     found = {}
-    for path in [*sources(), *SQL.rglob("*.sql")]:
+    for path in [*sources(), *SQL.rglob("*.sql"), *FOLDER.rglob("*.po")]:
         with suppress(FileNotFoundError):  # an editor is replacing it right now
             found[str(path)] = path.stat().st_mtime_ns
     return found
