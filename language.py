@@ -120,7 +120,7 @@ def clause_of(error: Mapping[str, Any]) -> str:
     if error["msg"] != known.message():  # for JSON some are other ones: a list is an array there
         return message
     pattern = re.sub(", (unable to parse|{error}).*", "", known.message_template).replace("{expected_plural}", "s")
-    if error["type"] == "literal_error":
+    if error["type"] in ("literal_error", "enum"):
         values = {"expected": either(re.split(", | or ", values["expected"]))}
     values = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in values.items()}
     return Sentence(message, pattern.replace("{field_type}", str(values.get("field_type"))), values)

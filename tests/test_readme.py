@@ -193,7 +193,7 @@ def test_the_examples_are_well_written_and_their_tests_are_green_with_all_others
 
 
 @pytest.mark.whole
-def test_the_resource_has_a_table_three_requests_and_a_place_in_the_export(running: App):
+def test_the_resource_has_a_table_four_requests_and_a_place_in_the_export(running: App):
     token = running.call("POST", "/api/v1/auth/login", {"username": "demo", "password": "rawreel-demo"})[1]["token"]
     headers = {"Authorization": f"Bearer {token}", "Content_Type": "application/json"}
     status, _, body = ask(running.port, "/api/v1/notes", "POST", '{"text": "记得拍海"}'.encode(), **headers)
@@ -203,7 +203,12 @@ def test_the_resource_has_a_table_three_requests_and_a_place_in_the_export(runni
     running.project.run("-m", "flask", "api", "write")
     written = (running.project.folder / "postman/rawreel.postman_collection.json").read_text(encoding="utf-8")
     folder = next(one for one in json.loads(written)["item"] if one["name"] == "notes")
-    assert [one["request"]["url"]["raw"].partition("/notes")[2] for one in folder["item"]] == ["", "", "/{{note_id}}"]
+    assert [one["request"]["url"]["raw"].partition("/notes")[2] for one in folder["item"]] == [
+        "",
+        "",
+        "/{{note_id}}",
+        "/{{note_id}}",
+    ]
 
 
 @pytest.mark.whole
