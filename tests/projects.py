@@ -141,7 +141,7 @@ class Project:
             env=self.environment(**environment),
             capture_output=True,
             encoding="utf-8",
-            timeout=200,
+            timeout=500,
         )
 
     def stop(self) -> None:
