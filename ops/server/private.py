@@ -292,9 +292,8 @@ class PrivateServer:
     def _last_words(self) -> str:
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         lines = [line.strip() for line in text.splitlines()]
-        errors = [
-            line for line in lines if "ERROR" in line and not line.endswith("Aborting")
-        ] or lines  # MySQL's last word
+        # "Aborting" is MySQL's last word, and says nothing.
+        errors = [line for line in lines if "ERROR" in line and not line.endswith("Aborting")] or lines
         return f"{errors[-1] if errors else 'it said nothing'} (see {self.log})"
 
 
