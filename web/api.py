@@ -137,7 +137,7 @@ def _wrap(view: Callable[..., Any], operation: Operation) -> Callable[..., Any]:
 
     def serve(**path: Any) -> Response:
         if current_app.debug:
-            check_declaration(view, operation.login, operation.returns)
+            check_declaration(view, operation.login, str(operation.returns) if is_row else None)
         arguments = _admit(operation, path)
 
         def work() -> Any:

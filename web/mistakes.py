@@ -108,7 +108,7 @@ def forgot_api(view: View) -> Mistake:
     return Mistake(say(sentence, view=place(view), example=_example(view)))
 
 
-def check_declaration(view: View, login: Any, returns: Any) -> None:
+def check_declaration(view: View, login: Any, query: str | None) -> None:
     """Raise Mistake if the `@api` of a view forgets the login that the view reads, or names a query that is not there.
 
     Without this, a learner who is logged in would not see that anybody may call the view.
@@ -116,9 +116,9 @@ def check_declaration(view: View, login: Any, returns: Any) -> None:
     if login is False and _reads_user(view):
         sentence = '{view} reads g.user["..."], so it is for people with a login: write login=True in its `@api`'
         raise Mistake(say(sentence, view=place(view)))
-    if isinstance(returns, str) and "/" not in returns:  # else a media type, or a model
+    if query:
         try:
-            db.query(returns)
+            db.query(query)
         except UnknownQueryError as error:
             raise Mistake(
                 say("{view}: returns= in its `@api`: {fault}", view=place(view), fault=error.args[0])

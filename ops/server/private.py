@@ -292,8 +292,7 @@ class PrivateServer:
     def _last_words(self) -> str:
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         lines = [line.strip() for line in text.splitlines()]
-        # "Aborting" is MySQL's last word, and says nothing.
-        errors = [line for line in lines if "ERROR" in line and not line.endswith("Aborting")] or lines
+        errors = [line for line in lines if "ERROR" in line and not line.endswith("Aborting")] or lines  # no reason
         return f"{errors[-1] if errors else 'it said nothing'} (see {self.log})"
 
 
