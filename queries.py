@@ -221,7 +221,7 @@ def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
     _refuse_foreign(text, name, file, start)
     for number, row in enumerate(text.split("\n"), start):
         if "%" in re.sub(r"%\(\w+\)s", "", row):
-            sentence = "{place}: a stray % in {name}: a pattern or a date format is a parameter"
+            sentence = "{place}: a stray % in {name}: write a placeholder as %(name)s, and pass a pattern or a date format as a parameter"
             raise QueryError(say(sentence, place=f"{file}:{number}", name=name))
     return Query(
         name=name,

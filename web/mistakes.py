@@ -37,7 +37,7 @@ class Mistake(TypeError):
 
 
 def explain(error: Exception) -> str | None:
-    """Return the sentence for a mistake, or None if the exception is of no kind that is known here."""
+    """Return the sentence for a mistake, or None if the exception did not come from a view or a query."""
     if isinstance(error, CallError):
         return say("{place}: {fault}", place=_find_place(error), fault=error.args[0])
     if isinstance(error, (QueryError, Mistake)):
@@ -51,7 +51,9 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, ZoneError):
         fault = "this time has no time zone: take AwareDatetime of pydantic in place of datetime"
         return say("{place}: {fault}", place=_find_place(error), fault=say(fault))
-    return _explain_call(error) if isinstance(error, (TypeError, AttributeError)) else None
+    if isinstance(error, (TypeError, AttributeError)) and (known := _explain_call(error)):
+        return known
+    return next((f"{place}: {type(error).__name__}: {error}" for place, _ in _places(error)), None)
 
 
 def _explain_call(error: Exception) -> str | None:

@@ -74,7 +74,11 @@ def make_ready(settings: Settings) -> None:
         migrated = [name for name in applied if not name.startswith("views/")]
         if migrated and settings.DEBUG:
             if db.fetch_value("users.get_id", username_key=world.USERNAME, shown=ANYBODY):
-                print("The schema is newer now. `flask demo load` adds what is new in the demo world.", file=sys.stderr)
+                names = ", ".join(migrated)
+                print(
+                    f"New in the schema: {names}. `flask demo load` adds what is new in the demo world.",
+                    file=sys.stderr,
+                )
             elif not db.fetch_value("users.get_first"):
                 world.load(settings)
                 films.create_files(settings)
