@@ -22,11 +22,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -39,6 +39,8 @@ QUOTED = re.compile(
 NEAR = 0.85  # how alike a misspelt name is to the right one: gett and get
 FOREIGN = re.compile(r"%\((\w+)\)(?!s)|%s\b|%[dif]\b|\?|\{(\w*)\}|(?<![:\w]):([a-z_]\w*)")  # as others write them
 PAIR = re.compile(r"\b([a-z_]\w*\.[a-z_]\w*)\s+([a-z_]\w*\.[a-z_]\w*)\b")  # two columns with nothing between them
+WIDE = re.compile("[，；：（）＝％＜＞！．“”‘’、。]")  # of a Chinese keyboard
+NARROW = dict(zip("，；：（）＝％＜＞！．“”‘’、。", ",;:()=%<>!.\"\"'',."))
 CONSTRAINT = re.compile(r"-- constraint (?:\w+ never: .+|(\w+(?: held)?): (\d{3}) (\w+)(?: (\w+))?: (.+))")
 
 
@@ -128,7 +130,9 @@ class View:
         return f"views/{self.name}.sql"
 
     def is_read_by(self, query: Query) -> bool:
-        return bool(re.search(rf"(?i)\b(?:FROM|(?:STRAIGHT_)?JOIN)\s+`?{self.name}\b", query.text))
+        return self.name in query.text and bool(
+            re.search(rf"(?i)\b(?:FROM|(?:STRAIGHT_)?JOIN)\s+`?{self.name}\b", query.text)
+        )
 
     @property
     def checksum(self) -> str:
@@ -218,11 +222,12 @@ def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
     text, start = body[len(header) :].strip().removesuffix(";"), line + 1 + header.count("\n")
     if not text or text.startswith("--"):
         raise QueryError(f"{file}:{line}: {name} has no statement")
-    _refuse_foreign(text, name, file, start)
-    for number, row in enumerate(text.split("\n"), start):
-        if "%" in re.sub(r"%\(\w+\)s", "", row):
-            sentence = "{place}: a stray % in {name}: write a placeholder as %(name)s, and pass a pattern or a date format as a parameter"
-            raise QueryError(say(sentence, place=f"{file}:{number}", name=name))
+
+    def fail(position: int, sentence: str, **values: str) -> NoReturn:
+        place = f"{file}:{start + text.count(chr(10), 0, position)}"
+        raise QueryError(say(sentence, place=place, name=name, **values))
+
+    _refuse_foreign(text, namespace, fail)
     return Query(
         name=name,
         file=file,
@@ -265,31 +270,35 @@ def bare(text: str) -> str:
     return QUOTED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
-def _refuse_foreign(text: str, name: str, file: str, line: int) -> None:
-    """Refuse a placeholder of another kind. Raises QueryError, which says how it is written here."""
+def _refuse_foreign(text: str, noun: str, fail: Callable[..., NoReturn]) -> None:
+    """Refuse a placeholder of another kind, and what the server would not tell well."""
     code = bare(text)
+    if found := WIDE.search(code):
+        fail(
+            found.start(),
+            "{place}: {found} in {name} is a full-width sign: write {word}",
+            found=found[0],
+            word=NARROW[found[0]],
+        )
     for string in QUOTED.finditer(text):
         if string[0][0] in "'\"" and (found := re.search(r"%\(\w+\)s", string[0])):
-            place = f"{file}:{line + text.count(chr(10), 0, string.start() + found.start())}"
             sentence = "{place}: {found} in {name}: write {word} without quotes"
-            raise QueryError(say(sentence, place=place, found=string[0], name=name, word=found[0]))
+            fail(string.start() + found.start(), sentence, found=string[0], word=found[0])
     if found := PAIR.search(code):
-        place = f"{file}:{line + text.count(chr(10), 0, found.start(2))}"
         sentence = "{place}: {first} {second} in {name}: write a comma between them"
-        raise QueryError(say(sentence, place=place, first=found[1], second=found[2], name=name))
+        fail(found.start(2), sentence, first=found[1], second=found[2])
     for found in FOREIGN.finditer(text):
         start, end = found.span()
         is_quoted = found[0] == "%s" and text[start - 1] in "'\"" and text[end : end + 1] == text[start - 1]
         if code[start] == text[start] or is_quoted:  # in other strings, %s is a part of a date format
-            word = found[1] or found[2] or found[3] or _guess_argument(code[:start], name.partition(".")[0])
-            place = f"{file}:{line + text.count(chr(10), 0, start)}"
-            values = {"place": place, "found": found[0], "name": name, "word": word}
-            if found[1]:
-                raise QueryError(say("{place}: {found} in {name}: write %({word})s, with an s at its end", **values))
-            sentence = (
-                "{place}: {found} in {name}: write %({word})s, with the name of the argument, and no quotes around it"
-            )
-            raise QueryError(say(sentence, **values))
+            word = found[1] or found[2] or found[3] or _guess_argument(code[:start], noun)
+            sentence = "{place}: {found} in {name}: write %({word})s, with an s at its end"
+            if not found[1]:
+                sentence = "{place}: {found} in {name}: write %({word})s, with the name of the argument, and no quotes around it"
+            fail(start, sentence, found=found[0], word=word)
+    if found := re.search(r"%(?!\(\w+\)s)", text):
+        sentence = "{place}: a stray % in {name}: write a placeholder as %(name)s, and pass a pattern or a date format as a parameter"
+        fail(found.start(), sentence)
 
 
 def _guess_argument(before: str, noun: str) -> str:

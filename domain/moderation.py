@@ -24,7 +24,6 @@ from domain.names import NOBODY
 from queries import Row
 from web import audit
 from web.api import after_commit
-from web.errors import InvalidInput
 from web.guards import viewer_id
 
 FOR_GOOD = datetime(9999, 12, 31, 23, 59, 59, 999000, timezone.utc)  # the end of a ban without an end
@@ -33,15 +32,6 @@ KINDS = ("comments", "danmaku", "videos")
 VERBS = {"hidden": "hide", "visible": "restore", "deleted": "delete"}
 BATCH = 100  # comments or danmaku that one transaction changes
 IN_REQUEST = 5.0  # seconds that one request changes the content of a person
-
-
-def to_utc(instant: datetime) -> datetime:
-    """Return an instant in UTC, in whole milliseconds."""
-    try:
-        instant = instant.astimezone(timezone.utc)
-    except OverflowError:
-        raise InvalidInput("in UTC this is outside the years 1 to 9999") from None
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)  # the database would round up
 
 
 def record(action: str, object_id: int, **details: object) -> None:

@@ -6,17 +6,18 @@ import re
 from typing import Annotated, Any, Literal
 
 from flask import Blueprint, abort
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, FutureDatetime
+from pydantic import BaseModel, BeforeValidator, Field
 
 from current import db
 from domain.accounts import keep_an_admin
-from domain.moderation import FOR_GOOD, set_ban, to_utc
+from domain.moderation import FOR_GOOD, set_ban
 from domain.names import NOBODY, prefix_pattern, user_id_of
 from web.api import api, created, row
 from web.errors import InvalidInput
 from web.inputs import UNSENT, Input, sent
 from web.paging import Page
 from web.text import Line
+from web.times import FutureInstant, Instant
 
 bp = Blueprint("admin", __name__, url_prefix="/api/v1/admin")
 
@@ -26,14 +27,12 @@ MAX_QUOTA_BYTES = 2**53  # JavaScript still counts exactly up to here
 
 
 def _check_iso_form(value: Any) -> Any:
-    if isinstance(value, str) and not re.match(
-        r"\d{4}-\d\d-\d\d", value
-    ):  # pydantic takes 0.5 for half a second of 1970
+    if not re.match(r"\d{4}-\d\d-\d\d", str(value)):  # pydantic takes 0.5 for half a second of 1970
         raise InvalidInput("an instant reads 2026-12-31T23:59:59Z")
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_check_iso_form), AfterValidator(to_utc)]
+QueryInstant = Annotated[Instant, BeforeValidator(_check_iso_form)]
 Role = Literal["user", "moderator", "admin"]
 JobState = Literal["waiting", "running", "done", "failed"]
 Name = Annotated[str, Field(max_length=254)]
@@ -50,7 +49,7 @@ class Ban(Input):
 
     reason: Annotated[str, Line(1, 500), Field(description="The banned person reads it.", examples=["Spam"])]
     until: Annotated[
-        Annotated[AwareDatetime, FutureDatetime, AfterValidator(to_utc)] | None,
+        FutureInstant | None,
         Field(description="The end of the ban; null for no end.", examples=["2099-12-31T00:00:00Z"]),
     ]
     keep_videos: Annotated[bool, Field(description="Go on showing the profile and the videos.")] = False
@@ -113,9 +112,10 @@ class LogFilters(BaseModel):
 
     action: Annotated[str, Field(max_length=32, description="An action, such as user.ban.")] | None = None
     actor: Annotated[Name, Field(description="The username of the account that did it.")] | None = None
-    since: Instant | None = None
+    since: QueryInstant | None = None
     until: (
-        Annotated[Instant, Field(description="Entries before this instant; the instant itself is left out.")] | None
+        Annotated[QueryInstant, Field(description="Entries before this instant; the instant itself is left out.")]
+        | None
     ) = None
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from flask import Blueprint, abort, g
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, FutureDatetime
+from pydantic import BaseModel, Field
 
 from current import db
 from domain import moderation, reports
-from domain.moderation import to_utc
 from domain.names import user_id_of
 from domain.reports import NO_CASE
 from web.api import api
 from web.inputs import Input
 from web.paging import Page
 from web.text import Line, escape_like
+from web.times import FutureInstant
 
 bp = Blueprint("desk", __name__, url_prefix="/api/v1/admin")
 
@@ -31,7 +31,7 @@ class NewDecision(Input):
     decision: Annotated[reports.Decision, Field(examples=["reject"])]
     note: Note = ""
     until: Annotated[
-        Annotated[AwareDatetime, FutureDatetime, AfterValidator(to_utc)] | None,
+        FutureInstant | None,
         Field(description="The end of a ban; null for no end."),
     ] = None
 

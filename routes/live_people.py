@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from flask import Blueprint
-from pydantic import AfterValidator, AwareDatetime, Field, FutureDatetime
+from pydantic import Field
 
 from domain import live, live_chat, live_viewers
-from domain.moderation import FOR_GOOD, to_utc
+from domain.moderation import FOR_GOOD
 from web.api import api
 from web.inputs import Input
 from web.paging import Page
+from web.times import FutureInstant
 
 bp = Blueprint("live_people", __name__, url_prefix="/api/v1/live")
 
@@ -20,7 +21,7 @@ class RoomBan(Input):
     """The end of a ban from a room."""
 
     until: Annotated[
-        Annotated[AwareDatetime, FutureDatetime, AfterValidator(to_utc)] | None,
+        FutureInstant | None,
         Field(description="The end of the ban; null for no end.", examples=["2099-12-31T00:00:00Z"]),
     ]
     hide_messages: Annotated[bool, Field(description="Also hide their newest 100 messages here.")] = False

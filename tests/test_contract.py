@@ -303,6 +303,15 @@ def test_a_parameter_that_nothing_can_fill_stops_the_start(extended):
         extended("/extra", confused)
 
 
+def test_a_view_that_does_not_take_what_its_url_names_stops_the_start(extended):
+    @api(returns="text/plain")
+    def confused(video_id: int):
+        """Confuse."""
+
+    with pytest.raises(TypeError, match=r"^tests/test_contract\.py:\d+: confused has no parameter for <id> of its URL"):
+        extended("/extra/<int:id>", confused)
+
+
 def test_body_and_query_are_told_in_one_answer(extended):
     @api(returns="text/plain")
     def read_both(body: Body, limit: int):

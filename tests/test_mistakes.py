@@ -35,6 +35,19 @@ WHERE
 ORDER BY
     u.id DESC
 LIMIT %(limit)s;
+
+-- name: create
+INSERT INTO gadgets (name)
+VALUES (%(name)s);
+"""
+TABLE = """\
+CREATE TABLE gadgets (
+    id   INT NOT NULL AUTO_INCREMENT,
+    name VARCHAR(9) NOT NULL,
+    CONSTRAINT pk_gadgets PRIMARY KEY (id),
+    CONSTRAINT uq_gadgets_name UNIQUE (name),
+    CONSTRAINT ck_gadgets_name CHECK (name <> '')
+);
 """
 VIEWS = '''\
 """Views with the mistakes that everybody makes once."""
@@ -167,6 +180,12 @@ def call_nothing():
     return db.fetch_one("gadgets.gett", gadget_id=1)
 
 
+@bp.post("/<name>")
+@api(status=204)
+def create(name):
+    db.insert("gadgets.create", name=name.strip())
+
+
 @bp.get("/other")
 @api(returns="gadgets.get")
 def fail_otherwise():
@@ -180,7 +199,7 @@ SENTENCES = [
     ("/no-login-below", 'return g.user["id"]', "nobody is logged in, so g.user is None: write login=True in the `@api` of this view"),
     ("/no-query", "/no-query", "forget_a_query: returns= in its `@api`: there is no query gadgets.gett; did you mean gadgets.get?"),
     ("/argument", '"gadgets.get", id=1', "the call of gadgets.get (sql/gadgets.sql:2) is missing gadget_id, and the query has no placeholder for id"),
-    ("/zone", "datetime(2030", "this time has no time zone: take AwareDatetime of pydantic in place of datetime"),
+    ("/zone", "datetime(2030", "this time has no time zone: take Instant of web/times.py in place of datetime"),
     ("/unknown", '"gadgets.gett", gadget_id', "there is no query gadgets.gett; did you mean gadgets.get?"),
     ("/no-api", '/no-api"', 'forget_api has no `@api`: write @api(...) below its address, such as @api(returns="gadgets.get")'),
     ("/list", "/list", 'return_a_list returned a plain list: take a parameter `page: Page`, and return page.fetch("gadgets.list_newest", ...);'),
@@ -190,7 +209,7 @@ SENTENCES = [
     ("/9999999", "<int:gadget_id>", 'get_gadget returned None, and its `@api` says returns="gadgets.get": begin the last line with `return`; if there may be no such row, add `or abort(404, "No such gadget.")`'),
     ("/statement", "SELECT id, username", "this is a statement, not the name of one: put it into sql/gadgets.sql under a name"),
     ("/formatted", "SELECT id FROM", "this is a statement, not the name of one: put it into sql/gadgets.sql under a name"),
-    ("/by-position", '"gadgets.get", 1', 'arguments go by name: db.fetch_one("notes.get", note_id=note_id)'),
+    ("/by-position", '"gadgets.get", 1', 'the statement has a name in sql/, and arguments go by name: db.fetch_one("notes.get", note_id=note_id)'),
     ("/other", '"id": gadget_id}', "NameError: name 'gadget_id' is not defined"),
 ]  # fmt: skip
 
@@ -204,6 +223,7 @@ def empty_tables() -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project(tmp_path_factory.mktemp("mistakes") / "rawreel")
     (project.folder / "sql/gadgets.sql").write_text(SQL, encoding="utf-8")
+    (project.folder / "sql/schema/0900_gadgets.sql").write_text(TABLE, encoding="utf-8")
     (project.folder / "routes/gadgets.py").write_text(VIEWS, encoding="utf-8")
     yield project
     project.clean()
@@ -240,6 +260,18 @@ def test_the_sentence_is_chinese_for_who_reads_chinese(running):
         assert part in json.loads(body)["detail"]
 
 
+def test_a_constraint_without_a_sentence_asks_for_one(running):
+    line = SQL.splitlines().index("INSERT INTO gadgets (name)") + 1
+    assert ask(running.port, f"{GADGETS}/lamp", "POST")[0] == 204
+    for name, kind, rule in (("lamp", "uq", "409 conflict"), ("%20", "ck", "422 validation_failed")):
+        status, answer = running.call("POST", f"{GADGETS}/{name}")
+        assert status == 500
+        assert answer["detail"].startswith(f"sql/gadgets.sql:{line}: gadgets.create: ")
+        assert answer["detail"].endswith(
+            f"top of sql/gadgets.sql: -- constraint {kind}_gadgets_name: {rule}: A sentence."
+        )
+
+
 def test_a_page_is_right(running):
     assert len(running.get(f"{GADGETS}/page?limit=3")[1]["items"]) == 3
 
@@ -255,6 +287,7 @@ def test_a_page_is_right(running):
         ("= %(gadget_id)s", "= {gadget_id}", 7, "{gadget_id} in gadgets.get: write %(gadget_id)s,"),
         ("= %(gadget_id)s", "= '%(gadget_id)s'", 7, "'%(gadget_id)s' in gadgets.get: write %(gadget_id)s without quotes"),
         ("= %(gadget_id)s", "= :gadget_id", 7, ":gadget_id in gadgets.get: write %(gadget_id)s,"),
+        ("u.id,", "u.id，", 3, "， in gadgets.get is a full-width sign: write ,"),
         ("u.id,", "u.id", 4, "u.id u.username in gadgets.get: write a comma between them"),
         ("LIMIT %(limit)s", "LIMIT ?", 18, "? in gadgets.list_newest: write %(limit)s,"),
     ],

@@ -178,13 +178,14 @@ def test_three_lines_of_env_are_enough(readme: str, tmp_path: Path):
 @pytest.mark.whole
 def test_the_examples_are_well_written_and_their_tests_are_green_with_all_others_of_the_files(project: Project):
     commands = [line.split() for block in blocks(READMES[0], "bat") for line in block.splitlines()]
-    write, tests = commands[-2:]
+    write, own, one, whole = commands[-4:]
+    assert one[2:] == ["pytest", "tests/test_permissions.py", "-k", "notes"]  # a part of the next
     for command in (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
         write,
-        [*tests[2:], "tests/test_videos.py"],
+        [*whole[2:], *own[3:], "tests/test_videos.py"],
     ):
         done = project.run("-m", *command, *(("-rp", "-n", "2") if command[0] == "pytest" else ()))
         assert done.returncode == 0, done.stdout + done.stderr

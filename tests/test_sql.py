@@ -655,8 +655,8 @@ def test_rights_on_its_own_schema_are_enough(flask, filled, root, command):
 # The commands
 
 
-def test_a_clean_check_prints_a_table_and_ends_with_0(flask):
-    done = flask("sql", "check")
+def test_a_clean_check_prints_a_table_if_asked_and_ends_with_0(flask):
+    done = flask("sql", "check", "--table")
     assert done.exit_code == 0, done.output
     head, _, *rows, closing = done.output.splitlines()
     assert head.split() == ["query", "kind", "parameters", "columns", "rows", "read", "given"]
@@ -698,7 +698,7 @@ def test_the_check_of_one_file_tells_of_this_file_alone(flask, scratch, server):
     done = flask("sql", "check", "weather", "tutorial")
     assert done.exit_code == 2
     assert "There is no file sql/weather.sql." in done.output
-    done = flask("sql", "check", "tutorial", DB_NAME=scratch.DB_NAME)
+    done = flask("sql", "check", "tutorial", "--table", DB_NAME=scratch.DB_NAME)
     _, _, *rows, closing = done.output.splitlines()
     assert (done.exit_code, {row.split(".")[0] for row in rows}) == (0, {"tutorial"})
     assert closing.startswith(f"{len(rows)} queries, 0 findings")

@@ -40,7 +40,7 @@ SILENT = {
 # The first argument that is a sentence or a clause, by the function.
 SPEAKING = {
     **dict.fromkeys(("say", "InvalidInput", "NotAVideo", "NotAPicture", "ConfigError", "MigrationError"), 0),
-    **dict.fromkeys(("abort", "Problem"), 1),
+    **dict.fromkeys(("abort", "Problem", "fail"), 1),
 }
 DEVELOPERS = {"log", "TypeError", "QueryError", "ArgumentError", "Field", "AssertionError"}
 # What the kinds of our inputs raise in pydantic, with an example of the values.

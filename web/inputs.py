@@ -24,6 +24,7 @@ from flask import abort, request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from language import clause_of, finish, say
+from web import mistakes
 from web.body import FORM, Part, Raw, Upload, refuse_part
 from web.errors import InvalidInput, Problem
 
@@ -71,15 +72,16 @@ class Inputs:
         fields: dict[str, Any] = {}
         headers: dict[str, Any] = {}
         self.refusals: dict[str, Callable[[], Exception]] = {}  # by header
+        path_parameters = set(path_parameters)
+        mistakes.check_parameters(view, path_parameters)
         # Not typing.get_type_hints: if the default is None, Python 3.10 wraps the annotation in Optional.
         for name, parameter in inspect.signature(view, eval_str=True).parameters.items():
             if name in path_parameters:
                 continue
             hint = parameter.annotation
             if hint is parameter.empty:
-                raise TypeError(
-                    f"{view.__module__}.{view.__name__}: `{name}` is not in the URL, so it needs an annotation"
-                )
+                sentence = "{view}: `{name}` is not in the URL, so it needs an annotation"
+                raise mistakes.Mistake(say(sentence, view=mistakes.place(view), name=name))
             if name in ("body", "form"):
                 setattr(self, name, hint)
             elif isinstance(source := _find_source(hint), (Raw, Upload)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from config import ROOT
 from current import db
 from language import say
 from pool import Connection, ZoneError
-from queries import CallError, QueryError, UnknownQueryError
+from queries import CallError, Query, QueryError, UnknownQueryError
 
 View = Callable[..., Any]
 
@@ -29,6 +29,9 @@ POSITIONAL = re.compile(r"\b(fetch_\w+|execute|insert|stream|fetch)\(\) takes 2 
 UNFIT = re.compile(
     r"missing \d+ required|did not return a valid response|has no attribute 'user'"
 )  # a view without `@api`
+CONSTRAINT = re.compile(r"(?s).*\b((uq|fk|ck)_\w+)")  # the last one, as a client's value may stand before it
+ANSWERS = {"uq": "409 conflict", "fk": "404 not_found", "ck": "422 validation_failed"}
+POINTED_TO = 1451  # by a row of another table
 USER = re.compile(r"\bg\.user(?!\w)(\[?)")
 
 
@@ -47,13 +50,24 @@ def explain(error: Exception) -> str | None:
     if query and isinstance(error, Connection.Error):
         found = re.search(r" at line (\d+)", str(error.args[-1]))
         line = query.line + (int(found[1]) - 1 if found else 0)
-        return f"{query.file}:{line}: {query.name}: {error.args[-1]}"
+        return f"{query.file}:{line}: {query.name}: {error.args[-1]}{_ask_for_rule(error, query)}"
     if isinstance(error, ZoneError):
-        fault = "this time has no time zone: take AwareDatetime of pydantic in place of datetime"
+        fault = "this time has no time zone: take Instant of web/times.py in place of datetime"
         return say("{place}: {fault}", place=_find_place(error), fault=say(fault))
     if isinstance(error, (TypeError, AttributeError)) and (known := _explain_call(error)):
         return known
     return next((f"{place}: {type(error).__name__}: {error}" for place, _ in _places(error)), None)
+
+
+def _ask_for_rule(error: Exception, query: Query) -> str:
+    """Ask for the line of a constraint that has none, if one is broken: a client would read a sentence then."""
+    if not (found := CONSTRAINT.search(str(error.args[-1]))):
+        return ""
+    name, kind = found.groups()
+    if error.args[0] == POINTED_TO:
+        name, kind = f"{name} held", "uq"
+    line = f"-- constraint {name}: {ANSWERS[kind]}: {say('A sentence.')}"
+    return say("; write what a client is told into the top of {file}: {line}", file=query.file, line=line)
 
 
 def _explain_call(error: Exception) -> str | None:
@@ -68,7 +82,11 @@ def _explain_call(error: Exception) -> str | None:
             "{place}: nobody is logged in, so g.user is None: write login=True in the `@api` of this view", place=place
         )
     if found := POSITIONAL.search(str(error)):
-        return say('{place}: arguments go by name: db.{verb}("notes.get", note_id=note_id)', place=place, verb=found[1])
+        return say(
+            '{place}: the statement has a name in sql/, and arguments go by name: db.{verb}("notes.get", note_id=note_id)',
+            place=place,
+            verb=found[1],
+        )
     return None
 
 
@@ -102,6 +120,16 @@ def place(view: View) -> str:
         where = f"{_relative(code.co_filename)}:{code.co_firstlineno}"
         return say("{place}: {fault}", place=where, fault=view.__name__)
     return repr(view)
+
+
+def check_parameters(view: View, path_parameters: Iterable[str]) -> None:
+    """Raise Mistake if a view does not take a value of its URL."""
+    taken = inspect.signature(view).parameters
+    for name in path_parameters:
+        if name not in taken:
+            raise Mistake(
+                say("{view} has no parameter for <{name}> of its URL: call both the same", view=place(view), name=name)
+            )
 
 
 def forgot_api(view: View) -> Mistake:

@@ -26,9 +26,10 @@ group = AppGroup("sql", help="The queries: proof-read, explained, listed.")
     group,
     "check",
     click.argument("nouns", nargs=-1, metavar="[NOUN]..."),
+    click.option("--table", is_flag=True, help="Also list the queries with what they read."),
     lambda command: setattr(command, "epilog", checking.HELP),
 )
-def check(settings: Settings, nouns: tuple[str, ...]) -> None:
+def check(settings: Settings, nouns: tuple[str, ...], table: bool) -> None:
     """Let the database check every query, and compare the calls in Python with the queries. Exit code 1 on any finding.
 
     `flask sql check notes` checks sql/notes.sql and the calls in notes.py alone.
@@ -42,7 +43,7 @@ def check(settings: Settings, nouns: tuple[str, ...]) -> None:
         report = checking.check(inspector, SQL, ROOT, nouns)
     for finding in report.findings:
         click.echo(finding)
-    if not report.findings:
+    if table:
         click.echo("\n".join(explaining.align(checking.HEAD, report.table)))
     seconds = time.perf_counter() - begun
     click.echo(f"{len(report.table)} queries, {len(report.findings)} findings, {seconds:.2f} s. {report.closing}")
