@@ -25,6 +25,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -265,6 +266,7 @@ def describe_arguments(query: Query, missing: Iterable[str], unknown: Iterable[s
     return say(sentence, name=name, missing=lacks, unknown=extra)
 
 
+@lru_cache(4096)
 def bare(text: str) -> str:
     """Return the text with blanks for comments and strings. Every other character stays in its place."""
     return QUOTED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)

@@ -74,7 +74,8 @@ def find_uses(folder: Path, names: Collection[str]) -> list[Use]:
 
 def _find_in(tree: ast.AST, file: str, namespaces: Collection[str]) -> Iterator[Use]:
     called: dict[ast.AST, Use] = {}  # by the node of the constant
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    nodes = [*ast.walk(tree)]
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
         verb, words = _verb(call), {keyword.arg: keyword.value for keyword in call.keywords}
         if verb == "api" and (name := _name(words.get("returns"))):
             called[words["returns"]] = Use(name, file, words["returns"].lineno, "returns")
@@ -83,7 +84,7 @@ def _find_in(tree: ast.AST, file: str, namespaces: Collection[str]) -> Iterator[
             called[constant] = Use(name, file, constant.lineno, verb, arguments, is_open=None in words)
         elif verb in ATTEMPTS and _owner(call) == "db" and (text := _statement(call)):
             called[call] = Use(text, file, call.args[0].lineno, verb)
-    for node in ast.walk(tree):
+    for node in nodes:
         if node in called:
             yield called[node]
         elif name := _name(node):

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from pymysql.constants import COMMAND, FIELD_TYPE, FLAG
@@ -48,6 +48,16 @@ class Column:
     schema: dict[str, Any]  # JSON Schema of its values
 
 
+@lru_cache(4096)
+def _sources(text: str) -> list[tuple[str, str]]:
+    """Return the alias and the name of each table of a statement, and the name twice."""
+    found = re.findall(
+        rf"(?i)\b(?:FROM|(?:STRAIGHT_)?JOIN|INTO|UPDATE(?:\s+IGNORE)?)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
+        bare(text),
+    )
+    return [(name, table) for table, alias in found for name in (alias or table, table)]
+
+
 @contextmanager
 def inspecting(db: Database) -> Iterator[Inspector]:
     """Give an Inspector on a connection, and close the connection afterwards: a statement may have changed its state."""
@@ -67,6 +77,7 @@ class Inspector:
         self.connection: Any = connection.dbapi_connection
         self.views: dict[str, View] = load_views(db.sql)
         self.values: dict[Any, Any] = {}  # ops/sqlcheck/values.py has looked up
+        self.own_reads: dict[str, int] = {}  # of SHOW STATUS: see ops/sqlcheck/measure.py
         self._large: dict[str, bool] = {}
 
     @property
@@ -120,12 +131,8 @@ class Inspector:
 
     def aliases(self, query: Query) -> dict[str, str]:
         """Return {alias: table} of the query. The name of each table counts as an alias too."""
-        found = re.findall(
-            rf"(?i)\b(?:FROM|(?:STRAIGHT_)?JOIN|INTO|UPDATE(?:\s+IGNORE)?)\s+`?(\w+)`?(?:\s+(?:AS\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?",
-            bare(query.text),
-        )
         known = self.columns.keys() | self.views.keys()  # the server lists no columns of a broken view
-        return {name: table for table, alias in found for name in (alias or table, table) if table in known}
+        return {name: table for name, table in _sources(query.text) if table in known}
 
     def describe(self, query: Query, arguments: dict[str, Any]) -> list[Column]:
         """Return the columns of a SELECT. Nothing is read or evaluated. Raises pymysql's errors for any statement.
