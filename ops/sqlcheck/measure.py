@@ -20,7 +20,7 @@ READS_PER_ROW = (
     40  # and for each row that it gives: joins, rows that are counted or summed, a sort in a temporary table
 )
 SECONDS = 1  # that a statement may take
-MAX_GIVEN = 10_000  # rows that are fetched of a result
+MAX_GIVEN = 1000  # rows that are fetched of a result
 OUT_OF_TIME = (1969, 3024)
 OUT_OF_RANGE = 1690  # an expression, with these values alone: such as a counter below 0
 

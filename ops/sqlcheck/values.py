@@ -23,6 +23,7 @@ ABSENT = {
 LOWEST = {**dict.fromkeys(NUMERIC, 0), "datetime": "1000-01-01 00:00:00", "date": "1000-01-01", "binary": b"\0" * 32}
 HIGHEST = {**ABSENT, "datetime": "9999-12-31 00:00:00", "date": "9999-12-31"}
 LAST_CHARACTER = "\U0002fffd"  # of those that a collation sorts
+SEARCHED = 10_000  # rows that are looked at for a value: a column may be NULL in all
 DEEP = LARGE // 2  # rows between the end of a table and the cursor of a page far behind
 
 
@@ -117,10 +118,12 @@ def _value(inspector: Inspector, place: Place, is_last: bool, skip: int = 0) -> 
         table, column = place.table, place.column
         keys = inspector.unique_keys.get(table, [[column]])
         order = ", ".join(f"`{one}`{' DESC' if is_last else ''}" for one in keys[0])
-        inspector.cursor.execute(
-            f"SELECT `{column}` FROM `{table}` WHERE `{column}` IS NOT NULL ORDER BY {order} LIMIT 1 OFFSET {skip:d}"
-        )
-        row = inspector.cursor.fetchone()
+        row = None
+        for count in (1, SEARCHED):
+            rows = f"SELECT `{column}` FROM `{table}` ORDER BY {order} LIMIT {count} OFFSET {skip:d}"
+            inspector.cursor.execute(f"SELECT `{column}` FROM ({rows}) AS near WHERE `{column}` IS NOT NULL LIMIT 1")
+            if row := inspector.cursor.fetchone():
+                break
         type_ = re.split(r"\W", inspector.columns[table][column])[0]
         value = row[0] if row else STAND_INS.get(type_, 1 if type_ in NUMERIC else "a")
         if isinstance(value, str) and type_ == "datetime":
