@@ -40,8 +40,8 @@ QUOTED = re.compile(
 NEAR = 0.85  # how alike a misspelt name is to the right one: gett and get
 FOREIGN = re.compile(r"%\((\w+)\)(?!s)|%s\b|%[dif]\b|\?|\{(\w*)\}|(?<![:\w]):([a-z_]\w*)")  # as others write them
 PAIR = re.compile(r"\b([a-z_]\w*\.[a-z_]\w*)\s+([a-z_]\w*\.[a-z_]\w*)\b")  # two columns with nothing between them
-WIDE = re.compile("[，；：（）＝％＜＞！．“”‘’、。]")  # of a Chinese keyboard
-NARROW = dict(zip("，；：（）＝％＜＞！．“”‘’、。", ",;:()=%<>!.\"\"'',."))
+NARROW = dict(zip("，；：（）＝％＜＞！．“”‘’、。", ",;:()=%<>!.\"\"'',."))  # the signs of a Chinese keyboard
+WIDE = re.compile(f"[{''.join(NARROW)}]")
 CONSTRAINT = re.compile(r"-- constraint (?:\w+ never: .+|(\w+(?: held)?): (\d{3}) (\w+)(?: (\w+))?: (.+))")
 
 
