@@ -182,7 +182,7 @@ def load_queries(folder: Path) -> dict[str, Query]:
             if query.name in queries:
                 raise QueryError(f"{file}:{line}: {query.name} is already defined at {queries[query.name].place}")
             inherited = [one for view in views if view.is_read_by(query) for one in view.query.json.items()]
-            queries[query.name] = replace(query, json={**dict(inherited), **query.json})
+            queries[query.name] = replace(query, json={**dict(inherited), **query.json}, plans=[])
             line += 1 + body.count("\n")
     return queries
 
@@ -214,6 +214,7 @@ def _read(path: Path, file: str) -> str:
         raise QueryError(sentence) from None
 
 
+@lru_cache(4096)  # a reload, and another Database of this process, parse only what is new
 def parse(namespace: str, title: str, file: str, line: int, body: str) -> Query:
     """Make a Query from the text after the `-- name:` line, which is line `line` of `file`."""
     name = f"{namespace}.{title}"
