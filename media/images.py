@@ -24,6 +24,7 @@ MAX_PIXELS = 25_000_000  # 100 MB once decoded; a telephone's 24 megapixels are 
 MAX_WEBP_PIXELS = MAX_PIXELS // 2  # the WebP decoder holds the picture four times
 LARGE = 4_000_000  # pixels; up to 60 MB of memory without it
 TIMEOUT = 5.0  # seconds; the slowest honest picture takes 0.6 s on an idle machine
+HEADER_TIMEOUT = 0.5  # more for a look at the header
 BLOCK = 8192  # bytes that are decoded between two checks of the time
 PORTRAIT_SIDE = 256  # pixels; a portrait is a square
 THUMBNAIL_SIDE = 640  # pixels of the longer side
@@ -87,10 +88,12 @@ def thumbnail(data: bytes) -> bytes:
 
 
 def is_large(data: bytes) -> bool:
-    """Return whether a picture takes much memory, by the size in its header."""
+    """Return whether a picture takes much memory, by the size in its header, or may: its header is too long to be read."""
     try:
-        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
+        with Image.open(_TimedBytes(data, time.monotonic() + HEADER_TIMEOUT), formats=PILLOW_FORMATS) as image:
             return image.width * image.height > LARGE
+    except TimeoutError:
+        return True
     except Exception:  # it is no picture: portrait() and thumbnail() say why
         return False
 
