@@ -26,8 +26,6 @@ from web import mistakes
 log = logging.getLogger("rawreel.errors")
 
 # Error numbers of the server.
-# A broken constraint: UNIQUE 1062; FOREIGN KEY 1451, 1452; CHECK 3819 on MySQL, 4025 on MariaDB.
-RULE = {1062, 1451, 1452, 3819, 4025}
 # A value does not fit its column: our validation should have found it first.
 VALUE = {1264, 1265, 1292, 1366, 1406, 1411, 3140}
 # Try again later. BUSY: a deadlock (1213, in a cluster 3101), too many locks or transactions (1206, 1637), a lock or a
@@ -37,7 +35,6 @@ BUSY = {1020, 1037, 1038, 1041, 1181, 1205, 1206, 1213, 1317, 1637, 1689, 1969, 
 AWAY = {*LOST, 1040, 1047, 1129, 1158, 1159, 1160, 1161, 1203, 1226}
 # The server's disk is full: 1021, 1114, or an error of writing whose text has the system's number for it.
 FULL, WRITE_ERRORS, NO_SPACE = {1021, 1114}, {3, 1026, 1030}, re.compile(rf"\b{ENOSPC}\b")
-POINTED_TO = 1451
 NO_SUCH_TABLE = 1146
 NO_DATABASE = 1049  # also MariaDB on a connection that was open before tells 1146
 
@@ -157,11 +154,8 @@ def _database_problem(error: pymysql.MySQLError) -> Problem | None:
     number, text = errno(error), str(error.args[-1] if error.args else "")
     if getattr(error, "is_unknown", False):
         return Problem(500, UNKNOWN, "outcome_unknown")
-    if number in RULE:
-        for name in reversed(re.findall(r"\b(?:uq|fk|ck)_\w+", text)):  # a client's value may stand before it
-            rule = f"{name} held" if number == POINTED_TO else name
-            if rule in db.rules:
-                return violation(rule)
+    if rule := next((name for name in mistakes.broken_constraints(error) if name in db.rules), None):
+        return violation(rule)
     if number in VALUE:
         return Problem(422, "A value does not fit: it is too long, too large, or not of its kind.", "validation_failed")
     if number in FULL or (number in WRITE_ERRORS and NO_SPACE.search(text)):

@@ -14,7 +14,7 @@ import difflib
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
@@ -64,7 +64,7 @@ def sent(body: BaseModel) -> dict[str, Any]:
 class Inputs:
     """The inputs of one view. Made once, from its signature."""
 
-    def __init__(self, view: Callable[..., Any], path_parameters: Iterable[str]):
+    def __init__(self, view: Callable[..., Any], path_parameters: Set[str]):
         self.body: type[BaseModel] | None = None
         self.form: type[BaseModel] | None = None
         self.file: Raw | Upload | None = None
@@ -72,10 +72,12 @@ class Inputs:
         fields: dict[str, Any] = {}
         headers: dict[str, Any] = {}
         self.refusals: dict[str, Callable[[], Exception]] = {}  # by header
-        path_parameters = set(path_parameters)
-        mistakes.check_parameters(view, path_parameters)
         # Not typing.get_type_hints: if the default is None, Python 3.10 wraps the annotation in Optional.
-        for name, parameter in inspect.signature(view, eval_str=True).parameters.items():
+        parameters = inspect.signature(view, eval_str=True).parameters
+        for name in path_parameters - parameters.keys():
+            sentence = "{view} has no parameter for <{name}> of its URL: call both the same"
+            raise mistakes.Mistake(say(sentence, view=mistakes.place(view), name=name))
+        for name, parameter in parameters.items():
             if name in path_parameters:
                 continue
             hint = parameter.annotation
