@@ -629,7 +629,7 @@ def test_nothing_is_executed_by_the_check(queries, database, filled, root, sql):
     with inspecting(database(database=filled.DB_NAME)) as inspector, root.cursor() as cursor:
         cursor.execute(state)
         before = cursor.fetchone()
-        proofread(inspector, query, True)
+        proofread(inspector, [query], {query.name})
         cursor.execute(state)
         assert cursor.fetchone() == before
 

@@ -19,9 +19,9 @@ from database import Database
 from ops.debug.recording import MASK, Statement, is_secret
 from ops.sqlcheck.explain import steps
 from ops.sqlcheck.inspection import EFFECTS, Inspector, inspecting
-from ops.sqlcheck.measure import Cost, measure
+from ops.sqlcheck.measure import Cost, measuring
 from pool import CONVERSIONS, Connection, PoolTimeout
-from queries import QUOTED, bare
+from statements import QUOTED, bare
 
 SECONDS = 3.0  # for all statements of a page; each may take one
 LONGEST = 300  # characters of a value that are shown
@@ -69,19 +69,20 @@ def look_at(db: Database, statements: list[Statement]) -> list[Look]:
 
 
 def _ask(inspector: Inspector, todo: list[tuple[Statement, Look]]) -> None:
-    """Find the plans, and then the costs: to count reads, measure() switches off some ways of the optimizer."""
+    """Find the plans, and then the costs: to count reads, measuring() switches off some ways of the optimizer."""
     deadline = time.monotonic() + SECONDS
     for one, look in todo:
         try:
             _plan(inspector, one, look)
         except (Connection.Error, ConfigError) as error:
             look.fault = str(error.args[-1])
-    for one, look in todo:
-        if time.monotonic() < deadline and not look.fault and not EFFECTS.search(bare(one.query.text)):
-            try:
-                look.cost = next(iter(measure(inspector, one.query, [one.values or {}])), None)
-            except Connection.Error as error:
-                look.fault = str(error.args[-1])
+    with measuring(inspector) as meter:
+        for one, look in todo:
+            if time.monotonic() < deadline and not look.fault and not EFFECTS.search(bare(one.query.text)):
+                try:
+                    look.cost = next(iter(meter.measure(one.query, [one.values or {}])), None)
+                except Connection.Error as error:
+                    look.fault = str(error.args[-1])
 
 
 def _plan(inspector: Inspector, one: Statement, look: Look) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from config import sources
 
 NAME = re.compile(r"([a-z]\w*)\.([a-z]\w*)")
+TOLD = re.compile(rf"""(['"]){NAME.pattern}\1|\bdb\b""")  # in the text of a file that may name a query
+VIEW = re.compile(r"(?m)^[ \t]*def (\w+)")
 VERBS = re.compile(r"get|list_|count_|lock_|create|update|set_|delete")  # how a query's own name begins
 
 LISTS = {"fetch_all", "stream", "fetch"}  # methods that return many rows
@@ -53,18 +55,14 @@ def find_uses(folder: Path, names: Collection[str]) -> list[Use]:
     the name of a query, and if no view has this name: `videos.get_video` is an endpoint, as routes and queries share
     their nouns.
     """
-    paths = sources(folder)
-    trees = {path: ast.parse(path.read_text(encoding="utf-8"), str(path)) for path in paths}
+    texts = {path: path.read_text(encoding="utf-8") for path in sources(folder)}
     namespaces = {name.partition(".")[0] for name in names}
-    views = {
-        f"{path.stem}.{node.name}"
-        for path, tree in trees.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-    }
+    views = {f"{path.stem}.{view}" for path, text in texts.items() for view in VIEW.findall(text)}
     uses = []
-    for path, tree in trees.items():
-        for use in _find_in(tree, path.relative_to(folder).as_posix(), namespaces):
+    for path, text in texts.items():
+        if not TOLD.search(text):  # most of the time goes into parsing
+            continue
+        for use in _find_in(ast.parse(text, str(path)), path.relative_to(folder).as_posix(), namespaces):
             namespace, _, word = use.name.partition(".")
             meant = bool(use.verb) or (namespace in namespaces and VERBS.match(word) and use.name not in views)
             if use.name in names or meant:

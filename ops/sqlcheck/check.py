@@ -79,23 +79,19 @@ def check(inspector: Inspector, sql: Path, python: Path, nouns: Collection[str] 
             raise UsageError(say("There is no file sql/{noun}.sql.", noun=noun))
     inspector.views = load_views(sql)
     uses = find_uses(python, queries)
-    lists = {use.name for use in uses if use.verb in LISTS}
-    table = []
+    lists = {use.name for use in uses if use.verb in LISTS} | {name for name in queries if ".list_" in name}
     findings.extend(_check_uses(queries, uses))
     for view in inspector.views.values():
         findings += [*proofread_view(inspector, view), *_check_is_read(view, queries)]
-    for query in queries.values():
-        if nouns and Path(query.file).stem not in nouns:
-            continue
-        found, row = proofread(inspector, query, query.name in lists or ".list_" in query.name)
-        findings += found
-        table.append(row)
+    chosen = [query for query in queries.values() if not nouns or Path(query.file).stem in nouns]
+    readings = proofread(inspector, chosen, lists)
+    findings += [finding for reading in readings for finding in reading.findings]
     kept = {f for f in findings if not (f.query in queries and queries[f.query].accepted.get(f.code))}
     for query in queries.values():
         kept.update(_check_acceptances(query, {f.code for f in findings if f.query == query.name}))
     if nouns:
         kept = {finding for finding in kept if Path(finding.file).stem in nouns}
-    return Report(sorted(kept), table, _summarize(inspector))
+    return Report(sorted(kept), [reading.row for reading in readings], _summarize(inspector))
 
 
 def _check_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from click import UsageError
 
 from ops.sqlcheck.callers import Use
 from ops.sqlcheck.inspection import Inspector
-from ops.sqlcheck.measure import measure
+from ops.sqlcheck.measure import measuring
 from ops.sqlcheck.text import is_reading
 from ops.sqlcheck.values import samples
 from queries import Query, describe_unknown
@@ -70,7 +70,9 @@ def explain(inspector: Inspector, query: Query, values: dict[str, Any]) -> list[
     lines = [f"{query.name}  {query.place}", "", inspector.cursor.mogrify(query.text, query.bind(values)), ""]
     plan = inspector.explain(query, values)
     lines += [*tree(plan), ""] if plan else ["It has no plan.", ""]
-    for cost in measure(inspector, query, [values], limits=""):
+    with measuring(inspector, limits="") as meter:
+        costs = meter.measure(query, [values])
+    for cost in costs:
         used = ", ".join(dict.fromkeys(f"{row['table']}.{row['key']}" for row in plan if row["key"])) or "none"
         found = "returned" if is_reading(query) else "found"
         lines += [f"rows read {cost.read}, {found} {cost.given} ({inspector.server})", f"indexes used: {used}"]

@@ -18,7 +18,8 @@ from database import Database
 from language import say
 from ops.sqlcheck.text import kind, plain_columns
 from pool import Connection
-from queries import Query, View, bare, load_views
+from queries import Query, View, load_views
+from statements import bare
 
 INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG, FIELD_TYPE.YEAR}
 DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
@@ -76,9 +77,7 @@ class Inspector:
         self.db, self.cursor = db, connection.cursor()
         self.connection: Any = connection.dbapi_connection
         self.views: dict[str, View] = load_views(db.sql)
-        self.values: dict[Any, Any] = {}  # ops/sqlcheck/values.py has looked up
-        self.own_reads: dict[str, int] = {}  # of SHOW STATUS: see ops/sqlcheck/measure.py
-        self._large: dict[str, bool] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
 
     @property
     def server(self) -> str:
@@ -164,13 +163,19 @@ class Inspector:
         rows = [dict(zip(names, values)) for values in self.cursor.fetchall()]
         return [{**row, "rows": int(row["rows"] or 0), "Extra": row["Extra"] or ""} for row in rows]
 
+    def first_row(self, text: str) -> dict[str, Any]:
+        """Return the first row of a SELECT, an empty dict if it has none. Each text is asked about once."""
+        if text not in self._rows:
+            self.cursor.execute(text)
+            row = self.cursor.fetchone() or ()
+            self._rows[text] = dict(zip([column[0] for column in self.cursor.description], row))
+        return self._rows[text]
+
     def is_large(self, table: str) -> bool:
         """Return whether a table has enough rows for what is read of it to mean something. It counts, as statistics lag behind."""
-        if table not in self._large:
-            # An identifier cannot be a parameter; this one comes from information_schema.
-            self.cursor.execute(f"SELECT COUNT(*) FROM (SELECT 1 FROM `{table}` LIMIT {LARGE}) AS first")
-            self._large[table] = self.cursor.fetchone()[0] == LARGE
-        return self._large[table]
+        # An identifier cannot be a parameter; this one comes from information_schema.
+        text = f"SELECT COUNT(*) AS count FROM (SELECT 1 FROM `{table}` LIMIT {LARGE}) AS first"
+        return bool(self.first_row(text)["count"] == LARGE)
 
     def _column(self, query: Query, field: Any) -> Column:
         kind, flags = field.type_code, field.flags

@@ -6,7 +6,8 @@ A plan does not tell. `WHERE v.description = ? ORDER BY v.id LIMIT 5` walks over
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,48 +56,55 @@ class Cost:
         return f"reads {self.read:,} rows to give {self.given:,}"
 
 
-def measure(inspector: Inspector, query: Query, runs: Sequence[dict[str, Any]], limits: str = LIMITS) -> list[Cost]:
-    """Run what a statement reads, with the values of each run. Stop after a run whose cost is too high.
+class Meter:
+    """Counts what the server reads for statements that are run one after another. See measuring()."""
 
-    An UPDATE or DELETE is run as a SELECT of the rows that it would find. A statement that reads nothing has no cost.
-    """
-    text = reading_part(query)
-    if not text:
-        return []
-    costs: list[Cost] = []
-    own = _prepare(inspector, limits)
-    inspector.cursor.execute("START TRANSACTION READ ONLY")
-    try:
-        before = _count_reads(inspector)
-        for values in runs:
+    def __init__(self, inspector: Inspector, own: int):
+        self.inspector, self.own = inspector, own  # reads of SHOW STATUS itself
+        self._count: int | None = None  # the server's at the end of the last run, if it came to its end
+
+    def measure(self, query: Query, runs: Iterable[dict[str, Any]]) -> list[Cost]:
+        """Run what a statement reads, with the values of each run. Stop after a run whose cost is too high.
+
+        An UPDATE or DELETE is run as a SELECT of the rows that it would find. A statement that reads nothing has no cost.
+        """
+        costs: list[Cost] = []
+        text = reading_part(query)
+        for values in runs if text else ():
             try:
-                given = inspector.cursor.execute(text, query.bind(values))
+                costs.append(self._run(text, query.bind(values), values))
             except Connection.Error as error:
-                if error.args[0] == OUT_OF_RANGE:
-                    before = _count_reads(inspector)
-                    continue
-                if error.args[0] not in OUT_OF_TIME:
+                if error.args[0] not in (OUT_OF_RANGE, *OUT_OF_TIME):
                     raise
-                return [*costs, Cost(None, 0, values)]
-            after = _count_reads(inspector)
-            costs.append(Cost(after - before - own, given, values))
-            before = after
-            if costs[-1].is_high:
+                if error.args[0] in OUT_OF_TIME:
+                    costs.append(Cost(None, 0, values))
+            if costs and costs[-1].is_high:
                 break
+        return costs
+
+    def _run(self, text: str, bound: dict[str, Any], values: dict[str, Any]) -> Cost:
+        before = count_reads(self.inspector) if self._count is None else self._count
+        self._count = None
+        given = self.inspector.cursor.execute(text, bound)
+        self._count = count_reads(self.inspector)
+        return Cost(self._count - before - self.own, given, values)
+
+
+@contextmanager
+def measuring(inspector: Inspector, limits: str = LIMITS) -> Iterator[Meter]:
+    """Give a Meter, in a transaction that only reads. Nothing else may be sent on the connection meanwhile."""
+    cursor = inspector.cursor
+    cursor.execute(f"SET optimizer_switch = '{FILTERS[inspector.is_mariadb]}'{limits and ', '}{limits}")
+    before = count_reads(inspector)
+    own = count_reads(inspector) - before
+    cursor.execute("START TRANSACTION READ ONLY")
+    try:
+        yield Meter(inspector, own)
     finally:
         inspector.connection.rollback()
-    return costs
 
 
-def _prepare(inspector: Inspector, limits: str) -> int:
-    """Make the connection ready, once. Return how many rows SHOW STATUS itself reads."""
-    if limits not in inspector.own_reads:
-        inspector.cursor.execute(f"SET optimizer_switch = '{FILTERS[inspector.is_mariadb]}'{limits and ', '}{limits}")
-        before = _count_reads(inspector)
-        inspector.own_reads[limits] = _count_reads(inspector) - before
-    return inspector.own_reads[limits]
-
-
-def _count_reads(inspector: Inspector) -> int:
+def count_reads(inspector: Inspector) -> int:
+    """Return how many rows the server has read on this connection."""
     inspector.cursor.execute("SHOW SESSION STATUS LIKE %s", (r"Handler\_read%",))
     return sum(int(value) for _, value in inspector.cursor.fetchall())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ops.sqlcheck.inspection import EFFECTS, LARGE, Inspector
-from ops.sqlcheck.measure import Cost, measure
+from ops.sqlcheck.measure import Cost, measuring
 from ops.sqlcheck.text import (
-    bare,
     derived_tables,
     groups,
     is_limited,
@@ -25,6 +26,7 @@ from ops.sqlcheck.text import (
 from ops.sqlcheck.values import runs, samples
 from pool import Connection
 from queries import Query, View
+from statements import bare
 
 # 1356: a view whose table or column is gone. The finding for the view's own file says which.
 NUMBERS = dict.fromkeys((1051, 1054, 1109, 1146, 1356), "unknown-column")
@@ -52,26 +54,64 @@ def finding_in(query: Query, line: int, code: str, message: str) -> Finding:
     return Finding(query.file, line, code, message, query.name)
 
 
-def proofread(inspector: Inspector, query: Query, is_list: bool) -> tuple[list[Finding], tuple[str, ...]]:
-    """Return the findings for one query, and its line of the table."""
-    findings = [*_check_text(query, [a for a, table in inspector.aliases(query).items() if table in inspector.views])]
-    findings.extend(_check_name(query))
-    columns: list[str] = []
-    costs: list[Cost] = []
+@dataclass
+class Reading:
+    """What is found out about one query, in two rounds: what it says, and what it costs."""
+
+    query: Query
+    findings: list[Finding] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)  # the values of each run that is to be measured
+    costs: list[Cost] = field(default_factory=list)
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Return its line of the table."""
+        query, worst = self.query, max(self.costs, key=lambda cost: cost.excess, default=None)
+        read, given = (
+            (f"{worst.read:,}" if worst.read is not None else "...", f"{worst.given:,}") if worst else ("", "")
+        )
+        return query.name, kind(query), ", ".join(query.parameters), ", ".join(self.columns), read, given
+
+
+def proofread(inspector: Inspector, queries: Iterable[Query], lists: Collection[str]) -> list[Reading]:
+    """Return what is found in each query. `lists` names those that return many rows.
+
+    They are measured together, in one transaction: a transaction for each would be most of the statements.
+    """
+    readings = [_read(inspector, query, query.name in lists) for query in queries]
+    with measuring(inspector) as meter:
+        for reading in readings:
+            with _noting_errors(reading):
+                reading.costs = meter.measure(reading.query, reading.runs)
+    for reading in readings:
+        with _noting_errors(reading):
+            reading.findings += _check_costs(inspector, reading.query, reading.costs)
+    return readings
+
+
+@contextmanager
+def _noting_errors(reading: Reading) -> Iterator[None]:
+    """Make a finding of the server's error."""
     try:
+        yield
+    except Connection.Error as error:
+        reading.findings.append(_explain_error(reading.query, error))
+
+
+def _read(inspector: Inspector, query: Query, is_list: bool) -> Reading:
+    reading = Reading(query)
+    views = [alias for alias, table in inspector.aliases(query).items() if table in inspector.views]
+    reading.findings += [*_check_text(query, views), *_check_name(query)]
+    with _noting_errors(reading):
         described = inspector.describe(query, samples(inspector, query))
         if is_reading(query):  # ANALYZE TABLE returns columns too, but the server names them
-            columns = [column.name for column in described]
-            findings.extend(_check_columns(query, columns))
-        costs = _measure(inspector, query)
-        findings.extend(_check_costs(inspector, query, costs))
+            reading.columns = [column.name for column in described]
+            reading.findings += _check_columns(query, reading.columns)
+        reading.runs = _runs(inspector, query)
         if is_list and is_reading(query):
-            findings.extend(_check_list(inspector, query))
-    except Connection.Error as error:
-        findings.append(_explain_error(query, error))
-    worst = max(costs, key=lambda cost: cost.excess, default=None)
-    read, given = (f"{worst.read:,}" if worst.read is not None else "...", f"{worst.given:,}") if worst else ("", "")
-    return findings, (query.name, kind(query), ", ".join(query.parameters), ", ".join(columns), read, given)
+            reading.findings += _check_list(inspector, query)
+    return reading
 
 
 def proofread_view(inspector: Inspector, view: View) -> list[Finding]:
@@ -169,12 +209,12 @@ def _is_unique(inspector: Inspector, query: Query, text: str, columns: list[tupl
     return False
 
 
-def _measure(inspector: Inspector, query: Query) -> list[Cost]:
-    """Return the costs of a query, if it reads a large table. Nothing is run that has effects."""
+def _runs(inspector: Inspector, query: Query) -> list[dict[str, Any]]:
+    """Return the runs of a query that is to be measured: it reads a large table, and has no effects."""
     tables = set(inspector.inner_aliases(query).values()) - inspector.views.keys()
     if EFFECTS.search(bare(query.text)) or not any(map(inspector.is_large, sorted(tables))):
         return []
-    return measure(inspector, query, [*runs(inspector, query)])
+    return [*runs(inspector, query)]
 
 
 def _check_costs(inspector: Inspector, query: Query, costs: list[Cost]) -> Iterator[Finding]:

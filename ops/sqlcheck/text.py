@@ -6,8 +6,10 @@ A "bare" text is one from bare(): comments and strings are blanked, so that a se
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from queries import Query, bare
+from queries import Query
+from statements import bare
 
 UPDATE = re.compile(
     r"(?is)\s*UPDATE\s+(?:IGNORE\s+)?(?P<tables>.*?)\bSET\b(?P<values>.*?)(?P<rest>\b(?:WHERE|ORDER|LIMIT)\b.*|\s*$)"
@@ -15,13 +17,14 @@ UPDATE = re.compile(
 LOCKS = re.compile(r"(?i)\bFOR\s+(?:UPDATE|SHARE)(?:\s+(?:SKIP\s+LOCKED|NOWAIT))?|\bLOCK\s+IN\s+SHARE\s+MODE")
 
 
+@lru_cache(4096)
 def outer(text: str) -> str:
     """Return a bare text with blanks for all that is in parentheses."""
     depth, kept = 0, []
-    for character in text:
-        depth -= character == ")"
-        kept.append(character if depth <= 0 or character == "\n" else " ")
-        depth += character == "("
+    for part in re.split(r"([()])", text):
+        depth -= part == ")"
+        kept.append(part if depth <= 0 else re.sub(r"[^\n]", " ", part))
+        depth += part == "("
     return "".join(kept)
 
 

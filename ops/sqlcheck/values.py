@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ops.sqlcheck.inspection import LARGE, Inspector
-from queries import Query, bare
+from queries import Query
+from statements import bare
 from web.text import escape_like
 
 NUMERIC = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"}
@@ -24,6 +26,9 @@ LOWEST = {**dict.fromkeys(NUMERIC, 0), "datetime": "1000-01-01 00:00:00", "date"
 HIGHEST = {**ABSENT, "datetime": "9999-12-31 00:00:00", "date": "9999-12-31"}
 LAST_CHARACTER = "\U0002fffd"  # of those that a collation sorts
 SEARCHED = 10_000  # rows that are looked at for a value: a column may be NULL in all
+LIMIT = re.compile(r"(?i)\b(?:LIMIT|OFFSET)\s+%\((\w+)\)s")
+OPTIONAL = re.compile(r"(?i)%\((\w+)\)s\s+IS\s+NULL")
+COMPARISON = re.compile(r"(?i)(?:(\w+)\.)?`?(\w+)`?\s*([<>=!]+|\b(?:NOT\s+)?IN|\b(?:NOT\s+)?LIKE)\s*%\((\w+)\)s")
 DEEP = LARGE // 2  # rows between the end of a table and the cursor of a page far behind
 
 
@@ -47,8 +52,7 @@ def runs(inspector: Inspector, query: Query) -> Iterator[dict[str, Any]]:
     Placeholders of one column get values that match nothing together, as those belong together; of two columns in turn,
     else the first would end the search for the second.
     """
-    text, from_row = bare(query.text), samples(inspector, query)
-    optional = {name for name in query.parameters if re.search(rf"(?i)%\({name}\)s\s+IS\s+NULL", text)}
+    from_row, optional = samples(inspector, query), set(OPTIONAL.findall(bare(query.text)))
     cursor = {name for name in query.parameters if re.fullmatch("after(_.*)?", name)}
     first = {**from_row, **dict.fromkeys(cursor & optional)}
     absent: dict[tuple[str, str], dict[str, Any]] = {}  # by column
@@ -72,18 +76,25 @@ def runs(inspector: Inspector, query: Query) -> Iterator[dict[str, Any]]:
 
 def _find_place(inspector: Inspector, query: Query, name: str) -> Place | None:
     text, aliases = bare(query.text), inspector.aliases(query)
-    operators = r"[<>=!]+|\b(?:NOT\s+)?IN|\b(?:NOT\s+)?LIKE"
-    compared = re.search(rf"(?i)(?:(\w+)\.)?`?(\w+)`?\s*({operators})\s*%\({name}\)s", text)
-    columns = dict.fromkeys([compared[2] if compared else name, name, name.removeprefix("after_")])
-    tables = [aliases[compared[1]]] if compared and compared[1] in aliases else []
-    operator = " ".join(compared[3].upper().split()) if compared else ""
+    alias, column, operator = _comparisons(text).get(name, ("", name, ""))
+    columns = dict.fromkeys([column, name, name.removeprefix("after_")])
+    tables = [aliases[alias]] if alias in aliases else []
     places = [(t, c) for c in columns for t in [*tables, *aliases.values()] if c in inspector.columns.get(t, {})]
     return Place(operator, *places[0]) if places else Place(operator, "", "") if operator else None
 
 
+@lru_cache(4096)
+def _comparisons(text: str) -> dict[str, tuple[str, str, str]]:
+    """Return the first comparison of each placeholder of a bare text: {name: (alias or "", column, operator)}."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for alias, column, operator, name in COMPARISON.findall(text):
+        found.setdefault(name, (alias, column, " ".join(operator.upper().split())))
+    return found
+
+
 def _sample(inspector: Inspector, query: Query, name: str, skip: int | None = None) -> Any:
     """Return a value from a row, as wide as possible for a range; with `skip` from so many rows before its other end."""
-    if re.search(rf"(?i)\b(?:LIMIT|OFFSET)\s+%\({name}\)s", bare(query.text)):
+    if name in LIMIT.findall(bare(query.text)):
         return 20
     if name.startswith("has_") or not (place := _find_place(inspector, query, name)):
         return 1
@@ -112,21 +123,15 @@ def _absent(inspector: Inspector, place: Place) -> Any:
 
 def _value(inspector: Inspector, place: Place, is_last: bool, skip: int = 0) -> Any:
     """Return a value of a column: from a row of the table, or a stand-in of its type."""
-    key = (place, is_last, skip)
-    if key not in inspector.values:
-        # Identifiers cannot be parameters; these come from information_schema.
-        table, column = place.table, place.column
-        keys = inspector.unique_keys.get(table, [[column]])
-        order = ", ".join(f"`{one}`{' DESC' if is_last else ''}" for one in keys[0])
-        row = None
-        for count in (1, SEARCHED):
-            rows = f"SELECT `{column}` FROM `{table}` ORDER BY {order} LIMIT {count} OFFSET {skip:d}"
-            inspector.cursor.execute(f"SELECT `{column}` FROM ({rows}) AS near WHERE `{column}` IS NOT NULL LIMIT 1")
-            if row := inspector.cursor.fetchone():
-                break
-        type_ = re.split(r"\W", inspector.columns[table][column])[0]
-        value = row[0] if row else STAND_INS.get(type_, 1 if type_ in NUMERIC else "a")
-        if isinstance(value, str) and type_ == "datetime":
-            value = value.replace("T", " ").removesuffix("Z")
-        inspector.values[key] = value
-    return inspector.values[key]
+    # Identifiers cannot be parameters; these come from information_schema.
+    table, column = place.table, place.column
+    keys = inspector.unique_keys.get(table, [[column]])
+    order = ", ".join(f"`{one}`{' DESC' if is_last else ''}" for one in keys[0])
+    rows = f"FROM `{table}` ORDER BY {order} LIMIT"
+    row = inspector.first_row(f"SELECT * {rows} 1 OFFSET {skip:d}")
+    if row.get(column) is None:
+        near = f"SELECT `{column}` {rows} {SEARCHED} OFFSET {skip:d}"
+        row = inspector.first_row(f"SELECT `{column}` FROM ({near}) AS near WHERE `{column}` IS NOT NULL LIMIT 1")
+    type_ = re.split(r"\W", inspector.columns[table][column])[0]
+    value = row.get(column, STAND_INS.get(type_, 1 if type_ in NUMERIC else "a"))
+    return value.replace("T", " ").removesuffix("Z") if isinstance(value, str) and type_ == "datetime" else value
