@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -30,6 +31,7 @@ def command(
         @wraps(function)
         def run(**arguments: Any) -> None:
             settings: Settings = current_app.extensions["settings"]
+            gc.freeze()  # what is there by now stays: the collector need not go through it meanwhile
             try:
                 if server := current_app.extensions.get("private_server"):
                     server.join()
@@ -39,6 +41,8 @@ def command(
                         database.pool.close()
             except Connection.Error as error:
                 raise ConfigError(settings.explain(error)) from None
+            finally:
+                gc.unfreeze()
 
         for parameter in parameters:
             parameter(run)

@@ -26,7 +26,7 @@ group = AppGroup("sql", help="The queries: proof-read, explained, listed.")
     group,
     "check",
     click.argument("nouns", nargs=-1, metavar="[NOUN]..."),
-    click.option("--table", is_flag=True, help="Also list the queries with what they read."),
+    click.option("--table", is_flag=True, help="Also list the queries with the rows that their runs read and give."),
     lambda command: setattr(command, "epilog", checking.HELP),
 )
 def check(settings: Settings, nouns: tuple[str, ...], table: bool) -> None:

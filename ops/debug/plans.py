@@ -80,7 +80,7 @@ def _ask(inspector: Inspector, todo: list[tuple[Statement, Look]]) -> None:
         for one, look in todo:
             if time.monotonic() < deadline and not look.fault and not EFFECTS.search(bare(one.query.text)):
                 try:
-                    look.cost = next(iter(meter.measure(one.query, [one.values or {}])), None)
+                    look.cost = next(iter(meter.measure(one.query, [[one.values or {}]])), None)
                 except Connection.Error as error:
                     look.fault = str(error.args[-1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from click import UsageError
 
 from language import say
 from ops.sqlcheck.callers import LISTS, Use, find_uses
-from ops.sqlcheck.inspection import LARGE, Inspector
+from ops.sqlcheck.inspection import LARGE, Inspector, inspecting
 from ops.sqlcheck.measure import READS, READS_PER_ROW
-from ops.sqlcheck.proofread import Finding, finding_in, proofread, proofread_view
+from ops.sqlcheck.proofread import Finding, Reading, finding_in, proofread, proofread_view
 from queries import Query, QueryError, View, describe_arguments, describe_unknown, load_queries, load_views
 
 CODES = {
@@ -84,7 +85,7 @@ def check(inspector: Inspector, sql: Path, python: Path, nouns: Collection[str] 
     for view in inspector.views.values():
         findings += [*proofread_view(inspector, view), *_check_is_read(view, queries)]
     chosen = [query for query in queries.values() if not nouns or Path(query.file).stem in nouns]
-    readings = proofread(inspector, chosen, lists)
+    readings = _proofread(inspector, chosen, lists)
     findings += [finding for reading in readings for finding in reading.findings]
     kept = {f for f in findings if not (f.query in queries and queries[f.query].accepted.get(f.code))}
     for query in queries.values():
@@ -92,6 +93,16 @@ def check(inspector: Inspector, sql: Path, python: Path, nouns: Collection[str] 
     if nouns:
         kept = {finding for finding in kept if Path(finding.file).stem in nouns}
     return Report(sorted(kept), [reading.row for reading in readings], _summarize(inspector))
+
+
+def _proofread(inspector: Inspector, queries: list[Query], lists: Collection[str]) -> list[Reading]:
+    """Proof-read half of the queries on a second connection: one half waits for the server while the other computes."""
+    views, columns, unique_keys = inspector.views, inspector.columns, inspector.unique_keys
+    with inspecting(inspector.db) as second, ThreadPoolExecutor(1) as executor:
+        second.views, second.columns, second.unique_keys = views, columns, unique_keys
+        half = executor.submit(proofread, second, queries[1::2], lists)
+        readings = {one.query.name: one for one in [*proofread(inspector, queries[::2], lists), *half.result()]}
+    return [readings[query.name] for query in queries]
 
 
 def _check_uses(queries: dict[str, Query], uses: list[Use]) -> Iterator[Finding]:

@@ -71,7 +71,7 @@ def explain(inspector: Inspector, query: Query, values: dict[str, Any]) -> list[
     plan = inspector.explain(query, values)
     lines += [*tree(plan), ""] if plan else ["It has no plan.", ""]
     with measuring(inspector, limits="") as meter:
-        costs = meter.measure(query, [values])
+        costs = meter.measure(query, [[values]])
     for cost in costs:
         used = ", ".join(dict.fromkeys(f"{row['table']}.{row['key']}" for row in plan if row["key"])) or "none"
         found = "returned" if is_reading(query) else "found"

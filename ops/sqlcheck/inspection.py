@@ -130,8 +130,8 @@ class Inspector:
 
     def aliases(self, query: Query) -> dict[str, str]:
         """Return {alias: table} of the query. The name of each table counts as an alias too."""
-        known = self.columns.keys() | self.views.keys()  # the server lists no columns of a broken view
-        return {name: table for name, table in _sources(query.text) if table in known}
+        # The server lists no columns of a broken view.
+        return {name: table for name, table in _sources(query.text) if table in self.columns or table in self.views}
 
     def describe(self, query: Query, arguments: dict[str, Any]) -> list[Column]:
         """Return the columns of a SELECT. Nothing is read or evaluated. Raises pymysql's errors for any statement.

@@ -6,7 +6,7 @@ A plan does not tell. `WHERE v.description = ? ORDER BY v.id LIMIT 5` walks over
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +35,7 @@ LIMITS = (  # MariaDB alone and MySQL alone read the parts in comments
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run has cost. `read` is None if the statement was stopped."""
+    """What a run has cost, or some together. `read` is None if the statement was stopped."""
 
     read: int | None
     given: int
@@ -63,31 +63,44 @@ class Meter:
         self.inspector, self.own = inspector, own  # reads of SHOW STATUS itself
         self._count: int | None = None  # the server's at the end of the last run, if it came to its end
 
-    def measure(self, query: Query, runs: Iterable[dict[str, Any]]) -> list[Cost]:
+    def measure(self, query: Query, groups: Iterable[Sequence[dict[str, Any]]]) -> list[Cost]:
         """Run what a statement reads, with the values of each run. Stop after a run whose cost is too high.
 
-        An UPDATE or DELETE is run as a SELECT of the rows that it would find. A statement that reads nothing has no cost.
+        The runs of a group are counted together, if that shows that none is too high; else each alone. An UPDATE or DELETE
+        is run as a SELECT of the rows that it would find. A statement that reads nothing has no cost.
         """
         costs: list[Cost] = []
         text = reading_part(query)
-        for values in runs if text else ():
-            try:
-                costs.append(self._run(text, query.bind(values), values))
-            except Connection.Error as error:
-                if error.args[0] not in (OUT_OF_RANGE, *OUT_OF_TIME):
-                    raise
-                if error.args[0] in OUT_OF_TIME:
-                    costs.append(Cost(None, 0, values))
+        for runs in filter(None, groups if text else ()):
+            costs += self._measure(text, query, runs)
             if costs and costs[-1].is_high:
                 break
         return costs
 
-    def _run(self, text: str, bound: dict[str, Any], values: dict[str, Any]) -> Cost:
+    def _measure(self, text: str, query: Query, runs: Sequence[dict[str, Any]]) -> list[Cost]:
         before = count_reads(self.inspector) if self._count is None else self._count
-        self._count = None
-        given = self.inspector.cursor.execute(text, bound)
-        self._count = count_reads(self.inspector)
-        return Cost(self._count - before - self.own, given, values)
+        self._count, read, given = None, None, []
+        try:
+            given = [*self._run(text, query, runs)]
+            self._count = count_reads(self.inspector)
+            read = self._count - before - self.own
+            if not given:
+                return []
+        except Connection.Error as error:
+            if error.args[0] not in OUT_OF_TIME:
+                raise
+        if len(runs) == 1 or (read is not None and read <= READS + READS_PER_ROW * min(given)):
+            return [Cost(read, sum(given), runs[0])]
+        return self.measure(query, [[values] for values in runs])
+
+    def _run(self, text: str, query: Query, runs: Sequence[dict[str, Any]]) -> Iterator[int]:
+        """Yield the number of rows that each run gives. One is left out if the server cannot calculate with its values."""
+        for values in runs:
+            try:
+                yield self.inspector.cursor.execute(text, query.bind(values))
+            except Connection.Error as error:
+                if error.args[0] != OUT_OF_RANGE:
+                    raise
 
 
 @contextmanager

@@ -61,16 +61,17 @@ class Reading:
     query: Query
     findings: list[Finding] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
-    runs: list[dict[str, Any]] = field(default_factory=list)  # the values of each run that is to be measured
+    runs: list[list[dict[str, Any]]] = field(default_factory=list)  # the values for runs to be measured, in groups
     costs: list[Cost] = field(default_factory=list)
 
     @property
     def row(self) -> tuple[str, ...]:
         """Return its line of the table."""
-        query, worst = self.query, max(self.costs, key=lambda cost: cost.excess, default=None)
-        read, given = (
-            (f"{worst.read:,}" if worst.read is not None else "...", f"{worst.given:,}") if worst else ("", "")
-        )
+        query, read, given = self.query, "", ""
+        if self.costs:
+            stopped = any(cost.read is None for cost in self.costs)
+            read = "..." if stopped else f"{sum(cost.read or 0 for cost in self.costs):,}"
+            given = f"{sum(cost.given for cost in self.costs):,}"
         return query.name, kind(query), ", ".join(query.parameters), ", ".join(self.columns), read, given
 
 
@@ -104,11 +105,12 @@ def _read(inspector: Inspector, query: Query, is_list: bool) -> Reading:
     views = [alias for alias, table in inspector.aliases(query).items() if table in inspector.views]
     reading.findings += [*_check_text(query, views), *_check_name(query)]
     with _noting_errors(reading):
-        described = inspector.describe(query, samples(inspector, query))
+        values = samples(inspector, query)
+        described = inspector.describe(query, values)
         if is_reading(query):  # ANALYZE TABLE returns columns too, but the server names them
             reading.columns = [column.name for column in described]
             reading.findings += _check_columns(query, reading.columns)
-        reading.runs = _runs(inspector, query)
+        reading.runs = _runs(inspector, query, values)
         if is_list and is_reading(query):
             reading.findings += _check_list(inspector, query)
     return reading
@@ -209,12 +211,13 @@ def _is_unique(inspector: Inspector, query: Query, text: str, columns: list[tupl
     return False
 
 
-def _runs(inspector: Inspector, query: Query) -> list[dict[str, Any]]:
-    """Return the runs of a query that is to be measured: it reads a large table, and has no effects."""
+def _runs(inspector: Inspector, query: Query, values: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Return the runs of a query that is to be measured: it reads a large table, has no effects, and accepts no cost."""
     tables = set(inspector.inner_aliases(query).values()) - inspector.views.keys()
-    if EFFECTS.search(bare(query.text)) or not any(map(inspector.is_large, sorted(tables))):
+    is_accepted = bool(query.accepted.get("full-scan"))  # it may take long, and nobody is told
+    if is_accepted or EFFECTS.search(bare(query.text)) or not any(map(inspector.is_large, sorted(tables))):
         return []
-    return [*runs(inspector, query)]
+    return runs(inspector, query, values)
 
 
 def _check_costs(inspector: Inspector, query: Query, costs: list[Cost]) -> Iterator[Finding]:

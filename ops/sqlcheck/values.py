@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,10 +24,10 @@ ABSENT = {
 LOWEST = {**dict.fromkeys(NUMERIC, 0), "datetime": "1000-01-01 00:00:00", "date": "1000-01-01", "binary": b"\0" * 32}
 HIGHEST = {**ABSENT, "datetime": "9999-12-31 00:00:00", "date": "9999-12-31"}
 LAST_CHARACTER = "\U0002fffd"  # of those that a collation sorts
-SEARCHED = 10_000  # rows that are looked at for a value: a column may be NULL in all
+SEARCHED = 2_000  # rows that are looked at for a value: a column may be NULL in all
 LIMIT = re.compile(r"(?i)\b(?:LIMIT|OFFSET)\s+%\((\w+)\)s")
 OPTIONAL = re.compile(r"(?i)%\((\w+)\)s\s+IS\s+NULL")
-COMPARISON = re.compile(r"(?i)(?:(\w+)\.)?`?(\w+)`?\s*([<>=!]+|\b(?:NOT\s+)?IN|\b(?:NOT\s+)?LIKE)\s*%\((\w+)\)s")
+COMPARISON = re.compile(r"(?i)\b(?:(\w+)\.)?`?(\w+)`?\s*([<>=!]+|\b(?:NOT\s+)?IN|\b(?:NOT\s+)?LIKE)\s*%\((\w+)\)s")
 DEEP = LARGE // 2  # rows between the end of a table and the cursor of a page far behind
 
 
@@ -46,13 +45,13 @@ def samples(inspector: Inspector, query: Query) -> dict[str, Any]:
     return {name: _sample(inspector, query, name) for name in query.parameters}
 
 
-def runs(inspector: Inspector, query: Query) -> Iterator[dict[str, Any]]:
-    """Yield the values for each run of a query to be measured: those of a row, first page and deep, and of none.
+def runs(inspector: Inspector, query: Query, from_row: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Return the values for each run of a query to be measured, in two groups: those of rows, and those of no row.
 
     Placeholders of one column get values that match nothing together, as those belong together; of two columns in turn,
     else the first would end the search for the second.
     """
-    from_row, optional = samples(inspector, query), set(OPTIONAL.findall(bare(query.text)))
+    optional = set(OPTIONAL.findall(bare(query.text)))
     cursor = {name for name in query.parameters if re.fullmatch("after(_.*)?", name)}
     first = {**from_row, **dict.fromkeys(cursor & optional)}
     absent: dict[tuple[str, str], dict[str, Any]] = {}  # by column
@@ -61,17 +60,14 @@ def runs(inspector: Inspector, query: Query) -> Iterator[dict[str, Any]]:
         if place and place.operator and place.table and name not in cursor:
             values = absent.setdefault((place.table, place.column), {**first})
             values[name] = _absent(inspector, place)
-    tried: list[dict[str, Any]] = []
-    for values in (
+    found = [
         from_row,
         first,
         {**from_row, **dict.fromkeys(optional)},
         {**from_row, **{name: _sample(inspector, query, name, DEEP) for name in cursor}},
-        *absent.values(),
-    ):
-        if values not in tried:
-            tried.append(values)
-            yield values
+    ]
+    once = [values for number, values in enumerate(found) if values not in found[:number]]
+    return [once, [values for values in absent.values() if values not in once]]
 
 
 def _find_place(inspector: Inspector, query: Query, name: str) -> Place | None:

@@ -2,6 +2,7 @@
 
 -- name: list_missing
 -- accept unordered: No two of one film appear at the same time.
+-- accept full-scan: It joins its own list with the videos of four people.
 -- Timed to what is seen. A video that has had danmaku stays as it is: those that somebody deletes do not come back.
 SELECT
     v.id AS video_id,
