@@ -146,7 +146,7 @@ LIMIT %(limit)s;
 -- name: list_video_ids_hidden
 SELECT
     v.id
-FROM videos AS v
+FROM videos AS v FORCE INDEX (ix_videos_visibility_id)
 WHERE
     v.visibility = 'hidden'
     AND (%(after_id)s IS NULL OR v.id < %(after_id)s)

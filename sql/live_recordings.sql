@@ -151,21 +151,27 @@ LIMIT %(limit)s
 FOR UPDATE;
 
 -- name: list_old
--- Some recordings of sessions that ended long ago.
+-- The recordings of some sessions that ended long ago. With EXISTS, MariaDB would walk over all recordings.
 SELECT
     lr.id,
     lr.path,
     lr.file_key,
     lr.video_id
-FROM live_sessions AS s
-INNER JOIN live_recordings AS lr ON lr.session_id = s.id
-WHERE
-    s.ended_at < CURRENT_TIMESTAMP(3) - INTERVAL %(days)s DAY
+FROM (
+    SELECT
+        s.id
+    FROM live_sessions AS s
+    WHERE
+        s.ended_at < CURRENT_TIMESTAMP(3) - INTERVAL %(days)s DAY
+        AND (SELECT MIN(r.id) FROM live_recordings AS r WHERE r.session_id = s.id) IS NOT NULL
+    ORDER BY
+        s.ended_at,
+        s.id
+    LIMIT 500
+) AS old
+INNER JOIN live_recordings AS lr ON lr.session_id = old.id
 ORDER BY
-    s.ended_at,
-    s.id,
-    lr.id
-LIMIT 500;
+    lr.id;
 
 -- name: get_by_path
 SELECT

@@ -14,7 +14,7 @@ SELECT
     sq.max_ms,
     sq.last_at,
     sq.created_at AS first_at
-FROM slow_queries AS sq
+FROM slow_queries AS sq FORCE INDEX (ix_slow_queries_max_ms)
 WHERE
     %(after_name)s IS NULL
     OR sq.max_ms < %(after_max_ms)s

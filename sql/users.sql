@@ -607,7 +607,11 @@ SELECT
     u.id,
     u.username,
     u.used_bytes,
-    CAST(COALESCE(SUM(v.size_bytes + v.thumbnail_bytes), 0) + COALESCE(arriving.reserved_bytes, 0) AS UNSIGNED) AS counted_bytes
+    CAST(
+        COALESCE(SUM(v.size_bytes + v.thumbnail_bytes), 0) + COALESCE((
+            SELECT SUM(a.reserved_bytes) FROM uploads AS a WHERE a.user_id = u.id AND a.finished_at IS NULL
+        ), 0) AS UNSIGNED
+    ) AS counted_bytes
 FROM (
     SELECT
         p.id
@@ -620,21 +624,10 @@ FROM (
 ) AS page
 INNER JOIN users AS u ON u.id = page.id
 LEFT JOIN videos AS v ON v.user_id = u.id
-LEFT JOIN (
-    SELECT
-        a.user_id,
-        SUM(a.reserved_bytes) AS reserved_bytes
-    FROM uploads AS a
-    WHERE
-        a.finished_at IS NULL
-    GROUP BY
-        a.user_id
-) AS arriving ON arriving.user_id = u.id
 GROUP BY
     u.id,
     u.username,
-    u.used_bytes,
-    arriving.reserved_bytes
+    u.used_bytes
 ORDER BY
     u.id;
 

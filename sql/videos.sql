@@ -207,7 +207,7 @@ FROM (
     SELECT
         p.id,
         p.created_at
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_category_created_at)
     WHERE
         p.category = %(category)s
         AND p.visibility = 'public'
@@ -233,7 +233,7 @@ FROM (
     SELECT
         p.id,
         p.hot_score
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_category_hot_score)
     WHERE
         p.category = %(category)s
         AND p.visibility = 'public'
@@ -259,7 +259,7 @@ FROM (
     SELECT
         p.id,
         p.view_count
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_category_view_count)
     WHERE
         p.category = %(category)s
         AND p.visibility = 'public'
@@ -286,7 +286,7 @@ FROM (
     SELECT
         p.id,
         p.created_at
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_is_playable_created_at)
     WHERE
         p.is_playable = %(is_playable)s
         AND p.visibility = 'public'
@@ -312,7 +312,7 @@ FROM (
     SELECT
         p.id,
         p.hot_score
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_is_playable_hot_score)
     WHERE
         p.is_playable = %(is_playable)s
         AND p.visibility = 'public'
@@ -364,7 +364,7 @@ FROM (
     SELECT
         p.id,
         p.created_at
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_category_is_playable_created_at)
     WHERE
         p.category = %(category)s
         AND p.is_playable = %(is_playable)s
@@ -391,7 +391,7 @@ FROM (
     SELECT
         p.id,
         p.hot_score
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_category_is_playable_hot_score)
     WHERE
         p.category = %(category)s
         AND p.is_playable = %(is_playable)s
@@ -418,7 +418,7 @@ FROM (
     SELECT
         p.id,
         p.view_count
-    FROM videos AS p
+    FROM videos AS p FORCE INDEX (ix_videos_category_is_playable_view_count)
     WHERE
         p.category = %(category)s
         AND p.is_playable = %(is_playable)s

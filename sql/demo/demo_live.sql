@@ -139,6 +139,7 @@ ORDER BY
     r.id;
 
 -- name: create_fill_recordings
+-- accept full-scan: It reads what was added just now.
 -- The files are gone, as after a video that was deleted.
 INSERT INTO live_recordings (session_id, user_id, path, title, state, due_at)
 SELECT
@@ -156,6 +157,7 @@ ORDER BY
     s.id;
 
 -- name: set_fill_on
+-- accept full-scan: It reads what was added just now.
 -- They stay on, as no server tells of them, and keep their viewers, whom nobody counts.
 UPDATE live_rooms AS r
 INNER JOIN live_sessions AS s ON s.room_id = r.id
