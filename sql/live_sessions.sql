@@ -63,6 +63,7 @@ LIMIT 1
 FOR UPDATE;
 
 -- name: get_id_by_client
+-- accept full-scan: It reads the sessions of one room, which are kept for 90 days; asked once for a recording.
 -- The session of a connection. The room is locked.
 SELECT
     s.id
@@ -78,6 +79,7 @@ ORDER BY
 LIMIT 1;
 
 -- name: get_id_at
+-- accept full-scan: It reads the sessions of one room, which are kept for 90 days; asked once for a recording.
 -- The session that was on at a time, give or take some seconds. Of two it is the one that had begun by then.
 SELECT
     s.id
