@@ -161,7 +161,8 @@ def pin_comment(comment_id):
     comment = _lock_own(comment_id)
     if comment["root_id"] or comment["state"] != "visible":
         abort(404, NOT_ON_YOURS)
-    db.execute("comments.set_pinned", video_id=comment["video_id"], comment_id=comment_id)
+    db.execute("comments.set_unpinned", video_id=comment["video_id"])
+    db.execute("comments.set_pinned", comment_id=comment_id)
 
 
 @bp.delete("/comments/<int:comment_id>/pin")
@@ -170,7 +171,7 @@ def unpin_comment(comment_id):
     """Unpin a comment."""
     comment = _lock_own(comment_id)
     if comment["is_pinned"]:
-        db.execute("comments.set_pinned", video_id=comment["video_id"], comment_id=None)
+        db.execute("comments.set_unpinned", video_id=comment["video_id"])
 
 
 @bp.put("/comments/<int:comment_id>/approval")

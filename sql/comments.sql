@@ -382,14 +382,22 @@ WHERE
     id = %(comment_id)s;
 
 -- name: set_pinned
--- Pin a root and unpin the one before; with NULL unpin any.
 UPDATE comments
 SET
-    is_pinned = COALESCE(id = %(comment_id)s, FALSE)
+    is_pinned = TRUE
+WHERE
+    id = %(comment_id)s;
+
+-- name: set_unpinned
+-- The one of a video that is pinned, if there is one.
+UPDATE comments
+SET
+    is_pinned = FALSE
 WHERE
     video_id = %(video_id)s
     AND root_id IS NULL
-    AND (is_listed = TRUE AND is_pinned = TRUE OR id = %(comment_id)s);
+    AND is_listed = TRUE
+    AND is_pinned = TRUE;
 
 -- name: set_video_count
 -- `step` is 1 for a comment that becomes visible, and -1 for one that was. The video is locked already.

@@ -54,7 +54,7 @@ SELECT
 FROM (
     SELECT
         p.id
-    FROM danmaku AS p
+    FROM danmaku AS p FORCE INDEX (ix_danmaku_video_id)
     WHERE
         p.video_id = %(video_id)s
         AND p.is_hidden = FALSE

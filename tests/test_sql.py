@@ -111,7 +111,7 @@ def test_every_query_is_right_without_the_demo_world(only_filled, database):
 
 
 # What `flask demo fill` leaves empty, as it has no meaning for people who cannot log in: many videos are private
-# or hidden or of one category, and the tables of sessions, uploads, jobs, mails, recordings and so on are not small.
+# or hidden or of one category, some have thousands of comments, and the tables of sessions, uploads, jobs and so on are not small.
 BUSY = """
 UPDATE videos SET file_key = LEFT(SHA2(id, 256), 32), thumbnail_key = LEFT(SHA2(CONCAT('t', id), 256), 32), size_bytes = 9;
 UPDATE videos SET hidden_from = 'public', visibility = 'hidden' WHERE visibility = 'public' AND id % 4 = 0;
@@ -140,6 +140,10 @@ INSERT INTO live_recordings (session_id, user_id, path, title, state, due_at)
     SELECT s.id, r.user_id, CONCAT('x', s.id), 'x', 'done', NULL
     FROM live_sessions AS s INNER JOIN live_rooms AS r ON r.id = s.room_id;
 INSERT INTO slow_queries (name, runs, max_ms) SELECT id, 1, id FROM users;
+INSERT INTO danmaku (video_id, user_id, time_ms, mode, color, sender_hash, text)
+    SELECT d.video_id, u.id, u.id, 1, 1, u.id, 'x' FROM users AS u INNER JOIN (SELECT * FROM danmaku ORDER BY id LIMIT 2) AS d;
+INSERT INTO comments (video_id, owner_id, user_id, text)
+    SELECT c.video_id, c.owner_id, u.id, 'x' FROM users AS u INNER JOIN (SELECT * FROM comments ORDER BY id LIMIT 2) AS c;
 INSERT INTO blocked_words (word, word_key, action) SELECT id, id, 'review' FROM users
 """
 
