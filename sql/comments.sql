@@ -240,7 +240,7 @@ SELECT
 FROM (
     SELECT
         p.id
-    FROM comments AS p
+    FROM comments AS p FORCE INDEX (ix_comments_owner_id)
     WHERE
         p.owner_id = %(owner_id)s
         AND p.state <> 'deleted'
