@@ -45,7 +45,7 @@ def find(comment_id: int, token: str | None = None, refusal: str = NO_COMMENT) -
 
 
 def lock(comment_id: int, refusal: str = NO_COMMENT) -> Row:
-    """Lock a comment and its video until the end of the transaction. Aborts with a 404 if it is not there or a mark.
+    """Lock a comment, its root and its video until the end of the transaction. Aborts with a 404 if it is not there or a mark.
 
     A caller refuses a person without the right by the same sentence, so that they cannot find out what is there.
     """
@@ -56,9 +56,10 @@ def lock(comment_id: int, refusal: str = NO_COMMENT) -> Row:
 
 
 def lock_if_there(comment_id: int) -> Row | None:
-    """Lock a comment and its video until the end of the transaction."""
+    """Lock a comment, its root and its video until the end of the transaction."""
     if video_id := db.fetch_value("comments.get_video_id", comment_id=comment_id):
         db.fetch_one("videos.lock_row", video_id=video_id)
+        db.fetch_one("comments.lock_root", comment_id=comment_id)
         return db.fetch_one("comments.lock_row", comment_id=comment_id)
     return None
 
@@ -80,6 +81,8 @@ def create(video: Row, text: str, parent_id: int | None) -> int:
         "is_staff": is_staff(),
         "state": STATES.get(words.judge(text) or ""),
     }
+    if parent_id:
+        db.fetch_one("comments.lock_root", comment_id=parent_id)
     comment_id: int = db.insert("comments.create", **values) or abort(404, "The comment that you answer is not there.")
     comment = db.fetch_one("comments.lock_row", comment_id=comment_id) or {}
     _count(comment, comment["state"] == "visible")

@@ -315,6 +315,16 @@ WHERE
     c.id = %(comment_id)s
 FOR UPDATE;
 
+-- name: lock_root
+-- Lock the root of a comment, before its counter changes: the foreign key of a comment that is made, hidden or shown locks it
+-- shared, and with a like that waits between the two locks that is a deadlock.
+SELECT
+    r.id
+FROM comments AS r
+WHERE
+    r.id = (SELECT COALESCE(p.root_id, p.id) FROM comments AS p WHERE p.id = %(comment_id)s)
+FOR UPDATE;
+
 -- name: create
 -- A root, or an answer to a visible comment of the same video, whose author has not blocked the writer. The video is locked,
 -- and visible to the writer. `state` is NULL, or that of a comment with a blocked word.

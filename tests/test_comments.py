@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from test_follows import deadlocks
+
 pytestmark = pytest.mark.usefixtures("exact_counters")  # after each test
 
 VIDEOS, COMMENTS = "/api/v1/videos", "/api/v1/comments"
@@ -460,17 +462,18 @@ def test_a_bulk_deletion_goes_on_past_one_batch(alice, bob, video, root):
     assert (texts(alice, OWNERS), count(alice, video)) == ([], 0)
 
 
-def test_many_at_once_keep_the_counters_exact(alice, bob, person, moderator, video):
+def test_many_at_once_keep_the_counters_exact_and_deadlock_with_nobody(alice, bob, person, moderator, video, root):
+    before = deadlocks(root)
     people = [person(f"user_{n}") for n in range(8)]
-    root = wrote(alice, video, "root")
-    paths = itertools.cycle([f"{COMMENTS}/{wrote(one, video, 'x', root)}" for one in people])
+    thread = wrote(alice, video, "root")
+    paths = itertools.cycle([f"{COMMENTS}/{wrote(one, video, 'x', thread)}" for one in people])
 
     def work(n):
         one, path = people[n % 8], next(paths)
         return [
-            write(one, video, "new", root).status_code,
+            write(one, video, "new", thread).status_code,
             moderator.put(path.replace("/comments", "/admin/comments") + "/hidden").status_code,
-            one.put(f"{COMMENTS}/{root}/like").status_code,
+            one.put(f"{COMMENTS}/{thread}/like").status_code,
             moderator.delete(path.replace("/comments", "/admin/comments") + "/hidden").status_code,
             alice.delete(path).status_code if n % 3 == 0 else 204,
         ]
@@ -478,7 +481,8 @@ def test_many_at_once_keep_the_counters_exact(alice, bob, person, moderator, vid
     with ThreadPoolExecutor(8) as threads:
         answers = set(itertools.chain(*threads.map(work, range(24))))
     assert answers <= {201, 204, 404}
-    assert alice.get(f"{COMMENTS}/{root}").json["like_count"] == 8
+    assert alice.get(f"{COMMENTS}/{thread}").json["like_count"] == 8
+    assert deadlocks(root) == before
 
 
 @pytest.fixture
