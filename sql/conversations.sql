@@ -63,11 +63,12 @@ ON DUPLICATE KEY UPDATE
     user_id = VALUES(user_id);
 
 -- name: lock_pair
--- Both rows of two people, the lower person's first.
+-- Both rows of two people, the lower person's first. By the primary key: while there are few rows, MariaDB would walk over
+-- another index and lock it first, and deadlock with a message that changes it.
 SELECT
     c.user_id,
     c.peer_id
-FROM conversations AS c
+FROM conversations AS c FORCE INDEX (PRIMARY)
 WHERE
     (c.user_id = %(low_id)s AND c.peer_id = %(high_id)s)
     OR (c.user_id = %(high_id)s AND c.peer_id = %(low_id)s)

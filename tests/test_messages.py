@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from test_follows import deadlocks
 from test_me import HASH, delete
 
 MESSAGES, UNREAD, BLOCKS = "/api/v1/messages", "/api/v1/me/unread", "/api/v1/me/blocks"
@@ -278,7 +279,8 @@ def test_a_text_is_only_text(alice, bob, text):
     assert texts(bob, "alice") == [text]
 
 
-def test_two_who_write_read_and_delete_at_once_keep_the_numbers_exact(alice, bob):
+def test_two_who_write_read_and_delete_at_once_keep_the_numbers_exact_and_do_not_deadlock(alice, bob, root):
+    before = deadlocks(root)
     ids = itertools.count()
 
     def work(n):
@@ -300,3 +302,4 @@ def test_two_who_write_read_and_delete_at_once_keep_the_numbers_exact(alice, bob
     with ThreadPoolExecutor(8) as threads:
         answers = set(itertools.chain(*threads.map(work, range(8))))
     assert answers <= {201, 204, 404}
+    assert deadlocks(root) == before
