@@ -83,28 +83,28 @@ def proofread(inspector: Inspector, queries: Iterable[Query], lists: Collection[
     readings = [_read(inspector, query, query.name in lists) for query in queries]
     with measuring(inspector) as meter:
         for reading in readings:
-            with _noting_errors(reading):
+            with _noting_errors(reading.query, reading.findings):
                 reading.costs = meter.measure(reading.query, reading.runs)
     for reading in readings:
-        with _noting_errors(reading):
+        with _noting_errors(reading.query, reading.findings):
             reading.findings += _check_costs(inspector, reading.query, reading.costs)
     return readings
 
 
 @contextmanager
-def _noting_errors(reading: Reading) -> Iterator[None]:
+def _noting_errors(query: Query, findings: list[Finding]) -> Iterator[None]:
     """Make a finding of the server's error."""
     try:
         yield
     except Connection.Error as error:
-        reading.findings.append(_explain_error(reading.query, error))
+        findings.append(_explain_error(query, error))
 
 
 def _read(inspector: Inspector, query: Query, is_list: bool) -> Reading:
     reading = Reading(query)
     views = [alias for alias, table in inspector.aliases(query).items() if table in inspector.views]
     reading.findings += [*_check_text(query, views), *_check_name(query)]
-    with _noting_errors(reading):
+    with _noting_errors(reading.query, reading.findings):
         values = samples(inspector, query)
         described = inspector.describe(query, values)
         if is_reading(query):  # ANALYZE TABLE returns columns too, but the server names them
@@ -120,7 +120,7 @@ def proofread_view(inspector: Inspector, view: View) -> list[Finding]:
     """Return the findings for one view. Its SELECT is checked like a query, but it may read all rows."""
     query = view.query
     findings = [*_check_text(query)]
-    try:
+    with _noting_errors(query, findings):
         faults = [*_check_columns(query, [column.name for column in inspector.describe(query, {})])]
         findings.extend(faults)
         whole = replace(query, text=f"SELECT whole.* FROM ({query.text}) AS whole")
@@ -128,8 +128,6 @@ def proofread_view(inspector: Inspector, view: View) -> list[Finding]:
             findings.append(
                 finding_in(query, query.line, "unmerged", "it is made whole before a query reads a row of it")
             )
-    except Connection.Error as error:
-        findings.append(_explain_error(query, error))
     return findings
 
 
